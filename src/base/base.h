@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * base.h - what every room uses: errors, bounded bytes, cleanup, clock, hashes, files, lockdown
+ *
+ * Conventions of the whole house
+ *
+ * A function that can fail returns int, 0 or a negative errno, and takes a caller-owned
+ * `struct err *err` last; err_set() at the failing site makes the sentence. Outputs are named
+ * ret_x and are untouched on failure. Destructors accept NULL. Questions return bool.
+ * Nothing in here prints.
+ */
+#ifndef BELLJAR_BASE_H
+#define BELLJAR_BASE_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define UNUSED __attribute__((unused))
+
+/* ---- errors ------------------------------------------------------------------------------- */
+
+/**
+ * enum exit_status - what belljar's own failures exit with, the same in every subcommand
+ *
+ * `run` otherwise exits with the program's own status, 128+N when signal N ended it; the values
+ * here are chosen to be rare there. 124, 126 and 127 mean what they mean in env(1), timeout(1).
+ */
+enum exit_status {
+	EXIT_OK = 0,
+	EXIT_NEGATIVE = 1,    /* the question was answered with no: verify found a change, … */
+	EXIT_USAGE = 2,       /* unusable arguments */
+	EXIT_NO_BOX = 111,    /* no box, snapshot or journal of that name */
+	EXIT_BUSY = 112,      /* another run holds the box */
+	EXIT_NO_WALL = 113,   /* the kernel or the machine lacks a wall that the box needs */
+	EXIT_CORRUPT = 114,   /* a journal or box folder that cannot be read */
+	EXIT_NO_SPACE = 115,  /* disk full, or over a quota */
+	EXIT_BAD_NAME = 116,  /* a box or snapshot name with characters that are not allowed */
+	EXIT_UNREADABLE = 117, /* a file or folder given by the user cannot be read or written */
+	EXIT_EXISTS = 118,    /* a box or snapshot of that name exists already */
+	EXIT_INTERNAL = 119,  /* anything else */
+	EXIT_TIME = 124,      /* --time ran out */
+	EXIT_NOT_EXEC = 126,  /* the program was found and could not be executed */
+	EXIT_NOT_FOUND = 127, /* no such program in the box */
+};
+
+#define ERR_MSG_MAX 1024
+
+/** struct err - one failure: errno, exit status of the process, and the sentence for people */
+struct err {
+	int code;              /* positive errno, 0 while nothing failed */
+	enum exit_status exit; /* EXIT_INTERNAL unless set by err_set_exit() or derived from errno */
+	char msg[ERR_MSG_MAX]; /* `room: what was tried 'with what': reason`, no newline, escaped */
+};
+
+/**
+ * err_set() - record a failure
+ * @err:  may be NULL
+ * @code: errno, positive or negative; its text is appended after ": " unless 0
+ *
+ * ENOSPC and EDQUOT set exit to EXIT_NO_SPACE. Control bytes in the sentence become \xNN.
+ *
+ * Return: -code (or -EIO when code is 0), so that a site can `return err_set(...)`.
+ */
+int err_set(struct err *err, int code, const char *fmt, ...) PRINTF(3, 4);
+
+/** err_set_exit() - the same, with a chosen exit status */
+int err_set_exit(struct err *err, enum exit_status exit, int code, const char *fmt, ...)
+	PRINTF(4, 5);
+
+/* ---- cleanup ------------------------------------------------------------------------------ */
+
+#define cleanup(f) __attribute__((cleanup(f)))
+void cleanup_free_p(void *p);
+void cleanup_close_p(const int *fd);
+void cleanup_file_p(FILE **f);
+#define cleanup_free cleanup(cleanup_free_p)
+#define cleanup_close cleanup(cleanup_close_p)
+#define cleanup_file cleanup(cleanup_file_p)
+
+/** steal_fd() - hand a descriptor over: returns it and leaves -1 behind */
+static inline int steal_fd(int *fd)
+{
+	int r = *fd;
+
+	*fd = -1;
+	return r;
+}
+
+#define steal_ptr(pp)                     \
+	({                                \
+		typeof(*(pp)) p_ = *(pp); \
+		*(pp) = NULL;             \
+		p_;                       \
+	})
+
+/* ---- memory: out of memory ends the process; there is no sensible way on ------------------ */
+
+void *xmalloc(size_t n);
+void *xcalloc(size_t n, size_t size);
+void *xrealloc(void *p, size_t n);
+char *xstrdup(const char *s);
+char *xstrndup(const char *s, size_t n);
+char *xasprintf(const char *fmt, ...) PRINTF(1, 2);
+
+/* ---- bytes -------------------------------------------------------------------------------- */
+
+/** struct str - borrowed bytes, from anywhere; not NUL-terminated, may hold any byte */
+struct str {
+	const char *p;
+	size_t n;
+};
+
+#define STR(lit) ((struct str){ (lit), sizeof(lit) - 1 })
+struct str str_z(const char *z); /* NULL gives the empty string */
+bool str_eq(struct str a, struct str b);
+bool str_starts(struct str s, const char *prefix);
+bool str_ends(struct str s, const char *suffix);
+
+/** utf8_valid() - whether the bytes are valid UTF-8 (RFC 3629) without NUL */
+bool utf8_valid(const char *p, size_t n);
+
+/** struct buf - growing bytes, limited; writes past the limit set .overflow and are dropped */
+struct buf {
+	char *p;
+	size_t n, cap, limit; /* limit 0: BUF_LIMIT_DEFAULT */
+	bool overflow;
+};
+#define BUF_LIMIT_DEFAULT (256u << 20)
+void buf_free(struct buf *b);
+void buf_add(struct buf *b, const void *p, size_t n);
+void buf_puts(struct buf *b, const char *z);
+void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
+char *buf_z(struct buf *b); /* NUL-terminated view, valid until the next add */
+#define cleanup_buf cleanup(buf_free)
+
+/** struct rd - bounds-checked reader with a sticky error: after a short read all reads give 0 */
+struct rd {
+	const uint8_t *p, *end;
+	bool bad;
+};
+uint64_t rd_varint(struct rd *r); /* LEB128, at most 10 bytes */
+uint8_t rd_u8(struct rd *r);
+uint32_t rd_u32(struct rd *r); /* little endian */
+uint64_t rd_u64(struct rd *r);
+const uint8_t *rd_bytes(struct rd *r, size_t n); /* NULL on a short read */
+
+/** struct wr - bounds-checked writer into a fixed buffer, sticky .bad on overflow */
+struct wr {
+	uint8_t *p, *end;
+	bool bad;
+};
+void wr_varint(struct wr *w, uint64_t v);
+void wr_u8(struct wr *w, uint8_t v);
+void wr_u32(struct wr *w, uint32_t v);
+void wr_u64(struct wr *w, uint64_t v);
+void wr_bytes(struct wr *w, const void *p, size_t n);
+
+/* ---- clock -------------------------------------------------------------------------------- */
+
+#define NSEC_PER_SEC 1000000000ull
+uint64_t clock_mono_ns(void); /* CLOCK_MONOTONIC */
+uint64_t clock_real_ns(void); /* CLOCK_REALTIME, since the epoch */
+
+/** clock_iso() - @ns since the epoch as RFC 3339 UTC, milliseconds: 2026-11-23T19:24:01.123Z */
+#define CLOCK_ISO_MAX 32
+const char *clock_iso(uint64_t ns, char buf[CLOCK_ISO_MAX]);
+
+/* ---- hashes (OpenSSL) --------------------------------------------------------------------- */
+
+#define SHA256_LEN 32
+#define SHA256_HEX (2 * SHA256_LEN + 1)
+struct sha256;
+struct sha256 *sha256_new(void);
+void sha256_add(struct sha256 *h, const void *p, size_t n);
+void sha256_end(struct sha256 *h, uint8_t out[SHA256_LEN]); /* ready for a new message after */
+void sha256_free(struct sha256 *h);
+void sha256_once(const void *p, size_t n, uint8_t out[SHA256_LEN]);
+void hex_encode(const void *p, size_t n, char *out /* 2n+1 */);
+int hex_decode(const char *hex, size_t n, uint8_t *out /* n/2 */); /* -EINVAL */
+
+/**
+ * sha256_fd() - hash a regular file from its start, the file offset stays
+ * @max: more bytes than this are an error -EFBIG
+ *
+ * Return: 0 or -errno (EFBIG, EINVAL for what is no regular file, read errors).
+ */
+int sha256_fd(int fd, uint64_t max, char out[SHA256_HEX], uint64_t *ret_size);
+
+/* ---- files -------------------------------------------------------------------------------- */
+
+ssize_t read_full(int fd, void *p, size_t n);        /* bytes read, short only at EOF; -errno */
+int write_full(int fd, const void *p, size_t n);     /* 0 or -errno */
+/** read_file_at() - whole small file as NUL-terminated malloc'd bytes; -EFBIG above @max */
+int read_file_at(int dirfd, const char *path, size_t max, char **ret, size_t *ret_n);
+int write_file_at(int dirfd, const char *path, mode_t mode, const void *p, size_t n); /* atomic: temp + rename */
+int mkdir_p(const char *path, mode_t mode);          /* 0 or -errno; existing is fine */
+/** rm_rf_at() - remove a tree without following links or leaving the file system; 0 or -errno */
+int rm_rf_at(int dirfd, const char *name);
+int fd_set_cloexec(int fd, bool on);
+
+/* ---- passing descriptors over AF_UNIX ----------------------------------------------------- */
+
+#define FDPASS_MAX 8
+int fdpass_send(int sock, const void *p, size_t n, const int *fds, int nfds);
+/** fdpass_recv() - one message; descriptors come close-on-exec. Return: bytes, 0 at EOF, -errno */
+ssize_t fdpass_recv(int sock, void *p, size_t n, int *fds, int *nfds /* in: room, out: got */);
+
+/* ---- lockdown of our own processes (libseccomp) ------------------------------------------- */
+
+/**
+ * lockdown_reader() - from here on: no new files, sockets, processes; only what is open
+ *
+ * For processes that read hostile strings from the journal (judge, report): everything they need
+ * must be open. no_new_privs, core dumps off, a seccomp allowlist whose default is EPERM.
+ *
+ * Return: 0 or -errno.
+ */
+int lockdown_reader(struct err *err);
+
+#endif

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * capture.h - where events come from: calls and processes (the recorder), files (truth), autostart
+ *
+ * Intent and truth
+ *
+ * The recorder holds every state-changing call of every process in the box (seccomp user
+ * notification) until its event is in the journal, and follows fork, exec and exit exactly
+ * (ptrace events, nothing else is traced). Strings of a held call can be swapped by another thread
+ * afterwards: they are *intent*. *Truth* is the box's layer: at the end of a run it is walked,
+ * compared with what was below, and joined with the intents; a difference is a MISMATCH event.
+ */
+#ifndef BELLJAR_CAPTURE_H
+#define BELLJAR_CAPTURE_H
+
+#include "base/base.h"
+#include "box/box.h"
+#include "journal/journal.h"
+
+/* ---- recorder ----------------------------------------------------------------------------- */
+
+struct recorder;
+
+/**
+ * recorder_start() - get ready to record what is spawned in @run
+ *
+ * Return: 0; -ENOSYS/-EPERM, EXIT_NO_WALL when the kernel lacks what the record needs.
+ */
+int recorder_start(struct journal *j, struct box_run *run, struct recorder **ret_rec,
+		   struct err *err);
+
+/** recorder_hooks() - for box_spawn(); @cause (copied) says why the program starts: 'run', or the
+ * autostart entry that names it. Each spawn needs hooks of its own. */
+struct box_hooks recorder_hooks(struct recorder *rec, const char *cause);
+
+/** recorder_stop() - after box_kill(): ends the threads; what was not seen becomes GAP events */
+int recorder_stop(struct recorder *rec, struct err *err);
+
+/* ---- truth: what is different ------------------------------------------------------------- */
+
+enum change_op { CHANGE_ADDED, CHANGE_CHANGED, CHANGE_REMOVED, CHANGE_META, CHANGE_MOVED };
+extern const char *const change_op_name[];
+
+/** struct change - one path that differs; strings are borrowed for the call */
+struct change {
+	enum change_op op;
+	struct str path;        /* absolute, in the box */
+	struct str path2;       /* moved: where it was */
+	const char *type;       /* file, dir, symlink, fifo, socket, char, block */
+	uint32_t mode;          /* type and permission bits after (before, when removed) */
+	uint32_t uid, gid;      /* in the box */
+	uint64_t size;
+	char sha256[SHA256_HEX]; /* "" for what is no regular file, or could not be read */
+	struct str detail;      /* meta: what differs; symlink: target */
+	/* before, where op is changed or meta */
+	uint32_t mode_before, uid_before, gid_before;
+	char sha256_before[SHA256_HEX];
+};
+
+/**
+ * changes_between() - the state now against the state as of layer @since
+ * @run:   a running box, NULL for one that is at rest
+ * @since: 0: the base, before anything ran; N: as of the end of layer N (box_info.snapshot)
+ * @fn:    called in path order; non-zero stops and is returned
+ *
+ * The walk runs in a child in the box's user namespace; what it sends is parsed as hostile.
+ * A file that differs only in times is not a change. A rename of unchanged bytes is 'moved' when
+ * exactly one removed and one added file have the same content and type.
+ *
+ * Return: 0 or -errno; -E2BIG when there are more than CHANGES_MAX (the callback has then seen
+ * the first CHANGES_MAX).
+ */
+#define CHANGES_MAX 2000000
+int changes_between(struct box *box, struct box_run *run, unsigned since,
+		    int (*fn)(void *ctx, const struct change *c), void *ctx, struct err *err);
+
+/**
+ * truth_record() - at the end of a run: write CHANGE events for what the run changed, OBJECT
+ * events (and the bytes into objects/) for executables and scripts among them, AUTOSTART events
+ * for entries it added, changed or removed, and MISMATCH events where journal and layer disagree
+ *
+ * Call between box_kill() and box_end().
+ */
+int truth_record(struct box *box, struct box_run *run, struct journal *j, uint32_t run_nr,
+		 struct err *err);
+
+/* ---- objects: bytes kept once ------------------------------------------------------------- */
+
+#define OBJECT_SIZE_MAX (512ull << 20)
+#define OBJECTS_TOTAL_MAX (8ull << 30)
+/**
+ * object_keep() - copy a file's bytes into DIRFD/objects/ab/cdef… (mode 0400), once
+ * @ret_kept: false when a limit forbids it (the hash is still right)
+ */
+int object_keep(int box_dirfd, int fd, char ret_sha256[SHA256_HEX], uint64_t *ret_size,
+		bool *ret_kept, struct err *err);
+
+/* ---- autostart ---------------------------------------------------------------------------- */
+
+/** struct autostart_class - a row of the catalogue (autostart.def is the table) */
+struct autostart_class {
+	const char *name;       /* systemd-system, cron, shell-profile, … */
+	const char *title;      /* for people */
+	const char *technique;  /* MITRE ATT&CK id */
+};
+
+/** struct autostart_entry - one thing that would start; strings are borrowed for the call */
+struct autostart_entry {
+	enum change_op op;      /* added, changed, removed (moved and meta count as changed) */
+	const struct autostart_class *class;
+	struct str place;       /* file that holds it */
+	struct str name;        /* unit, line, key */
+	struct str command;     /* as written */
+	struct str program;     /* resolved in the box, empty if not found */
+};
+
+/** autostart_between() - entries of the catalogue that differ, as changes_between() */
+int autostart_between(struct box *box, struct box_run *run, unsigned since,
+		      int (*fn)(void *ctx, const struct autostart_entry *e), void *ctx,
+		      struct err *err);
+
+/** struct autostart_start - one program that a boot and a login of this box would start */
+struct autostart_start {
+	const struct autostart_class *class;
+	struct str place, name;
+	int argc;
+	const char *const *argv;  /* ready for box_spawn() */
+	const char *user;         /* who it would run as */
+	const char *cwd;          /* NULL: home */
+	const char *when;         /* boot, login, timer, desktop */
+};
+#define AUTOSTART_STARTS_MAX 256
+/**
+ * autostart_starts() - in the order of a boot: what the box's own entries name (the base's are
+ * left alone): systemd units (enabled through .wants and timers), init.d by rc links, rc.local,
+ * cron (@reboot and, once, entries that are due in any window), XDG autostart, shell profiles
+ */
+int autostart_starts(struct box *box, int (*fn)(void *ctx, const struct autostart_start *s),
+		     void *ctx, struct err *err);
+
+/** autostart_classes() - the catalogue's classes, ended by name NULL */
+const struct autostart_class *autostart_classes(void);
+
+/* ---- what files mean for security --------------------------------------------------------- */
+
+/** enum file_concern - beyond autostart, what a person wants to see first */
+enum file_concern {
+	CONCERN_SETID = 1,       /* set-user-id, set-group-id, or file capabilities */
+	CONCERN_USER = 2,        /* passwd, group, shadow, sudoers, subuid … */
+	CONCERN_TRUST = 4,       /* certificate stores, apt keys */
+	CONCERN_PACKAGED = 8,    /* differs from what the package database says */
+	CONCERN_NET = 16,        /* hosts, resolv.conf, nsswitch, proxies */
+};
+/** file_concerns() - for a change; users added or removed are told by users_between() */
+unsigned file_concerns(const struct change *c);
+
+/** struct user_change - a line of passwd or group that differs */
+struct user_change {
+	enum change_op op;
+	const char *file;       /* passwd, group */
+	struct str name;
+	struct str before, after; /* whole lines */
+};
+int users_between(struct box *box, struct box_run *run, unsigned since,
+		  int (*fn)(void *ctx, const struct user_change *u), void *ctx, struct err *err);
+
+/** packaged_between() - changed files that a package of the box's dpkg database owns and whose
+ * MD5 differs from its md5sums; @owner is the package */
+int packaged_between(struct box *box, struct box_run *run, unsigned since,
+		     int (*fn)(void *ctx, struct str path, struct str owner), void *ctx,
+		     struct err *err);
+
+#endif

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * cmd.h - one file per subcommand; main.c has the table
+ */
+#ifndef BELLJAR_CMD_H
+#define BELLJAR_CMD_H
+
+#include "base/base.h"
+
+/** struct subcommand - a row of the table that is dispatch, --help and completion at once */
+struct subcommand {
+	const char *name;
+	const char *args;     /* synopsis after the name */
+	const char *summary;  /* one line */
+	const char *help;     /* options and examples, shown by `belljar NAME --help` */
+	int (*run)(int argc, char **argv); /* argv[0] is the name; returns the exit status */
+};
+
+/** cmd_fail() - print err's sentence on stderr, "belljar: …"; returns its exit status */
+int cmd_fail(const struct err *err);
+/** cmd_usage() - print a sentence and a hint at --help; returns EXIT_USAGE */
+int cmd_usage(const char *sub, const char *fmt, ...) PRINTF(2, 3);
+/** cmd_help() - print a row's help to stdout; returns EXIT_OK */
+int cmd_help(const char *sub);
+
+int cmd_run(int argc, char **argv);
+int cmd_restart(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_show(int argc, char **argv);
+int cmd_snapshot(int argc, char **argv);
+int cmd_rollback(int argc, char **argv);
+int cmd_remove(int argc, char **argv);
+int cmd_export(int argc, char **argv);
+int cmd_import(int argc, char **argv);
+int cmd_changes(int argc, char **argv);
+int cmd_events(int argc, char **argv);
+int cmd_report(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+
+#endif

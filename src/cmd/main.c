@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * main.c - the table of subcommands: dispatch and help are made from it
+ */
+#include <stdarg.h>
+
+#include "cmd/cmd.h"
+
+static const struct subcommand subcommands[] = {
+	{ "run", "[-b NAME] [OPTION…] [--] PROGRAM [ARG…]", "run a program in a box and record it",
+	  "", cmd_run },
+	{ "restart", "NAME", "end everything in a box, then start what its own autostart entries name",
+	  "", cmd_restart },
+	{ "list", "[--json]", "list the boxes", "", cmd_list },
+	{ "show", "NAME [--json]", "what a box is: identity, layers, snapshots, runs", "", cmd_show },
+	{ "snapshot", "NAME SNAPSHOT", "freeze a box's state under a name", "", cmd_snapshot },
+	{ "rollback", "NAME [SNAPSHOT]", "go back to a snapshot, or to the empty box", "", cmd_rollback },
+	{ "remove", "NAME…", "delete boxes with all they hold", "", cmd_remove },
+	{ "export", "NAME [-o FILE]", "write a box as one file", "", cmd_export },
+	{ "import", "NAME [FILE]", "make a box from such a file", "", cmd_import },
+	{ "changes", "NAME [--since SNAPSHOT] [--json]", "what is different in a box, and who did it",
+	  "", cmd_changes },
+	{ "events", "NAME [FILTER…] [--json]", "the record, event by event", "", cmd_events },
+	{ "report", "NAME [--format text|json|html] [-o FILE]", "what a program did, for people",
+	  "", cmd_report },
+	{ "verify", "[NAME]", "check a journal; without a name, check the recorder itself", "",
+	  cmd_verify },
+	{ "doctor", "[--json]", "what this machine offers, what is lost without it, what to do", "",
+	  cmd_doctor },
+};
+
+static const struct subcommand *find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(subcommands); i++)
+		if (!strcmp(subcommands[i].name, name))
+			return &subcommands[i];
+	return NULL;
+}
+
+int cmd_fail(const struct err *err)
+{
+	fprintf(stderr, "belljar: %s\n", err->msg);
+	return err->exit;
+}
+
+int cmd_usage(const char *sub, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "belljar %s: ", sub);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, " (see 'belljar %s --help')\n", sub);
+	return EXIT_USAGE;
+}
+
+int cmd_help(const char *sub)
+{
+	const struct subcommand *s = find(sub);
+
+	printf("usage: belljar %s %s\n\n%s\n", s->name, s->args, s->summary);
+	if (s->help[0])
+		printf("\n%s", s->help);
+	return EXIT_OK;
+}
+
+static int overview(FILE *out)
+{
+	fprintf(out, "belljar - run software that you do not trust under glass\n\n");
+	for (size_t i = 0; i < ARRAY_SIZE(subcommands); i++)
+		fprintf(out, "  %-9s %s\n", subcommands[i].name, subcommands[i].summary);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct subcommand *s;
+
+	if (argc < 2) {
+		overview(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))
+		return overview(stdout);
+	if (!strcmp(argv[1], "--version")) {
+		printf("belljar %s\n", BELLJAR_VERSION);
+		return EXIT_OK;
+	}
+	s = find(argv[1]);
+	if (!s) {
+		fprintf(stderr, "belljar: no such subcommand (see 'belljar --help')\n");
+		return EXIT_USAGE;
+	}
+	if (argc > 2 && !strcmp(argv[2], "--help"))
+		return cmd_help(s->name);
+	return s->run(argc - 1, argv + 1);
+}

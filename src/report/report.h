@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * report.h - journal → what people read: text, JSON, one HTML file; one escaper per format
+ *
+ * A report only reads. It runs locked down (lockdown_reader) once journal and output are open.
+ */
+#ifndef BELLJAR_REPORT_H
+#define BELLJAR_REPORT_H
+
+#include "base/base.h"
+#include "journal/journal.h"
+
+enum report_format { REPORT_TEXT, REPORT_JSON, REPORT_HTML };
+
+/* ---- escapers ----------------------------------------------------------------------------- */
+
+/** escape_text() - for a terminal: control bytes, ESC, invalid UTF-8, bidi controls as \xNN / \u{…} */
+void escape_text(struct buf *out, struct str s);
+/** escape_json() - a JSON string with quotes; bytes that are no UTF-8 as \udcNN (as Python's
+ * surrogateescape, so that nothing is lost) */
+void escape_json(struct buf *out, struct str s);
+/** escape_html() - for element content and quoted attributes */
+void escape_html(struct buf *out, struct str s);
+
+/* ---- events ------------------------------------------------------------------------------- */
+
+/** report_event_json() - one event as one JSON line: {"seq":…,"kind":"file","t":…,"run":…,…} */
+void report_event_json(struct buf *out, const struct event *ev);
+/** report_event_text() - one line for people */
+void report_event_text(struct buf *out, const struct event *ev, bool colour);
+
+/** report_events() - events that pass @f to @fd */
+int report_events(struct journal_reader *r, const struct journal_filter *f, bool json, bool colour,
+		  int fd, struct err *err);
+
+/** report_sql() - run one SELECT over tables and views; rows as text columns or JSON lines.
+ * -EINVAL, EXIT_USAGE with SQLite's sentence for a query that does not compile or writes */
+int report_sql(struct journal_reader *r, const char *sql, bool json, int fd, struct err *err);
+
+/* ---- report ------------------------------------------------------------------------------- */
+
+struct report_opts {
+	enum report_format format;
+	bool colour;
+	const char *title;   /* box name */
+	uint32_t run;        /* 0: all runs */
+	unsigned rows_max;   /* rows shown per section, default REPORT_ROWS; the rest is counted */
+};
+#define REPORT_ROWS 500
+
+/**
+ * report_write() - the whole report to @fd
+ *
+ * Sections: in one sentence; what to look at first; processes (tree); files changed; autostart;
+ * attempts to get out; attempts at walls; users, set-id, trust; gaps, limits, mismatches; how to
+ * check this record (chain head, key). Figures come from SQL over the documented views.
+ *
+ * Return: 0; -errno of what could not be read or written.
+ */
+int report_write(struct journal_reader *r, const struct report_opts *opts, int fd, struct err *err);
+
+#endif
