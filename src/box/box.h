@@ -222,7 +222,9 @@ int box_start(struct box *box, const struct box_plan *plan, struct box_run **ret
 struct box_hooks {
 	void *ctx;
 	/* in the child, last act before execve, all walls standing, single-threaded fork of pid 1;
-	 * @sock: connected to the other hook. Non-zero return: the child exits, spawn fails */
+	 * @sock: connected to the other hook. Non-zero return: the child exits, spawn fails.
+	 * Its memory is the supervisor's as of box_start(): nothing made later exists there, so
+	 * @ctx is NULL here and what it needs (a filter, flags) must come over @sock */
 	int (*in_child)(void *ctx, int sock, struct err *err);
 	/* in the supervisor, meanwhile; @program: its pid in our pid namespace */
 	int (*in_supervisor)(void *ctx, int sock, pid_t program, struct err *err);
