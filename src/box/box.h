@@ -289,6 +289,8 @@ int box_run_rootfd(const struct box_run *run);   /* O_PATH of the box's / as its
 int box_run_layerfd(const struct box_run *run);  /* the topmost layer's folder, tmpfs or disk */
 pid_t box_run_pid1(const struct box_run *run);   /* in our pid namespace */
 const char *box_run_limits(const struct box_run *run); /* "memory=…(cgroup2);pids=…(RLIMIT_NPROC);…" */
+/** box_run_uid_in() - an id of ours as the box's own number; 65534 (the overflow id) when unmapped */
+uint32_t box_run_uid_in(const struct box_run *run, uint32_t outer);
 bool box_run_emulates_root(const struct box_run *run); /* 'single' mapping with box id 0 */
 
 /**

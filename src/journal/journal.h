@@ -20,6 +20,7 @@
 
 struct sqlite3;
 
+#undef EV_NONE /* of elf.h: a macro for the same number */
 enum event_kind {
 	EV_NONE = 0,
 #define KIND(number, NAME, table, meaning) EV_##NAME = number,

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * decode_files.c - held calls that change files, memfds included
+ *
+ * A FILE event is the intent: what the call names, resolved against the caller's directory, with
+ * symbolic links as they stand. Whether the path was there before is looked up in the box's own
+ * view while the caller is held.
+ */
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "capture/recorder.h"
+
+#ifndef O_TMPFILE_BIT
+#define O_TMPFILE_BIT 020000000
+#endif
+
+/* Where writing is known to fail, and why. Longest first where one is inside another. */
+static const struct {
+	const char *prefix, *reason;
+} closed[] = {
+	{ "/proc/sys/", "settings of the kernel are read-only in the box" },
+	{ "/proc/sysrq-trigger", "settings of the kernel are read-only in the box" },
+	{ "/proc/irq/", "settings of the kernel are read-only in the box" },
+	{ "/proc/bus/", "settings of the kernel are read-only in the box" },
+	{ "/proc/1/", "process 1 is belljar's keeper of the box and cannot be reached" },
+	{ "/sys/", "the kernel's device tree is read-only in the box" },
+};
+
+/* Device files that everybody writes to and that keep nothing. */
+static bool is_sink(const char *path)
+{
+	return !strncmp(path, "/dev/", 5) &&
+	       (!strcmp(path + 5, "null") || !strcmp(path + 5, "tty") ||
+		!strcmp(path + 5, "zero") || !strcmp(path + 5, "full"));
+}
+
+static struct event file_event(struct held *h, const char *op, const char *path)
+{
+	struct event ev = held_event(h, EV_FILE);
+
+	ev.v[EV_AT(FILE, OP)] = V_Z(op);
+	ev.v[EV_AT(FILE, PATH)] = V_Z(path);
+	for (size_t i = 0; path && i < ARRAY_SIZE(closed); i++)
+		if (!strncmp(path, closed[i].prefix, strlen(closed[i].prefix)))
+			ev.v[EV_AT(FILE, REASON)] = V_Z(closed[i].reason);
+	return ev;
+}
+
+static void set_existed(struct event *ev, int is)
+{
+	if (is >= 0)
+		ev->v[EV_AT(FILE, BEFORE)] = V_INT(is);
+}
+
+/* Argument @i as a dirfd where the call has one: it stands before the path at position @at. */
+static int dirfd_before(const struct held *h, int at)
+{
+	return at > 0 ? (int)h->a[at - 1] : AT_FDCWD;
+}
+
+/* ---- open --------------------------------------------------------------------------------- */
+
+static void opened(struct held *h, int dirfd, uint64_t path, uint64_t flags, uint64_t mode)
+{
+	struct event ev;
+	const char *op = "write";
+	int was;
+
+	target_path(h, dirfd, path, h->path);
+	if (is_sink(h->path))
+		return;
+	was = existed(h, h->path);
+	if (flags & O_TMPFILE_BIT)
+		op = "tmpfile";
+	else if ((flags & O_CREAT) && was != 1)
+		op = "create";
+	else if (flags & O_TRUNC)
+		op = "truncate";
+	ev = file_event(h, op, h->path);
+	set_existed(&ev, was);
+	ev.v[EV_AT(FILE, FLAGS)] = V_INT(flags);
+	if (flags & (O_CREAT | O_TMPFILE_BIT))
+		ev.v[EV_AT(FILE, MODE)] = V_INT(mode & 07777);
+	if (!strcmp(op, "create"))
+		claim_created(h, h->path);
+	recorder_append(h->rec, &ev);
+}
+
+void decode_open(struct held *h)
+{
+	opened(h, AT_FDCWD, h->a[0], (uint32_t)h->a[1], h->a[2]);
+}
+
+void decode_openat(struct held *h)
+{
+	opened(h, (int)h->a[0], h->a[1], (uint32_t)h->a[2], h->a[3]);
+}
+
+void decode_creat(struct held *h)
+{
+	opened(h, AT_FDCWD, h->a[0], O_CREAT | O_WRONLY | O_TRUNC, h->a[1]);
+}
+
+void decode_openat2(struct held *h)
+{
+	struct open_how how = { 0 };
+
+	if (h->a[3] < sizeof(how.flags) ||
+	    target_read(h->tid, h->a[2], &how, h->a[3] < sizeof(how) ? h->a[3] : sizeof(how)))
+		return; /* the kernel will answer EINVAL or EFAULT */
+	if (how.flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE_BIT))
+		opened(h, (int)h->a[0], h->a[1], how.flags, how.mode);
+}
+
+/* ---- one path ----------------------------------------------------------------------------- */
+
+/* The path at argument h->call->detail, as an event of @op; looks whether it is there. */
+static struct event one_path(struct held *h, const char *op)
+{
+	int at = h->call->detail;
+	struct event ev;
+
+	target_path(h, dirfd_before(h, at), h->a[at], h->path);
+	ev = file_event(h, op, h->path);
+	set_existed(&ev, existed(h, h->path));
+	return ev;
+}
+
+void decode_mkdir(struct held *h)
+{
+	struct event ev = one_path(h, "mkdir");
+
+	ev.v[EV_AT(FILE, MODE)] = V_INT(h->a[h->call->detail + 1] & 07777);
+	claim_created(h, h->path);
+	recorder_append(h->rec, &ev);
+}
+
+void decode_mknod(struct held *h)
+{
+	struct event ev = one_path(h, "mknod");
+	uint32_t mode = (uint32_t)h->a[h->call->detail + 1];
+	uint32_t dev = (uint32_t)h->a[h->call->detail + 2];
+
+	ev.v[EV_AT(FILE, MODE)] = V_INT(mode);
+	if (S_ISCHR(mode) || S_ISBLK(mode)) {
+		snprintf(h->text, sizeof(h->text), "%s device %u:%u",
+			 S_ISCHR(mode) ? "character" : "block", major(dev), minor(dev));
+		ev.v[EV_AT(FILE, DETAIL)] = V_Z(h->text);
+		ev.v[EV_AT(FILE, ANSWER)] = V_Z("refused");
+		ev.v[EV_AT(FILE, REASON)] = V_Z("device files would reach the host's hardware");
+		answer_error(h, EPERM);
+	}
+	recorder_append(h->rec, &ev);
+}
+
+void decode_unlink(struct held *h)
+{
+	struct event ev = one_path(h, "unlink");
+
+	recorder_append(h->rec, &ev);
+}
+
+void decode_rmdir(struct held *h)
+{
+	struct event ev = one_path(h, "rmdir");
+
+	recorder_append(h->rec, &ev);
+}
+
+void decode_unlinkat(struct held *h)
+{
+	struct event ev = one_path(h, h->a[2] & AT_REMOVEDIR ? "rmdir" : "unlink");
+
+	recorder_append(h->rec, &ev);
+}
+
+void decode_truncate(struct held *h)
+{
+	struct event ev = one_path(h, "truncate");
+
+	recorder_append(h->rec, &ev);
+}
+
+void decode_chmod(struct held *h)
+{
+	struct event ev = one_path(h, "chmod");
+
+	ev.v[EV_AT(FILE, MODE)] = V_INT(h->a[h->call->detail + 1] & 07777);
+	recorder_append(h->rec, &ev);
+}
+
+static struct event one_fd(struct held *h, const char *op)
+{
+	target_fd_path(h, (int)h->a[0], h->path);
+	return file_event(h, op, h->path);
+}
+
+void decode_fchmod(struct held *h)
+{
+	struct event ev = one_fd(h, "chmod");
+
+	ev.v[EV_AT(FILE, MODE)] = V_INT(h->a[1] & 07777);
+	recorder_append(h->rec, &ev);
+}
+
+/* ---- owners: real where box ids are, else answered and kept as a claim -------------------- */
+
+static void owned(struct held *h, struct event *ev, uint64_t uid, uint64_t gid, int at_flags)
+{
+	bool is16 = h->call->nr[0] < 0; /* 16-bit ids of i386: 65535 means "leave it" */
+	int64_t u = is16 ? (int16_t)uid : (int32_t)uid, g = is16 ? (int16_t)gid : (int32_t)gid;
+
+	if (u != -1)
+		u = is16 ? (uint16_t)uid : (uint32_t)uid;
+	if (g != -1)
+		g = is16 ? (uint16_t)gid : (uint32_t)gid;
+	snprintf(h->text, sizeof(h->text), "%lld:%lld", (long long)u, (long long)g);
+	ev->v[EV_AT(FILE, DETAIL)] = V_Z(h->text);
+	if (h->rec->emulate) {
+		int rc = claim_owner(h, h->path, at_flags, u, g);
+
+		if (rc)
+			answer_error(h, -rc);
+		else
+			answer_value(h, 0);
+		ev->v[EV_AT(FILE, ANSWER)] = V_Z(rc ? "refused" : "claimed");
+		if (rc)
+			ev->v[EV_AT(FILE, REASON)] = V_Z(strerrordesc_np(-rc));
+	}
+	recorder_append(h->rec, ev);
+}
+
+void decode_chown(struct held *h)
+{
+	struct event ev = one_path(h, "chown");
+	int at = h->call->detail, flags = at ? (int)h->a[4] : 0;
+
+	owned(h, &ev, h->a[at + 1], h->a[at + 2], flags & AT_SYMLINK_NOFOLLOW);
+}
+
+void decode_lchown(struct held *h)
+{
+	struct event ev = one_path(h, "chown");
+
+	owned(h, &ev, h->a[1], h->a[2], AT_SYMLINK_NOFOLLOW);
+}
+
+void decode_fchown(struct held *h)
+{
+	struct event ev = one_fd(h, "chown");
+
+	owned(h, &ev, h->a[1], h->a[2], 0);
+}
+
+/* ---- extended attributes ------------------------------------------------------------------ */
+
+static void xattr_event(struct held *h, struct event *ev, uint64_t name)
+{
+	target_string(h->tid, name, h->text, 256);
+	ev->v[EV_AT(FILE, DETAIL)] = V_Z(h->text);
+	recorder_append(h->rec, ev);
+}
+
+void decode_setxattr(struct held *h)
+{
+	struct event ev = one_path(h, "setxattr");
+
+	xattr_event(h, &ev, h->a[1]);
+}
+
+void decode_removexattr(struct held *h)
+{
+	struct event ev = one_path(h, "removexattr");
+
+	xattr_event(h, &ev, h->a[1]);
+}
+
+void decode_fsetxattr(struct held *h)
+{
+	struct event ev = one_fd(h, "setxattr");
+
+	xattr_event(h, &ev, h->a[1]);
+}
+
+void decode_fremovexattr(struct held *h)
+{
+	struct event ev = one_fd(h, "removexattr");
+
+	xattr_event(h, &ev, h->a[1]);
+}
+
+/* setxattrat(dirfd, path, at_flags, name, …), removexattrat alike: Linux 6.13 */
+void decode_setxattrat(struct held *h)
+{
+	struct event ev =
+		one_path(h, strncmp(h->call->name, "remove", 6) ? "setxattr" : "removexattr");
+
+	xattr_event(h, &ev, h->a[3]);
+}
+
+/* ---- two paths ---------------------------------------------------------------------------- */
+
+/* old path at detail, new one behind it (behind a dirfd of its own in the …at calls) */
+static struct event two_paths(struct held *h, const char *op, int old_at, int new_at)
+{
+	bool at = h->call->detail > 0;
+	struct event ev;
+
+	target_path(h, at ? (int)h->a[old_at - 1] : AT_FDCWD, h->a[old_at], h->path);
+	target_path(h, at ? (int)h->a[new_at - 1] : AT_FDCWD, h->a[new_at], h->path2);
+	ev = file_event(h, op, h->path);
+	ev.v[EV_AT(FILE, PATH2)] = V_Z(h->path2);
+	set_existed(&ev, existed(h, h->path2));
+	return ev;
+}
+
+void decode_rename(struct held *h)
+{
+	bool at = h->call->detail > 0;
+	uint32_t flags = h->call->nr[0] == 316 ? (uint32_t)h->a[4] : 0;
+	struct event ev = two_paths(h, flags & 2 /* RENAME_EXCHANGE */ ? "exchange" : "rename",
+				    at ? 1 : 0, at ? 3 : 1);
+
+	ev.v[EV_AT(FILE, FLAGS)] = V_INT(flags);
+	recorder_append(h->rec, &ev);
+}
+
+void decode_link(struct held *h)
+{
+	bool at = h->call->detail > 0;
+	struct event ev = two_paths(h, "link", at ? 1 : 0, at ? 3 : 1);
+
+	ev.v[EV_AT(FILE, FLAGS)] = V_INT(at ? (uint32_t)h->a[4] : 0);
+	recorder_append(h->rec, &ev);
+}
+
+/* symlink(target, path): the event's path is the link, path2 what it says */
+void decode_symlink(struct held *h)
+{
+	bool at = h->call->detail > 0;
+	struct event ev;
+
+	target_string(h->tid, h->a[0], h->path2, 4097);
+	target_path(h, at ? (int)h->a[1] : AT_FDCWD, h->a[at ? 2 : 1], h->path);
+	ev = file_event(h, "symlink", h->path);
+	ev.v[EV_AT(FILE, PATH2)] = V_Z(h->path2);
+	set_existed(&ev, existed(h, h->path));
+	recorder_append(h->rec, &ev);
+}
+
+void decode_memfd(struct held *h)
+{
+	struct event ev;
+
+	target_string(h->tid, h->a[0], h->path, 256);
+	ev = file_event(h, "memfd", h->path);
+	ev.v[EV_AT(FILE, FLAGS)] = V_INT((uint32_t)h->a[1]);
+	recorder_append(h->rec, &ev);
+}

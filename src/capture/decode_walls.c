@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * decode_walls.c - held calls that reach for a wall, and signals
+ *
+ * The calls of one category are refused with one error and one reason, whatever the kernel would
+ * have said: that keeps the answer independent of kernel versions, and the record readable.
+ */
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/timex.h>
+
+#include "capture/recorder.h"
+
+static const struct {
+	const char *category;
+	int error;
+	const char *reason;
+} walls[WALL_CATEGORIES] = {
+	[WALL_MOUNT] = { "mount", EPERM, "the box's file system is laid out once, by belljar" },
+	[WALL_NAMESPACE] = { "namespace", EPERM,
+			     "a namespace of its own would give the program powers inside it" },
+	[WALL_MODULE] = { "module", EPERM, "the kernel is the host's" },
+	[WALL_KERNEL] = { "kernel", EPERM, "the kernel is the host's" },
+	[WALL_KEYRING] = { "keyring", EPERM, "the kernel's keyrings are not part of the box" },
+	[WALL_IO_URING] = { "io_uring", ENOSYS, "io_uring would carry out calls that nobody sees" },
+	[WALL_TTY] = { "tty", EPERM, "typing into a terminal from inside is not allowed" },
+	[WALL_CLOCK] = { "clock", EPERM, "the clock is the host's" },
+	[WALL_HANDLE] = { "handle", EPERM, "file handles go around the box's paths" },
+};
+
+void decode_wall(struct held *h)
+{
+	enum wall_category w = (enum wall_category)h->call->detail;
+
+	snprintf(h->text, sizeof(h->text), "%#llx, %#llx, %#llx", (unsigned long long)h->a[0],
+		 (unsigned long long)h->a[1], (unsigned long long)h->a[2]);
+	if (h->call == call_row(CALL_mount)) {
+		target_string(h->tid, h->a[0], h->path, 4097);
+		target_string(h->tid, h->a[1], h->path2, 4097);
+		snprintf(h->text, sizeof(h->text), "%.4096s on %.4096s, flags %#llx", h->path,
+			 h->path2, (unsigned long long)h->a[3]);
+	} else if (h->call == call_row(CALL_umount2)) {
+		target_string(h->tid, h->a[0], h->text, 4097);
+	}
+	attempt(h, walls[w].category, h->text, "refused", walls[w].error, walls[w].reason);
+	answer_error(h, walls[w].error);
+}
+
+void decode_chroot(struct held *h)
+{
+	struct proc *p;
+
+	target_path(h, AT_FDCWD, h->a[0], h->path);
+	pthread_mutex_lock(&h->rec->lock);
+	p = proctab_get(h->rec->procs, h->tid);
+	if (p)
+		p->rooted = true;
+	pthread_mutex_unlock(&h->rec->lock);
+	attempt(h, "privilege", h->path, "allowed", 0, "another root inside the box's own root");
+}
+
+void decode_ptrace(struct held *h)
+{
+	if (h->a[0] == PTRACE_TRACEME) {
+		/* a common test for a debugger: what it would be told without one */
+		attempt(h, "ptrace", "PTRACE_TRACEME", "claimed", 0,
+			"asks to be traced, or whether it is: told that it is not");
+		answer_value(h, 0);
+		return;
+	}
+	snprintf(h->text, sizeof(h->text), "request %llu, process %d", (unsigned long long)h->a[0],
+		 (int)h->a[1]);
+	attempt(h, "ptrace", h->text, "refused", EPERM,
+		"belljar follows the box's processes itself, and a process has one tracer");
+	answer_error(h, EPERM);
+}
+
+void decode_vm_write(struct held *h)
+{
+	snprintf(h->text, sizeof(h->text), "%d", (int)h->a[0]);
+	attempt(h, "memory", h->text, "allowed", 0,
+		"reaches into another process; the kernel lets it only inside the box");
+}
+
+void decode_adjtime(struct held *h)
+{
+	uint32_t modes;
+
+	/* struct timex begins with modes; 0 only asks */
+	if (target_read(h->tid, h->a[h->call->detail], &modes, sizeof(modes)) || !modes)
+		return;
+	snprintf(h->text, sizeof(h->text), "modes %#x", modes);
+	attempt(h, "clock", h->text, "refused", EPERM, walls[WALL_CLOCK].reason);
+	answer_error(h, EPERM);
+}
+
+void decode_personality(struct held *h)
+{
+	snprintf(h->text, sizeof(h->text), "%#llx", (unsigned long long)h->a[0]);
+	attempt(h, "kernel", h->text, "allowed", 0, "changes how the program itself is run");
+}
+
+/* ---- signals ------------------------------------------------------------------------------ */
+
+static void sent(struct held *h, int signo, pid_t target)
+{
+	struct event ev = held_event(h, EV_SIGNAL);
+	const struct proc *p;
+
+	if (target > 0) {
+		pthread_mutex_lock(&h->rec->lock);
+		p = proctab_get_inner(h->rec->procs, h->rec->pidns, target);
+		if (p)
+			ev.v[EV_AT(SIGNAL, TARGET)] = V_INT(p->key);
+		pthread_mutex_unlock(&h->rec->lock);
+		if (p && ev.v[EV_AT(SIGNAL, TARGET)].i == h->proc)
+			return; /* to itself */
+	}
+	ev.v[EV_AT(SIGNAL, CALL)] = V_Z(h->call->name);
+	ev.v[EV_AT(SIGNAL, SIGNO)] = V_INT(signo);
+	ev.v[EV_AT(SIGNAL, PID)] = V_INT(target);
+	recorder_append(h->rec, &ev);
+}
+
+void decode_kill(struct held *h)
+{
+	sent(h, (int)h->a[h->call->detail], (pid_t)h->a[0]);
+}
+
+void decode_pidfd_kill(struct held *h)
+{
+	char name[64], info[512];
+	cleanup_close int fd = -1;
+	const char *at;
+	ssize_t n;
+	int pid = -1;
+
+	/* fdinfo of a pidfd, read through our own /proc, gives its pid in our namespace first */
+	snprintf(name, sizeof(name), "/proc/%d/fdinfo/%d", h->tid, (int)h->a[0]);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, info, sizeof(info) - 1);
+	if (n > 0) {
+		info[n] = 0;
+		at = strstr(info, "NSpid:");
+		if (at) { /* "NSpid:\tours\t…\tbox's" */
+			at = strchr(at, '\t');
+			for (const char *t = at; t && *t == '\t'; t = strpbrk(t + 1, "\t\n"))
+				pid = atoi(t + 1);
+		}
+	}
+	sent(h, (int)h->a[1], pid);
+}

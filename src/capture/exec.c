@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * exec.c - what a process has become: image, arguments, environment, script, hashes
+ *
+ * Read while the process stands at its exec stop, after the kernel has taken the new image: this
+ * is truth, not intent. The executable is read through /proc/PID/exe, which still leads to it when
+ * its name is gone (deleted binaries, memfds); those are kept in the object store at once, as no
+ * later look could find them.
+ */
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <uthash.h>
+
+#include "capture/recorder.h"
+
+#define CACHE_MAX 65536 /* hashed executables remembered in one run */
+
+struct cache_key {
+	uint64_t dev, ino, size, mtime_ns, ctime_ns;
+};
+
+struct cached {
+	struct cache_key key;
+	char sha256[SHA256_HEX];
+	UT_hash_handle hh;
+};
+
+struct exec_cache {
+	struct cached *files;
+};
+
+struct exec_cache *exec_cache_new(void)
+{
+	return xcalloc(1, sizeof(struct exec_cache));
+}
+
+void exec_cache_free(struct exec_cache *c)
+{
+	struct cached *k, *next;
+
+	if (!c)
+		return;
+	HASH_ITER(hh, c->files, k, next)
+	{
+		HASH_DEL(c->files, k);
+		free(k);
+	}
+	free(c);
+}
+
+static struct cache_key key_of(const struct stat *st)
+{
+	struct cache_key k;
+
+	memset(&k, 0, sizeof(k));
+	k.dev = st->st_dev;
+	k.ino = st->st_ino;
+	k.size = (uint64_t)st->st_size;
+	k.mtime_ns = (uint64_t)st->st_mtim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_mtim.tv_nsec;
+	k.ctime_ns = (uint64_t)st->st_ctim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_ctim.tv_nsec;
+	return k;
+}
+
+/* SHA-256 of an open file into @out ("" when it cannot be had); the same bytes are hashed once. */
+static void hash_file(struct recorder *rec, int fd, const struct stat *st, char out[SHA256_HEX])
+{
+	struct cache_key key = key_of(st);
+	struct cached *k;
+
+	out[0] = 0;
+	pthread_mutex_lock(&rec->lock);
+	HASH_FIND(hh, rec->execs->files, &key, sizeof(key), k);
+	if (k)
+		memcpy(out, k->sha256, SHA256_HEX);
+	pthread_mutex_unlock(&rec->lock);
+	if (out[0] || sha256_fd(fd, EXEC_HASH_MAX, out, NULL))
+		return;
+	pthread_mutex_lock(&rec->lock);
+	HASH_FIND(hh, rec->execs->files, &key, sizeof(key), k);
+	if (!k && HASH_COUNT(rec->execs->files) < CACHE_MAX) {
+		k = xcalloc(1, sizeof(*k));
+		k->key = key;
+		memcpy(k->sha256, out, SHA256_HEX);
+		HASH_ADD(hh, rec->execs->files, key, sizeof(key), k);
+	}
+	pthread_mutex_unlock(&rec->lock);
+}
+
+static int open_of(pid_t tid, const char *what, int flags)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "/proc/%d/%s", tid, what);
+	return open(name, flags | O_CLOEXEC);
+}
+
+static void link_of(pid_t tid, const char *what, char out[4096])
+{
+	char name[64];
+	ssize_t n;
+
+	snprintf(name, sizeof(name), "/proc/%d/%s", tid, what);
+	n = readlink(name, out, 4095);
+	out[n < 0 ? 0 : n] = 0;
+}
+
+/* A whole /proc file into @b. */
+static void slurp(pid_t tid, const char *what, struct buf *b)
+{
+	cleanup_close int fd = open_of(tid, what, O_RDONLY);
+	char block[16384];
+	ssize_t n;
+
+	while (fd >= 0 && (n = read(fd, block, sizeof(block))) > 0 && !b->overflow)
+		buf_add(b, block, (size_t)n);
+}
+
+/* Does a word of a command line need quotes to be one word in a shell? */
+static bool is_plain(const char *p, size_t n)
+{
+	if (!n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			    "_@%+=:,./-^",
+			    p[i]) ||
+		    !p[i])
+			return false;
+	return true;
+}
+
+/* NUL-separated arguments as one shell-quoted line: reversible, readable. */
+static void quote_line(const struct buf *args, struct buf *out)
+{
+	for (size_t i = 0; i < args->n;) {
+		const char *p = args->p + i;
+		size_t n = strnlen(p, args->n - i);
+
+		if (out->n)
+			buf_puts(out, " ");
+		if (is_plain(p, n)) {
+			buf_add(out, p, n);
+		} else {
+			buf_puts(out, "'");
+			for (size_t k = 0; k < n; k++)
+				if (p[k] == '\'')
+					buf_puts(out, "'\\''");
+				else
+					buf_add(out, p + k, 1);
+			buf_puts(out, "'");
+		}
+		i += n + 1;
+	}
+}
+
+/* The name that was given to execve: for a script that is the script (AT_EXECFN, getauxval(3)). */
+static bool exec_name(pid_t tid, char *out, size_t size)
+{
+	cleanup_close int fd = open_of(tid, "auxv", O_RDONLY);
+	uint64_t aux[128];
+	ssize_t n = fd < 0 ? -1 : read(fd, aux, sizeof(aux));
+
+	for (ssize_t i = 0; i + 1 < n / 8; i += 2)
+		if (aux[i] == AT_EXECFN)
+			return target_string(tid, aux[i + 1], out, size) > 0;
+	return false;
+}
+
+/* If the process is an interpreter that was started for a script: the script, opened, and its
+ * path in @path. */
+static int open_script(struct recorder *rec, const struct proc *p, const struct stat *image,
+		       const char *image_path, char path[PATH_TEXT_MAX])
+{
+	struct held h = { .rec = rec, .tid = p->tgid, .tgid = p->tgid };
+	cleanup_close int fd = -1;
+	char mark[2], given[4097];
+	struct stat st;
+	size_t n;
+
+	if (!exec_name(p->tgid, given, sizeof(given)) || !strcmp(given, image_path))
+		return -1;
+	path[0] = 0;
+	if (given[0] != '/') {
+		link_of(p->tgid, "cwd", path);
+		n = strlen(path);
+		snprintf(path + n, PATH_TEXT_MAX - n, "/%s", given);
+	} else if (!strncmp(given, "/dev/fd/", 8)) {
+		target_fd_path(&h, atoi(given + 8), path);
+	} else {
+		strcpy(path, given);
+	}
+	fd = open_in_box(rec, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) ||
+	    (st.st_dev == image->st_dev && st.st_ino == image->st_ino))
+		return -1;
+	if (pread(fd, mark, 2, 0) != 2 || mark[0] != '#' || mark[1] != '!')
+		return -1;
+	return steal_fd(&fd);
+}
+
+/* A file that no later look can find: its bytes are kept now. */
+static void keep_now(struct recorder *rec, const struct proc *p, int fd, const char *path)
+{
+	struct event ev = { .kind = EV_OBJECT, .proc = p->key };
+	char sha256[SHA256_HEX];
+	uint64_t size = 0;
+	bool kept = false;
+
+	if (object_keep(rec->box_dirfd, fd, sha256, &size, &kept, NULL))
+		return;
+	ev.v[EV_AT(OBJECT, SHA256)] = V_Z(sha256);
+	ev.v[EV_AT(OBJECT, SIZE)] = V_INT(size);
+	ev.v[EV_AT(OBJECT, PATH)] = V_Z(path);
+	ev.v[EV_AT(OBJECT, KEPT)] = V_INT(kept);
+	recorder_append(rec, &ev);
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), k = strlen(end);
+
+	return n >= k && !strcmp(s + n - k, end);
+}
+
+void exec_record(struct recorder *rec, const struct proc *p, const char *cause)
+{
+	struct event ev = { .kind = EV_PROCESS, .proc = p->key };
+	cleanup_buf struct buf args = { .limit = EVENT_TEXT_MAX };
+	cleanup_buf struct buf line = { .limit = 4 * EVENT_TEXT_MAX };
+	cleanup_buf struct buf env = { .limit = 4 * EVENT_TEXT_MAX };
+	cleanup_close int fd = open_of(p->tgid, "exe", O_RDONLY);
+	cleanup_close int script = -1;
+	char image[4096], cwd[4096], sha256[SHA256_HEX] = "", script_sha256[SHA256_HEX] = "";
+	char env_sha256[SHA256_HEX], script_path[PATH_TEXT_MAX];
+	uint8_t sum[SHA256_LEN];
+	struct stat st = { 0 }, sst;
+
+	link_of(p->tgid, "exe", image);
+	link_of(p->tgid, "cwd", cwd);
+	slurp(p->tgid, "cmdline", &args);
+	quote_line(&args, &line);
+	slurp(p->tgid, "environ", &env);
+	sha256_once(env.p ? env.p : "", env.n, sum);
+	hex_encode(sum, sizeof(sum), env_sha256);
+	if (fd >= 0 && !fstat(fd, &st)) {
+		hash_file(rec, fd, &st, sha256);
+		script = open_script(rec, p, &st, image, script_path);
+		if (!strncmp(image, "/memfd:", 7) || ends_with(image, " (deleted)"))
+			keep_now(rec, p, fd, image);
+	}
+	if (script >= 0 && !fstat(script, &sst))
+		hash_file(rec, script, &sst, script_sha256);
+	ev.v[EV_AT(PROCESS, OP)] = V_Z("exec");
+	ev.v[EV_AT(PROCESS, PID)] = V_INT(p->inner);
+	ev.v[EV_AT(PROCESS, IMAGE)] = V_Z(image);
+	ev.v[EV_AT(PROCESS, COMMAND_LINE)] = V_STR(((struct str){ line.p ? line.p : "", line.n }));
+	ev.v[EV_AT(PROCESS, CWD)] = V_Z(cwd);
+	ev.v[EV_AT(PROCESS, ENV_SHA256)] = V_Z(env_sha256);
+	if (sha256[0])
+		ev.v[EV_AT(PROCESS, SHA256)] = V_Z(sha256);
+	if (script >= 0) {
+		ev.v[EV_AT(PROCESS, SCRIPT)] = V_Z(script_path);
+		ev.v[EV_AT(PROCESS, SCRIPT_SHA256)] = V_Z(script_sha256);
+	}
+	ev.v[EV_AT(PROCESS, UID)] = V_INT(rec->emulate ? p->creds.uid[1] : user_of(rec, p->tgid));
+	ev.v[EV_AT(PROCESS, CAUSE)] = V_Z(cause);
+	recorder_append(rec, &ev);
+}

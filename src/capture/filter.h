@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * filter.h - the kernel side of the recorder: which calls are held
+ */
+#ifndef BELLJAR_CAPTURE_FILTER_H
+#define BELLJAR_CAPTURE_FILTER_H
+
+#include <linux/filter.h>
+
+#include "base/base.h"
+
+enum call_test { TEST_ALWAYS, TEST_WRITES, TEST_NONZERO, TEST_FLAGS, TEST_ONEOF, TEST_NOTIN, TEST_OWNER };
+
+/** enum wall_category - detail of the calls that are always refused */
+enum wall_category {
+	WALL_MOUNT,
+	WALL_NAMESPACE,
+	WALL_MODULE,
+	WALL_KERNEL,
+	WALL_KEYRING,
+	WALL_IO_URING,
+	WALL_TTY,
+	WALL_CLOCK,
+	WALL_HANDLE,
+	WALL_CATEGORIES,
+};
+
+/** enum id_call - detail of the identity calls */
+enum id_call {
+	ID_SETUID,
+	ID_SETGID,
+	ID_SETREUID,
+	ID_SETREGID,
+	ID_SETRESUID,
+	ID_SETRESGID,
+	ID_SETFSUID,
+	ID_SETFSGID,
+	ID_SETGROUPS,
+	ID_CALLS,
+};
+
+/** enum call_set - detail of NOTIN rows: the values that pass without being held */
+enum call_set { SET_FAMILIES, SET_PERSONA };
+
+enum call_id {
+#define CALL(nr64, nr32, name, decoder, test, arg, detail) CALL_##name,
+#include "capture/calls.def"
+#undef CALL
+	CALLS
+};
+
+/** struct call - one row of calls.def */
+struct call {
+	int nr[2]; /* x86_64, i386; -1 none */
+	const char *name;
+	enum call_test test;
+	int arg;
+	int detail;
+};
+
+/** call_row() - the row of @id */
+const struct call *call_row(enum call_id id);
+
+/** call_find() - which row a held call is; CALLS when none (cannot happen with our filter) */
+enum call_id call_find(uint32_t arch, int nr);
+
+#define FILTER_MAX 2048
+
+/**
+ * filter_build() - the classic BPF program (seccomp(2)) made from calls.def
+ * @out: room for FILTER_MAX instructions
+ *
+ * Own emitter: libseccomp takes 1.2 ms to make such a program, half of what the whole start-up of
+ * a box may take; and "any of these bits" cannot be said as one of its rules.
+ *
+ * x32 calls and io_uring's other entries get ENOSYS, clone3 too (its flags are in memory, where
+ * they can be swapped after the check; libc falls back to clone), other architectures are killed.
+ *
+ * Return: number of instructions.
+ */
+size_t filter_build(struct sock_filter out[FILTER_MAX]);
+
+#endif

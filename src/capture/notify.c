@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * notify.c - the thread that receives held calls, has them decoded and recorded, and answers
+ *
+ * seccomp_unotify(2). The filter is installed with WAIT_KILLABLE_RECV: once a call is received,
+ * only a fatal signal takes it away, so that no call is seen twice. When its process dies before
+ * the answer, the answer fails with ENOENT and the call was never carried out; it stays on record
+ * as an intent, and the number of such calls is told at the end of the run.
+ */
+#include <linux/audit.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include "capture/recorder.h"
+
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
+#endif
+#ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP 1
+#endif
+
+static decoder *const decoders[CALLS] = {
+#define CALL(nr64, nr32, name, decoder_, test, arg, detail) [CALL_##name] = decode_##decoder_,
+#include "capture/calls.def"
+#undef CALL
+};
+
+struct event held_event(const struct held *h, enum event_kind kind)
+{
+	return (struct event){ .kind = kind, .proc = h->proc };
+}
+
+void attempt(struct held *h, const char *category, const char *args, const char *answer, int error,
+	     const char *reason)
+{
+	struct event ev = held_event(h, EV_ATTEMPT);
+
+	ev.v[EV_AT(ATTEMPT, CATEGORY)] = V_Z(category);
+	ev.v[EV_AT(ATTEMPT, CALL)] = V_Z(h->call->name);
+	ev.v[EV_AT(ATTEMPT, ARGS)] = V_Z(args);
+	ev.v[EV_AT(ATTEMPT, ANSWER)] = V_Z(answer);
+	if (error)
+		ev.v[EV_AT(ATTEMPT, ERRNO)] = V_Z(strerrorname_np(error));
+	ev.v[EV_AT(ATTEMPT, REASON)] = V_Z(reason);
+	recorder_append(h->rec, &ev);
+}
+
+/* Who is it? False for pid 1's child that has not become its program: its calls are our own. */
+static bool identify(struct held *h)
+{
+	const struct proc *p;
+	bool ours = false;
+
+	pthread_mutex_lock(&h->rec->lock);
+	p = proctab_get(h->rec->procs, h->tid);
+	if (p) {
+		h->proc = p->key;
+		h->tgid = p->tgid;
+		h->rooted = p->rooted;
+		if (h->rec->emulate)
+			h->creds = p->creds;
+		ours = !p->execed;
+	} else {
+		/* cannot be: each task is entered before it runs. Recorded without a process. */
+		h->proc = 0;
+		h->tgid = h->tid;
+	}
+	pthread_mutex_unlock(&h->rec->lock);
+	return !ours;
+}
+
+static void handle(struct held *h, const struct seccomp_notif *n)
+{
+	enum call_id id = call_find(n->data.arch, n->data.nr);
+
+	h->n = n;
+	h->tid = (pid_t)n->pid;
+	h->ia32 = n->data.arch != AUDIT_ARCH_X86_64;
+	h->answer = (struct answer){ ANSWER_GO_ON, 0 };
+	if (id == CALLS) {
+		answer_error(h, ENOSYS);
+		return;
+	}
+	h->call = call_row(id);
+	for (int i = 0; i < 6; i++)
+		h->a[i] = h->ia32 ? (uint32_t)n->data.args[i] : n->data.args[i];
+	if (identify(h))
+		decoders[id](h);
+}
+
+void *notify_thread(void *arg)
+{
+	struct session *s = arg;
+	struct held *h = xcalloc(1, sizeof(*h));
+	struct seccomp_notif n;
+	struct seccomp_notif_resp r;
+
+	h->rec = s->rec;
+	ioctl(s->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+	for (;;) {
+		memset(&n, 0, sizeof(n));
+		if (ioctl(s->listener, SECCOMP_IOCTL_NOTIF_RECV, &n)) {
+			struct pollfd p = { s->listener, POLLIN, 0 };
+
+			/* ENOENT: the caller died meanwhile, or nobody is left */
+			if (errno != EINTR && errno != ENOENT)
+				break;
+			if (poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)))
+				break;
+			continue;
+		}
+		handle(h, &n);
+		memset(&r, 0, sizeof(r));
+		r.id = n.id;
+		if (atomic_load_explicit(&s->rec->failed, memory_order_relaxed)) {
+			/* what cannot be recorded does not happen */
+			r.error = -EIO;
+		} else if (h->answer.what == ANSWER_GO_ON) {
+			r.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+		} else if (h->answer.what == ANSWER_VALUE) {
+			r.val = h->answer.value;
+		} else {
+			r.error = -(int)h->answer.value;
+		}
+		if (ioctl(s->listener, SECCOMP_IOCTL_NOTIF_SEND, &r) && errno == ENOENT)
+			atomic_fetch_add(&s->rec->lost, 1);
+	}
+	free(h);
+	return NULL;
+}

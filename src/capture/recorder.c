@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * recorder.c - start and stop the recorder, join programs to it
+ */
+#include "capture/recorder.h"
+
+#include <linux/seccomp.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+void recorder_append(struct recorder *rec, struct event *ev)
+{
+	int rc;
+
+	ev->t = UINT64_MAX;
+	rc = journal_append(rec->j, ev, NULL, NULL);
+	if (rc)
+		atomic_store(&rec->failed, -rc);
+}
+
+int recorder_failed(const struct recorder *rec)
+{
+	return atomic_load(&rec->failed);
+}
+
+int recorder_start(struct journal *j, struct box *box, struct box_run *run,
+		   struct recorder **ret_rec, struct err *err)
+{
+	struct recorder *rec = xcalloc(1, sizeof(*rec));
+	char name[64];
+
+	rec->j = j;
+	rec->run = run;
+	rec->box_dirfd = box_dirfd(box);
+	rec->emulate = box_run_emulates_root(run);
+	rec->claimed = rec->emulate && claims_exist(rec->box_dirfd);
+	pthread_mutex_init(&rec->lock, NULL);
+	rec->procs = proctab_new();
+	rec->execs = exec_cache_new();
+	rec->rootfd = box_run_rootfd(run);
+	snprintf(name, sizeof(name), "/proc/%d/ns/pid", box_run_pid1(run));
+	rec->pidns = open(name, O_RDONLY | O_CLOEXEC);
+	(void)err;
+	*ret_rec = rec;
+	return 0;
+}
+
+/* ---- joining a program -------------------------------------------------------------------- */
+
+/* In the program's process: install the filter, tell the number of its listener, wait for "go". */
+static int in_child(void *ctx UNUSED, int sock, struct err *err)
+{
+	struct sock_filter filter[FILTER_MAX];
+	struct sock_fprog prog = { (unsigned short)filter_build(filter), filter };
+	char go;
+	int fd;
+
+	fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+			  SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+			  &prog);
+	if (fd < 0)
+		return err_set_exit(err, EXIT_NO_WALL, errno,
+				    "capture: hold the program's calls (seccomp notification)");
+	if (write_full(sock, &fd, sizeof(fd)) || read_full(sock, &go, 1) != 1)
+		return err_set(err, EPIPE, "capture: reach the recorder");
+	close(fd);
+	return 0;
+}
+
+static int fetch_listener(struct session *s, int sock, struct err *err)
+{
+	cleanup_close int pidfd = -1;
+	int fd;
+
+	if (read_full(sock, &fd, sizeof(fd)) != sizeof(fd))
+		return err_set_exit(err, EXIT_NO_WALL, EPIPE,
+				    "capture: the program's calls cannot be held "
+				    "(seccomp notification needs Linux 5.19)");
+	pidfd = (int)syscall(SYS_pidfd_open, s->program, 0);
+	if (pidfd < 0)
+		return err_set(err, errno, "capture: open the program's process");
+	s->listener = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	if (s->listener < 0)
+		return err_set_exit(err, EXIT_NO_WALL, errno,
+				    "capture: fetch the listener of held calls (pidfd_getfd)");
+	fcntl(s->listener, F_SETFD, FD_CLOEXEC);
+	return 0;
+}
+
+static int start_trace(struct session *s, struct err *err)
+{
+	int rc = pthread_create(&s->trace, NULL, trace_thread, s);
+
+	if (rc)
+		return err_set(err, rc, "capture: start a thread");
+	s->traced = true;
+	pthread_mutex_lock(&s->lock);
+	while (s->attach_rc == 1)
+		pthread_cond_wait(&s->attached, &s->lock);
+	rc = s->attach_rc;
+	pthread_mutex_unlock(&s->lock);
+	if (rc)
+		*err = s->attach_err;
+	return rc;
+}
+
+static int in_supervisor(void *ctx, int sock, pid_t program, struct err *err)
+{
+	struct session *s = ctx;
+	int rc;
+
+	s->program = program;
+	rc = fetch_listener(s, sock, err);
+	if (!rc)
+		rc = start_trace(s, err);
+	if (!rc) {
+		rc = pthread_create(&s->notify, NULL, notify_thread, s);
+		if (rc)
+			return err_set(err, rc, "capture: start a thread");
+		s->noticed = true;
+		rc = write_full(sock, "g", 1);
+		if (rc)
+			return err_set(err, rc, "capture: let the program go");
+	}
+	return rc;
+}
+
+static int no_room(void *ctx UNUSED, int sock UNUSED, pid_t program UNUSED, struct err *err)
+{
+	return err_set(err, ENOSPC, "capture: more than %d programs in one run", SESSIONS_MAX);
+}
+
+struct box_hooks recorder_hooks(struct recorder *rec, const char *cause)
+{
+	struct session *s;
+
+	pthread_mutex_lock(&rec->lock);
+	s = rec->nsessions < SESSIONS_MAX ? xcalloc(1, sizeof(*s)) : NULL;
+	if (s)
+		rec->sessions[rec->nsessions++] = s;
+	pthread_mutex_unlock(&rec->lock);
+	if (!s)
+		return (struct box_hooks){ .in_supervisor = no_room };
+	s->rec = rec;
+	s->cause = xstrdup(cause);
+	s->listener = -1;
+	s->attach_rc = 1;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->attached, NULL);
+	return (struct box_hooks){ .ctx = s, .in_child = in_child, .in_supervisor = in_supervisor };
+}
+
+/* ---- end ---------------------------------------------------------------------------------- */
+
+static void gap(struct recorder *rec, const char *source, uint64_t count, const char *detail)
+{
+	struct event ev = { .kind = EV_GAP };
+
+	ev.v[EV_AT(GAP, SOURCE)] = V_Z(source);
+	ev.v[EV_AT(GAP, COUNT)] = V_INT(count);
+	ev.v[EV_AT(GAP, DETAIL)] = V_Z(detail);
+	recorder_append(rec, &ev);
+}
+
+static void end_session(struct session *s)
+{
+	if (s->traced)
+		pthread_join(s->trace, NULL);
+	if (s->noticed)
+		pthread_join(s->notify, NULL);
+	if (s->listener >= 0)
+		close(s->listener);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->attached);
+	free(s->cause);
+	free(s);
+}
+
+int recorder_stop(struct recorder *rec, struct err *err)
+{
+	int rc;
+
+	for (int i = 0; i < rec->nsessions; i++)
+		end_session(rec->sessions[i]);
+	claims_settle(rec);
+	if (proctab_size(rec->procs))
+		gap(rec, "trace", proctab_size(rec->procs),
+		    "tasks whose end was not told: what they did last may be missing");
+	for (int i = 0; i < rec->nmade; i++)
+		free(rec->made[i].path);
+	rc = atomic_load(&rec->failed);
+	if (rc)
+		err_set(err, rc, "capture: the record could not be written to its end");
+	if (rec->pidns >= 0)
+		close(rec->pidns);
+	proctab_free(rec->procs);
+	exec_cache_free(rec->execs);
+	pthread_mutex_destroy(&rec->lock);
+	free(rec);
+	return -rc;
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * recorder.h - what the recorder's files share
+ *
+ * Theory of operation
+ *
+ * Each program that belljar starts in the box is a *session*: two threads of the supervisor.
+ * The notify thread (notify.c) receives held calls from the seccomp listener, decodes them
+ * (decode_*.c over target.c), appends their events, and answers: mostly "go on". The trace thread
+ * (trace.c) has attached with PTRACE_SEIZE and is told of fork, exec, exit and signals, of
+ * nothing else; it keeps the process table (proctab.c), so that every held call has an exact
+ * process, whatever its parents did before they ended. A new process stands still until it is in
+ * the table. Threads share the table under one lock; journal_append() has its own.
+ *
+ * Invariant: a held call is answered after its event is in the journal, never before.
+ */
+#ifndef BELLJAR_CAPTURE_RECORDER_H
+#define BELLJAR_CAPTURE_RECORDER_H
+
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "capture/capture.h"
+#include "capture/filter.h"
+
+#define SESSIONS_MAX 1024          /* programs started by belljar in one run of a box */
+#define PATH_TEXT_MAX (3 * 4096)   /* a directory and a path below it, PATH_MAX each, and a root */
+#define GROUPS_MAX 64              /* supplementary groups kept under root emulation */
+#define EXEC_HASH_MAX (1ull << 30) /* larger executables are recorded without a hash */
+
+/* ---- process table ------------------------------------------------------------------------ */
+
+/** struct creds - identity that a process claims under root emulation */
+struct creds {
+	uint32_t uid[3], gid[3]; /* real, effective, saved */
+	uint32_t fsuid, fsgid;
+	uint32_t ngroups, groups[GROUPS_MAX];
+};
+
+/** struct proc - one process; lives while it has tasks */
+struct proc {
+	uint32_t key;       /* process key in the journal */
+	pid_t tgid, inner;  /* in our pid namespace, in the box's */
+	uint32_t tasks;     /* threads in the table */
+	bool execed;        /* false only for a child of pid 1 that has not become its program yet */
+	bool rooted;        /* it or an ancestor has called chroot */
+	bool patched;       /* its identity and stat calls are traced: see emulate.c */
+	bool patch_wanted;  /* a SIGSTOP of ours is on its way: patch when it arrives */
+	struct creds creds;
+};
+
+struct proctab;
+struct proctab *proctab_new(void);
+void proctab_free(struct proctab *t);
+/** proctab_get() - process of a task (thread id in our namespace); NULL if unknown */
+struct proc *proctab_get(struct proctab *t, pid_t tid);
+/** proctab_add_process() - a new process with @tgid as its first task */
+struct proc *proctab_add_process(struct proctab *t, pid_t tgid, uint32_t key);
+void proctab_add_thread(struct proctab *t, struct proc *p, pid_t tid);
+/** proctab_drop() - a task is gone; frees its process with the last one */
+void proctab_drop(struct proctab *t, pid_t tid);
+/** proctab_exec() - after exec only @tgid is left of a process's tasks */
+void proctab_exec(struct proctab *t, struct proc *p);
+/** proctab_get_inner() - process of a task by its number in the box; @pidns: fd of the box's pid
+ * namespace, or -1 (then only by process id) */
+struct proc *proctab_get_inner(struct proctab *t, int pidns, pid_t inner);
+/** pid_in_box() - the number that task @tid (ours) has in the box; -1 unknown */
+pid_t pid_in_box(int pidns, pid_t tid);
+size_t proctab_size(const struct proctab *t);
+
+/* ---- recorder and sessions ---------------------------------------------------------------- */
+
+struct recorder;
+
+struct session {
+	struct recorder *rec;
+	char *cause;
+	pid_t program;            /* in our pid namespace */
+	int listener;
+	bool traced, noticed;     /* threads to join */
+	pthread_t trace, notify;
+	pthread_mutex_t lock;     /* guards attach_* */
+	pthread_cond_t attached;
+	int attach_rc;            /* 1 until the trace thread has attached or failed */
+	struct err attach_err;
+};
+
+struct exec_cache;
+
+/** struct made - a file that a process with a claimed identity is about to make */
+struct made {
+	char *path;
+	uint32_t uid, gid;
+};
+#define MADE_MAX 256
+
+struct recorder {
+	struct journal *j;
+	struct box_run *run;
+	int box_dirfd;
+	int rootfd;               /* the box's / */
+	int pidns;                /* the box's pid namespace, for inner ids; -1 */
+	bool emulate;             /* box ids are not real */
+	pthread_mutex_t lock;     /* guards procs, execs, made, sessions */
+	struct proctab *procs;
+	struct exec_cache *execs;
+	struct made made[MADE_MAX];
+	int nmade;
+	bool claimed;             /* something in the box claims not to be box root: patch at exec */
+	struct session *sessions[SESSIONS_MAX];
+	int nsessions;
+	atomic_int failed;        /* errno of an append that failed: the box must end */
+	atomic_uint_fast64_t lost; /* held calls whose process died before the answer */
+};
+
+/** recorder_append() - journal_append(), remembering failure; @ev->t is set to now */
+void recorder_append(struct recorder *rec, struct event *ev);
+
+/* ---- notify thread ------------------------------------------------------------------------ */
+
+/** struct answer - what a held call gets */
+struct answer {
+	enum { ANSWER_GO_ON, ANSWER_VALUE, ANSWER_ERROR } what;
+	int64_t value; /* VALUE: return value; ERROR: positive errno */
+};
+
+/** struct held - a held call while it is decoded */
+struct held {
+	struct recorder *rec;
+	const struct seccomp_notif *n;
+	const struct call *call;
+	pid_t tid;
+	bool ia32;
+	uint64_t a[6];           /* arguments, cut to 32 bits for i386 callers */
+	uint32_t proc;           /* process key */
+	pid_t tgid;
+	bool rooted;
+	struct creds creds;      /* copy, valid under emulation */
+	struct answer answer;
+	char path[PATH_TEXT_MAX], path2[PATH_TEXT_MAX], text[PATH_TEXT_MAX];
+};
+
+void *notify_thread(void *session);
+
+/* decoders: decode_files.c, decode_sockets.c, decode_walls.c, emulate.c */
+typedef void decoder(struct held *h);
+decoder decode_open, decode_openat, decode_openat2, decode_creat, decode_mkdir, decode_mknod,
+	decode_unlink, decode_unlinkat, decode_rmdir, decode_rename, decode_link, decode_symlink,
+	decode_truncate, decode_chmod, decode_fchmod, decode_chown, decode_lchown, decode_fchown,
+	decode_setxattr, decode_fsetxattr, decode_removexattr, decode_fremovexattr,
+	decode_setxattrat, decode_memfd;
+decoder decode_kill, decode_pidfd_kill;
+decoder decode_socket, decode_connect, decode_listen, decode_sendto, decode_sendmsg,
+	decode_sendmmsg, decode_socketcall;
+decoder decode_setid, decode_capset, decode_wall, decode_chroot, decode_ptrace, decode_vm_write,
+	decode_adjtime, decode_personality;
+
+/** answer_error() - the call fails with @error and is not carried out */
+static inline void answer_error(struct held *h, int error)
+{
+	h->answer.what = ANSWER_ERROR;
+	h->answer.value = error;
+}
+
+/** answer_value() - the call returns @value and is not carried out */
+static inline void answer_value(struct held *h, int64_t value)
+{
+	h->answer.what = ANSWER_VALUE;
+	h->answer.value = value;
+}
+
+/** held_event() - an event of the held call's process */
+struct event held_event(const struct held *h, enum event_kind kind);
+/** attempt() - append an ATTEMPT event for the held call */
+void attempt(struct held *h, const char *category, const char *args, const char *answer, int error,
+	     const char *reason);
+
+/* ---- the target's memory and files (target.c) --------------------------------------------- */
+
+/** target_read() - @n bytes at @addr of a task. Return: 0 or -EFAULT */
+int target_read(pid_t tid, uint64_t addr, void *p, size_t n);
+/** target_write() - the other way */
+int target_write(pid_t tid, uint64_t addr, const void *p, size_t n);
+/** target_string() - NUL-terminated string, at most @size-1 bytes. Return: length, -EFAULT, or
+ * -ENAMETOOLONG when there is no NUL within @size (the buffer then holds the beginning) */
+ssize_t target_string(pid_t tid, uint64_t addr, char *out, size_t size);
+/** target_path() - absolute path that a path argument names, in @out[PATH_TEXT_MAX]
+ * @dirfd: the dirfd argument, AT_FDCWD when the call has none. Return: 0 or -errno, with the best
+ * that is known in @out */
+int target_path(const struct held *h, int dirfd, uint64_t addr, char *out);
+/** target_fd_path() - what a descriptor names: path, 'pipe:[…]', '/memfd:…' */
+int target_fd_path(const struct held *h, int fd, char *out);
+/** target_fd() - our own duplicate of a task's descriptor (pidfd_getfd). Return: fd or -errno */
+int target_fd(const struct held *h, int fd);
+/** existed() - whether @path is there now, in the box's view: 1, 0, or -1 unknown */
+int existed(const struct held *h, const char *path);
+/** open_in_box() - open a path as the box sees it, links resolved inside it. Return: fd or -errno */
+int open_in_box(const struct recorder *rec, const char *path, int flags);
+/** user_of() - effective user of a task in the box's own numbers, -1 unknown */
+int64_t user_of(const struct recorder *rec, pid_t tid);
+
+/* ---- exec (exec.c) ------------------------------------------------------------------------ */
+
+struct exec_cache *exec_cache_new(void);
+void exec_cache_free(struct exec_cache *c);
+/** exec_record() - append the exec event of a process that stands at its exec stop */
+void exec_record(struct recorder *rec, const struct proc *p, const char *cause);
+
+/* ---- trace thread (trace.c) and root emulation (emulate.c) -------------------------------- */
+
+void *trace_thread(void *session);
+
+/**
+ * emulate_patch() - from now on @tid's identity and stat calls are answered by belljar
+ *
+ * Called at a ptrace stop before user code runs on; makes the task call seccomp(2) itself.
+ * Return: 0 or -errno, the task's registers as they were; 1 when it has ended, with its status.
+ */
+int emulate_patch(pid_t tid, int *ret_status);
+/** emulate_call() - at PTRACE_EVENT_SECCOMP of a patched task. Return: true when it must be stopped
+ * again at the end of the call */
+bool emulate_call(pid_t tid, const struct creds *c);
+/** emulate_exit() - at the end of that call */
+void emulate_exit(struct recorder *rec, pid_t tid);
+
+/* claims.c: who owns what under root emulation */
+
+/** claim_created() - a file is about to be made: it will belong to the maker's claimed identity */
+void claim_created(struct held *h, const char *path);
+/** claim_owner() - chown. Return: 0, or the error that the kernel would give: -ENOENT, -EPERM */
+int claim_owner(struct held *h, const char *path, int at_flags, int64_t uid, int64_t gid);
+/** claims_settle() - files that were about to be made exist now: write their claims down */
+void claims_settle(struct recorder *rec);
+/** claims_exist() - whether an earlier run of this box has left claims */
+bool claims_exist(int box_dirfd);
+/** claim_of() - who a file claims to belong to; false: nobody but box root */
+bool claim_of(int fd, uint32_t *ret_uid, uint32_t *ret_gid);
+
+#endif

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * target.c - read what a held call points at: memory, descriptors, paths
+ *
+ * All of it is hostile. Reads never cross a page in one piece, so that a string that ends before
+ * an unmapped page is read whole; every result is bounded by the caller's buffer.
+ */
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "capture/recorder.h"
+
+#define PAGE 4096u
+
+static ssize_t peek(pid_t tid, uint64_t addr, void *p, size_t n)
+{
+	struct iovec l = { p, n }, r = { (void *)(uintptr_t)addr, n };
+
+	return process_vm_readv(tid, &l, 1, &r, 1, 0);
+}
+
+int target_read(pid_t tid, uint64_t addr, void *p, size_t n)
+{
+	return peek(tid, addr, p, n) == (ssize_t)n ? 0 : -EFAULT;
+}
+
+int target_write(pid_t tid, uint64_t addr, const void *p, size_t n)
+{
+	struct iovec l = { (void *)p, n }, r = { (void *)(uintptr_t)addr, n };
+
+	return process_vm_writev(tid, &l, 1, &r, 1, 0) == (ssize_t)n ? 0 : -EFAULT;
+}
+
+ssize_t target_string(pid_t tid, uint64_t addr, char *out, size_t size)
+{
+	size_t got = 0;
+
+	out[0] = 0;
+	while (got < size - 1) {
+		size_t n = PAGE - ((addr + got) & (PAGE - 1));
+		const char *z;
+		ssize_t k;
+
+		if (n > size - 1 - got)
+			n = size - 1 - got;
+		k = peek(tid, addr + got, out + got, n);
+		if (k <= 0) {
+			out[got] = 0;
+			return -EFAULT;
+		}
+		z = memchr(out + got, 0, (size_t)k);
+		if (z)
+			return z - out;
+		got += (size_t)k;
+	}
+	out[got] = 0;
+	return -ENAMETOOLONG;
+}
+
+static ssize_t proc_link(pid_t tid, const char *what, int fd, char *out, size_t size)
+{
+	char name[64];
+	ssize_t n;
+
+	if (fd >= 0)
+		snprintf(name, sizeof(name), "/proc/%d/%s/%d", tid, what, fd);
+	else
+		snprintf(name, sizeof(name), "/proc/%d/%s", tid, what);
+	n = readlink(name, out, size - 1);
+	if (n < 0) {
+		out[0] = 0;
+		return -errno;
+	}
+	out[n] = 0;
+	return n;
+}
+
+/* "/a//b/./c/" → "/a/b/c"; ".." stays: what it means depends on symbolic links. */
+static void tidy(char *path)
+{
+	char *o = path;
+
+	for (const char *s = path; *s;) {
+		const char *e;
+
+		while (*s == '/')
+			s++;
+		e = strchrnul(s, '/');
+		if (e == s)
+			break;
+		if (!(e - s == 1 && s[0] == '.')) {
+			*o++ = '/';
+			memmove(o, s, (size_t)(e - s));
+			o += e - s;
+		}
+		s = e;
+	}
+	if (o == path)
+		*o++ = '/';
+	*o = 0;
+}
+
+/* Most paths are tidy: look before moving bytes. */
+static bool is_tidy(const char *path, size_t n)
+{
+	if (n > 1 && path[n - 1] == '/')
+		return false;
+	for (const char *s = path; (s = memchr(s, '/', n - (size_t)(s - path))); s++)
+		if (s[1] == '/' || (s[1] == '.' && (s[2] == '/' || s[2] == 0)))
+			return false;
+	return true;
+}
+
+/* "/proc/self/fd/7": what the kernel will follow is the descriptor itself. */
+static void follow_fd(const struct held *h, char *path)
+{
+	const char *digits = NULL;
+	char *end;
+	long fd;
+
+	if (!strncmp(path, "/proc/self/fd/", 14))
+		digits = path + 14;
+	else if (!strncmp(path, "/dev/fd/", 8))
+		digits = path + 8;
+	if (!digits || *digits < '0' || *digits > '9')
+		return;
+	fd = strtol(digits, &end, 10);
+	if (!*end && fd <= INT32_MAX) {
+		char link[4096];
+
+		if (proc_link(h->tid, "fd", (int)fd, link, sizeof(link)) > 0)
+			strcpy(path, link);
+	}
+}
+
+int target_path(const struct held *h, int dirfd, uint64_t addr, char *out)
+{
+	char path[4097];
+	size_t at = 0, n;
+	ssize_t k;
+	int rc = 0;
+
+	k = target_string(h->tid, addr, path, sizeof(path));
+	if (k < 0)
+		rc = (int)k;
+	n = k < 0 ? strlen(path) : (size_t)k;
+	if (path[0] == '/') {
+		if (h->rooted) {
+			k = proc_link(h->tid, "root", -1, out, 4096);
+			at = k > 1 ? (size_t)k : 0;
+		}
+	} else {
+		k = dirfd == AT_FDCWD ? proc_link(h->tid, "cwd", -1, out, 4096)
+				      : proc_link(h->tid, "fd", dirfd, out, 4096);
+		if (k < 0) {
+			rc = (int)k;
+			k = 0;
+		}
+		at = (size_t)k;
+		if (n && (at == 0 || out[at - 1] != '/'))
+			out[at++] = '/';
+	}
+	memcpy(out + at, path, n + 1);
+	if (!is_tidy(out, at + n))
+		tidy(out);
+	if (out[1] == 'p' || out[1] == 'd')
+		follow_fd(h, out);
+	return rc;
+}
+
+int target_fd_path(const struct held *h, int fd, char *out)
+{
+	ssize_t k = proc_link(h->tid, "fd", fd, out, 4096);
+
+	return k < 0 ? (int)k : 0;
+}
+
+int target_fd(const struct held *h, int fd)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, h->tgid, 0), got;
+
+	if (pidfd < 0)
+		return -errno;
+	got = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	if (got < 0)
+		got = -errno;
+	close(pidfd);
+	return got;
+}
+
+int open_in_box(const struct recorder *rec, const char *path, int flags)
+{
+	struct open_how how = { .flags = (uint64_t)flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
+	int fd = (int)syscall(SYS_openat2, rec->rootfd, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+int existed(const struct held *h, const char *path)
+{
+	int fd;
+
+	/* /proc means the reader's own processes: it would answer for us, not for the caller */
+	if (!strncmp(path, "/proc/", 6))
+		return -1;
+	fd = open_in_box(h->rec, path, O_PATH | O_NOFOLLOW);
+	if (fd >= 0) {
+		close(fd);
+		return 1;
+	}
+	return fd == -ENOENT || fd == -ENOTDIR ? 0 : -1;
+}
+
+/* The owner of /proc/PID is the task's effective user, in our numbers. */
+int64_t user_of(const struct recorder *rec, pid_t tid)
+{
+	char name[64];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "/proc/%d", tid);
+	if (stat(name, &st))
+		return -1;
+	return box_run_uid_in(rec->run, st.st_uid);
+}

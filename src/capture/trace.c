@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * trace.c - the thread that follows fork, exec and exit exactly (ptrace(2), PTRACE_SEIZE)
+ *
+ * Theory of operation
+ *
+ * The program is attached while it waits for its walls to be complete. From then on the kernel
+ * stops a task for this thread at fork, vfork, clone, exec, at each signal, and tells each end;
+ * nothing else stops, no call is traced (but for tasks under root emulation that have changed
+ * their identity, see emulate.c). A new task begins stopped. Its parent's event and its own first
+ * stop come in either order: it goes on when both were seen, and is in the table by then.
+ *
+ * The tracer is outside of the box's pid namespace, so /proc/self/status shows TracerPid 0.
+ *
+ * Invariant: a task that runs is in the table.
+ */
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <uthash.h>
+
+#include "capture/recorder.h"
+
+#define OPTIONS                                                                                    \
+	(PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC |     \
+	 PTRACE_O_TRACESECCOMP | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)
+
+/* A new task whose first stop came before its parent's event. */
+struct early {
+	pid_t tid;
+	UT_hash_handle hh;
+};
+
+struct tracer {
+	struct session *s;
+	struct recorder *rec;
+	struct early *early;
+};
+
+static void go_on(pid_t tid, int sig)
+{
+	ptrace(PTRACE_CONT, tid, 0, (long)sig);
+}
+
+static void process_event(struct recorder *rec, const struct proc *p, const char *op,
+			  uint32_t parent, int status)
+{
+	struct event ev = { .kind = EV_PROCESS, .proc = p->key };
+
+	ev.v[EV_AT(PROCESS, OP)] = V_Z(op);
+	ev.v[EV_AT(PROCESS, PID)] = V_INT(p->inner);
+	if (parent)
+		ev.v[EV_AT(PROCESS, PARENT)] = V_INT(parent);
+	if (!strcmp(op, "exit")) {
+		if (WIFEXITED(status))
+			ev.v[EV_AT(PROCESS, STATUS)] = V_INT(WEXITSTATUS(status));
+		else
+			ev.v[EV_AT(PROCESS, SIGNAL)] = V_INT(WTERMSIG(status));
+	}
+	recorder_append(rec, &ev);
+}
+
+/* Is @tid a thread of @tgid, or a process? */
+static bool is_thread_of(pid_t tgid, pid_t tid)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "/proc/%d/task/%d", tgid, tid);
+	return !access(name, F_OK);
+}
+
+static void born(struct tracer *t, pid_t parent_tid, pid_t tid, bool may_be_thread)
+{
+	struct recorder *rec = t->rec;
+	struct proc *parent, *p = NULL, copy;
+	struct early *e;
+	uint32_t by = 0;
+	bool thread;
+
+	pthread_mutex_lock(&rec->lock);
+	parent = proctab_get(rec->procs, parent_tid);
+	thread = parent && may_be_thread && is_thread_of(parent->tgid, tid);
+	if (thread) {
+		proctab_add_thread(rec->procs, parent, tid);
+	} else {
+		p = proctab_add_process(rec->procs, tid, journal_next_proc(rec->j));
+		p->inner = pid_in_box(rec->pidns, tid);
+		p->execed = true;
+		if (parent) {
+			by = parent->key;
+			p->creds = parent->creds;
+			p->rooted = parent->rooted;
+			p->patched = parent->patched;
+		}
+		copy = *p;
+	}
+	pthread_mutex_unlock(&rec->lock);
+	if (!thread)
+		process_event(rec, &copy, "fork", by, 0);
+	HASH_FIND_INT(t->early, &tid, e);
+	if (e) {
+		HASH_DEL(t->early, e);
+		free(e);
+		go_on(tid, 0);
+	}
+}
+
+static void became(struct tracer *t, pid_t tid)
+{
+	struct recorder *rec = t->rec;
+	struct proc *p, copy;
+	const char *cause = NULL;
+
+	pthread_mutex_lock(&rec->lock);
+	p = proctab_get(rec->procs, tid);
+	if (!p) {
+		pthread_mutex_unlock(&rec->lock);
+		return;
+	}
+	proctab_exec(rec->procs, p);
+	if (!p->execed)
+		cause = t->s->cause;
+	p->execed = true;
+	if (rec->emulate && !p->patched && (rec->claimed || p->creds.uid[1])) {
+		p->patch_wanted = true;
+		syscall(SYS_tgkill, tid, tid, SIGSTOP);
+	}
+	copy = *p;
+	pthread_mutex_unlock(&rec->lock);
+	exec_record(rec, &copy, cause);
+}
+
+static void ended(struct tracer *t, pid_t tid, int status)
+{
+	struct recorder *rec = t->rec;
+	struct proc *p, copy = { 0 };
+	struct early *e;
+
+	pthread_mutex_lock(&rec->lock);
+	p = proctab_get(rec->procs, tid);
+	if (p && p->tgid == tid)
+		copy = *p;
+	proctab_drop(rec->procs, tid);
+	pthread_mutex_unlock(&rec->lock);
+	if (copy.key)
+		process_event(rec, &copy, "exit", 0, status);
+	HASH_FIND_INT(t->early, &tid, e);
+	if (e) {
+		HASH_DEL(t->early, e);
+		free(e);
+	}
+}
+
+/* A task's first stop: it goes on when its parent's event has put it into the table. */
+static void first_stop(struct tracer *t, pid_t tid)
+{
+	struct early *e;
+	bool known;
+
+	pthread_mutex_lock(&t->rec->lock);
+	known = proctab_get(t->rec->procs, tid);
+	pthread_mutex_unlock(&t->rec->lock);
+	if (known) {
+		go_on(tid, 0);
+		return;
+	}
+	e = xcalloc(1, sizeof(*e));
+	e->tid = tid;
+	HASH_ADD_INT(t->early, tid, e);
+}
+
+/* The SIGSTOP that we sent to have the task at a place where it can be patched? */
+static bool is_patch_stop(struct tracer *t, pid_t tid)
+{
+	struct proc *p;
+	bool ours;
+
+	pthread_mutex_lock(&t->rec->lock);
+	p = proctab_get(t->rec->procs, tid);
+	ours = p && p->patch_wanted;
+	if (ours) {
+		p->patch_wanted = false;
+		p->patched = true;
+	}
+	pthread_mutex_unlock(&t->rec->lock);
+	return ours;
+}
+
+static void patch(struct tracer *t, pid_t tid)
+{
+	struct event ev = { .kind = EV_GAP };
+	int status, rc = emulate_patch(tid, &status);
+
+	if (rc == 1) {
+		ended(t, tid, status);
+		return;
+	}
+	if (rc) {
+		ev.v[EV_AT(GAP, SOURCE)] = V_Z("emulation");
+		ev.v[EV_AT(GAP, DETAIL)] =
+			V_Z("a process could not be shown the identity that it has taken");
+		recorder_append(t->rec, &ev);
+	}
+	go_on(tid, 0);
+}
+
+static void seccomp_stop(struct tracer *t, pid_t tid)
+{
+	struct creds c = { 0 };
+	const struct proc *p;
+
+	pthread_mutex_lock(&t->rec->lock);
+	p = proctab_get(t->rec->procs, tid);
+	if (p)
+		c = p->creds;
+	pthread_mutex_unlock(&t->rec->lock);
+	if (emulate_call(tid, &c))
+		ptrace(PTRACE_SYSCALL, tid, 0, 0);
+	else
+		go_on(tid, 0);
+}
+
+static void stopped(struct tracer *t, pid_t tid, int status)
+{
+	int sig = WSTOPSIG(status), event = status >> 16;
+	unsigned long msg = 0;
+
+	switch (event) {
+	case PTRACE_EVENT_FORK:
+	case PTRACE_EVENT_VFORK:
+	case PTRACE_EVENT_CLONE:
+		if (!ptrace(PTRACE_GETEVENTMSG, tid, 0, &msg))
+			born(t, tid, (pid_t)msg, event == PTRACE_EVENT_CLONE);
+		go_on(tid, 0);
+		return;
+	case PTRACE_EVENT_EXEC:
+		became(t, tid);
+		go_on(tid, 0);
+		return;
+	case PTRACE_EVENT_SECCOMP:
+		seccomp_stop(t, tid);
+		return;
+	case PTRACE_EVENT_STOP:
+		if (sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)
+			ptrace(PTRACE_LISTEN, tid, 0, 0); /* job control: it stays stopped */
+		else
+			first_stop(t, tid);
+		return;
+	}
+	if (sig == (SIGTRAP | 0x80)) { /* end of a call of a patched task */
+		emulate_exit(t->rec, tid);
+		go_on(tid, 0);
+		return;
+	}
+	if (sig == SIGSTOP && is_patch_stop(t, tid))
+		patch(t, tid);
+	else
+		go_on(tid, sig);
+}
+
+static void attach(struct tracer *t)
+{
+	struct session *s = t->s;
+	struct recorder *rec = t->rec;
+	struct proc *p;
+	struct proc copy;
+	int rc = 0;
+
+	if (ptrace(PTRACE_SEIZE, s->program, 0, OPTIONS))
+		rc = err_set_exit(&s->attach_err, EXIT_NO_WALL, errno,
+				  "capture: follow the program's processes (ptrace)");
+	if (!rc) {
+		pthread_mutex_lock(&rec->lock);
+		p = proctab_add_process(rec->procs, s->program, journal_next_proc(rec->j));
+		p->inner = pid_in_box(rec->pidns, s->program);
+		copy = *p;
+		pthread_mutex_unlock(&rec->lock);
+		process_event(rec, &copy, "fork", 0, 0);
+	}
+	pthread_mutex_lock(&s->lock);
+	s->attach_rc = rc;
+	pthread_cond_signal(&s->attached);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void *trace_thread(void *arg)
+{
+	struct session *s = arg;
+	struct tracer t = { .s = s, .rec = s->rec };
+	struct early *e, *next;
+
+	attach(&t);
+	while (!s->attach_rc) {
+		int status;
+		/* only tasks that this thread has attached: sessions do not see each other's */
+		pid_t tid = waitpid(-1, &status, __WALL | __WNOTHREAD);
+
+		if (tid < 0 && errno == EINTR)
+			continue;
+		if (tid < 0)
+			break;
+		if (WIFSTOPPED(status))
+			stopped(&t, tid, status);
+		else
+			ended(&t, tid, status);
+	}
+	HASH_ITER(hh, t.early, e, next)
+	{
+		HASH_DEL(t.early, e);
+		free(e);
+	}
+	return NULL;
+}
