@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# A thin front over meson: `make` leaves the program at build/belljar. Packages that a target needs
+# and that are missing are installed first (tools/deps; root or sudo), nothing else is touched.
+#
+#   make demo     a real package installed and started under glass, and the report about it
+#   make test     all tests; the last line is the count
+#   make lint bench fuzz install deb clean deps
+PREFIX ?= /usr
+DESTDIR ?=
+FUZZ_SECONDS ?= 30
+B := build
+
+# make's own default for CC is cc, which must not shadow the choice of the person who calls
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+export CC
+
+all: deps-build $(B)/build.ninja
+	ninja -C $(B)
+
+$(B)/build.ninja: | deps-build
+	meson setup --prefix=$(PREFIX) $(B)
+
+deps:
+	@tools/deps build test lint deb
+
+deps-%:
+	@tools/deps $(subst -, ,$*)
+
+demo: all deps-demo
+	tools/demo $(B)/belljar
+
+test: deps-build-test
+	tests/run
+
+lint: deps-build-test-lint
+	tools/lint
+
+bench: all deps-test
+	meson test -C $(B) --benchmark --verbose --timeout-multiplier 0
+
+# The fuzz targets, each for FUZZ_SECONDS; their corpora are replayed by `make test` as well.
+fuzz: deps-build-test-lint
+	tools/fuzz $(FUZZ_SECONDS)
+
+install: all
+	DESTDIR=$(DESTDIR) meson install -C $(B) --no-rebuild
+
+deb: deps-build-test-deb
+	tools/deb
+
+clean:
+	rm -rf build build-asan build-clang build-fuzz
+
+.PHONY: all deps demo test lint bench fuzz install deb clean
