@@ -140,6 +140,8 @@ void buf_free(struct buf *b);
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_puts(struct buf *b, const char *z);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
+/** buf_quote() - one word as a shell needs it: plain where it can be, else in single quotes */
+void buf_quote(struct buf *b, const char *p, size_t n);
 char *buf_z(struct buf *b); /* NUL-terminated view, valid until the next add */
 #define cleanup_buf cleanup(buf_free)
 

@@ -138,6 +138,32 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	va_end(again);
 }
 
+static bool is_plain_word(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!p[i] ||
+		    !strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			    "_@%+=:,./-^",
+			    p[i]))
+			return false;
+	return n > 0;
+}
+
+void buf_quote(struct buf *b, const char *p, size_t n)
+{
+	if (is_plain_word(p, n)) {
+		buf_add(b, p, n);
+		return;
+	}
+	buf_puts(b, "'");
+	for (size_t i = 0; i < n; i++)
+		if (p[i] == '\'')
+			buf_puts(b, "'\\''");
+		else
+			buf_add(b, p + i, 1);
+	buf_puts(b, "'");
+}
+
 char *buf_z(struct buf *b)
 {
 	if (!b->cap) {
@@ -172,8 +198,8 @@ uint32_t rd_u32(struct rd *r)
 	const uint8_t *p = rd_bytes(r, 4);
 
 	return p ? (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-			(uint32_t)p[3] << 24 :
-		   0;
+			       (uint32_t)p[3] << 24
+		 : 0;
 }
 
 uint64_t rd_u64(struct rd *r)

@@ -45,7 +45,9 @@ ssize_t fdpass_recv(int sock, void *p, size_t n, int *fds, int *nfds)
 {
 	struct iovec iov = { p, n };
 	union control c = { 0 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = c.bytes,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = c.bytes,
 			    .msg_controllen = sizeof(c.bytes) };
 	int room = nfds ? *nfds : 0, got = 0;
 	ssize_t k;

@@ -115,40 +115,15 @@ static void slurp(pid_t tid, const char *what, struct buf *b)
 		buf_add(b, block, (size_t)n);
 }
 
-/* Does a word of a command line need quotes to be one word in a shell? */
-static bool is_plain(const char *p, size_t n)
-{
-	if (!n)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-			    "_@%+=:,./-^",
-			    p[i]) ||
-		    !p[i])
-			return false;
-	return true;
-}
-
 /* NUL-separated arguments as one shell-quoted line: reversible, readable. */
 static void quote_line(const struct buf *args, struct buf *out)
 {
 	for (size_t i = 0; i < args->n;) {
-		const char *p = args->p + i;
-		size_t n = strnlen(p, args->n - i);
+		size_t n = strnlen(args->p + i, args->n - i);
 
 		if (out->n)
 			buf_puts(out, " ");
-		if (is_plain(p, n)) {
-			buf_add(out, p, n);
-		} else {
-			buf_puts(out, "'");
-			for (size_t k = 0; k < n; k++)
-				if (p[k] == '\'')
-					buf_puts(out, "'\\''");
-				else
-					buf_add(out, p + k, 1);
-			buf_puts(out, "'");
-		}
+		buf_quote(out, args->p + i, n);
 		i += n + 1;
 	}
 }

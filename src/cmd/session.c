@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * session.c - one run of a box, from open to close
+ *
+ * Invariant: whatever fails, session_close() ends the box's processes and releases its lock; what
+ * was appended to the journal before stays.
+ */
+#include "cmd/session.h"
+
+#include <linux/openat2.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+#include "cmd/cmd.h"
+
+#define LOOK_MS 250 /* how often a waiting session looks whether the record still can be written   \
+		     */
+
+static void append(struct session_run *s, struct event *ev)
+{
+	ev->t = UINT64_MAX;
+	journal_append(s->journal, ev, NULL, NULL);
+}
+
+static void mark(struct session_run *s, const char *name, const char *detail)
+{
+	struct event ev = { .kind = EV_MARK };
+
+	ev.v[EV_AT(MARK, NAME)] = V_Z(name);
+	ev.v[EV_AT(MARK, DETAIL)] = V_Z(detail);
+	append(s, &ev);
+}
+
+int session_open(struct session_run *s, const struct session_opts *o, struct err *err)
+{
+	int flags = BOX_LOCK, rc;
+
+	memset(s, 0, sizeof(*s));
+	s->home.fd = s->home.broker = -1;
+	s->reason = "exit";
+	rc = o->name ? box_name_check(o->name, err) : 0;
+	if (!rc)
+		rc = box_home_open(&s->home, err);
+	if (rc)
+		return rc;
+	if (!o->name)
+		flags |= BOX_ANON;
+	if (o->create)
+		flags |= BOX_CREATE;
+	return box_open(&s->home, o->name, flags, &o->box, &s->box, err);
+}
+
+static int begin_record(struct session_run *s, const struct session_opts *o, struct err *err)
+{
+	const struct box_info *info = box_get_info(s->box);
+	struct event ev = { .kind = EV_RUN_BEGIN };
+	char host[200];
+	struct utsname u;
+
+	uname(&u);
+	snprintf(host, sizeof(host), "%.90s %.90s", u.release, u.machine);
+	ev.v[EV_AT(RUN_BEGIN, WALL)] = V_INT(clock_real_ns());
+	ev.v[EV_AT(RUN_BEGIN, ARGV)] = V_Z(o->command_line);
+	ev.v[EV_AT(RUN_BEGIN, HOST)] = V_Z(host);
+	ev.v[EV_AT(RUN_BEGIN, UIDMAP)] = V_Z(info->range ? "range" : "single");
+	ev.v[EV_AT(RUN_BEGIN, NET)] = V_Z("off");
+	ev.v[EV_AT(RUN_BEGIN, LIMITS)] = V_Z(box_run_limits(s->run));
+	ev.v[EV_AT(RUN_BEGIN, LAYER)] = V_INT(info->top);
+	ev.v[EV_AT(RUN_BEGIN, VERSION)] = V_Z(BELLJAR_VERSION);
+	return journal_run_begin(s->journal, &ev, &s->nr, err);
+}
+
+int session_begin(struct session_run *s, const struct session_opts *o, struct err *err)
+{
+	cleanup_free char *keys = NULL;
+	int rc = session_open(s, o, err);
+
+	if (rc)
+		return rc;
+	keys = xasprintf("%s/key", s->home.path);
+	rc = journal_open(box_dirfd(s->box), keys, &s->journal, err);
+	if (!rc)
+		rc = box_plan_make(s->box, &o->box, &s->plan, err);
+	if (!rc)
+		rc = box_start(s->box, s->plan, &s->run, err);
+	if (!rc)
+		rc = begin_record(s, o, err);
+	if (!rc)
+		rc = recorder_start(s->journal, s->box, s->run, &s->rec, err);
+	if (!rc && o->mark)
+		mark(s, o->mark, NULL);
+	return rc;
+}
+
+int session_spawn(struct session_run *s, const struct box_program *prog, const char *cause,
+		  struct box_proc *ret_proc, struct err *err)
+{
+	struct box_hooks hooks = recorder_hooks(s->rec, cause);
+
+	return box_spawn(s->run, prog, &hooks, ret_proc, err);
+}
+
+/* ---- waiting ------------------------------------------------------------------------------ */
+
+static void limit_event(struct session_run *s, const struct box_event *e)
+{
+	struct event ev = { .kind = EV_LIMIT };
+
+	ev.v[EV_AT(LIMIT, WHAT)] = V_Z(e->limit);
+	ev.v[EV_AT(LIMIT, VALUE)] = V_INT(e->value);
+	ev.v[EV_AT(LIMIT, MECHANISM)] = V_Z(e->mechanism);
+	ev.v[EV_AT(LIMIT, DETAIL)] = V_Z(e->fatal ? "the box was ended" : "more was refused");
+	append(s, &ev);
+}
+
+static const char *limit_reason(const char *limit)
+{
+	return !strcmp(limit, "time")	  ? "time-limit"
+	       : !strcmp(limit, "memory") ? "memory-limit"
+					  : "disk-limit";
+}
+
+/* What one happening means: 1 the program has ended, -ECANCELED the box must end, 0 go on */
+static int happened(struct session_run *s, const struct box_event *e, int id, pid_t pid,
+		    int *ret_status)
+{
+	switch (e->what) {
+	case BOX_PROGRAM_EXIT:
+		if (e->id != id)
+			return 0;
+		*ret_status = e->status;
+		return 1;
+	case BOX_LIMIT:
+		limit_event(s, e);
+		if (!e->fatal)
+			return 0;
+		s->reason = limit_reason(e->limit);
+		return -ECANCELED;
+	case BOX_SIGNAL:
+		s->reason = "interrupted";
+		if (s->signal || pid <= 0) {
+			s->signal = e->status;
+			return -ECANCELED;
+		}
+		s->signal = e->status;
+		kill(pid, e->status);
+		return 0;
+	case BOX_DEAD:
+		s->reason = "interrupted";
+		return -ECANCELED;
+	}
+	return 0;
+}
+
+int session_wait(struct session_run *s, int id, pid_t pid, int timeout_ms, int *ret_status,
+		 struct err *err)
+{
+	uint64_t end = clock_mono_ns() + (uint64_t)timeout_ms * 1000000;
+
+	for (;;) {
+		struct box_event e = { 0 };
+		int64_t left =
+			timeout_ms < 0 ? LOOK_MS : (int64_t)(end - clock_mono_ns()) / 1000000;
+		int rc;
+
+		if (left < 0)
+			return 0;
+		rc = box_wait(s->run, left > LOOK_MS ? LOOK_MS : (int)left, &e, err);
+		if (rc < 0)
+			return rc;
+		if (rc > 0) {
+			rc = happened(s, &e, id, pid, ret_status);
+			if (rc)
+				return rc;
+		} else if (left == 0) {
+			return 0;
+		}
+		if (recorder_failed(s->rec)) {
+			s->reason = "record-failed";
+			return -ECANCELED;
+		}
+	}
+}
+
+/* ---- files into the box ------------------------------------------------------------------- */
+
+static int open_in(const struct session_run *s, const char *path, uint64_t flags, uint64_t mode)
+{
+	struct open_how how = { .flags = flags | O_CLOEXEC,
+				.mode = mode,
+				.resolve = RESOLVE_IN_ROOT };
+	int fd = (int)syscall(SYS_openat2, box_run_rootfd(s->run), path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+bool session_has(const struct session_run *s, const char *path)
+{
+	int fd = open_in(s, path, O_PATH, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static int make_parents(const struct session_run *s, const char *path)
+{
+	cleanup_free char *p = xstrdup(path);
+
+	for (char *at = strchr(p + 1, '/'); at; at = strchr(at + 1, '/')) {
+		cleanup_close int parent = -1;
+		char *name;
+
+		*at = 0;
+		if (!session_has(s, p)) {
+			name = strrchr(p, '/');
+			*name = 0;
+			parent = open_in(s, p[0] ? p : "/", O_PATH | O_DIRECTORY, 0);
+			*name = '/';
+			if (parent < 0)
+				return parent;
+			if (mkdirat(parent, name + 1, 0755) && errno != EEXIST)
+				return -errno;
+		}
+		*at = '/';
+	}
+	return 0;
+}
+
+int session_copy_in(struct session_run *s, int fd, const char *path, struct err *err)
+{
+	cleanup_close int out = -1;
+	char block[65536];
+	struct stat st;
+	ssize_t n;
+	int rc;
+
+	rc = make_parents(s, path);
+	if (rc)
+		return err_set(err, rc, "run: make the folders of '%s' in the box", path);
+	if (fstat(fd, &st))
+		return err_set(err, errno, "run: look at '%s'", path);
+	out = open_in(s, path, O_WRONLY | O_CREAT | O_EXCL, st.st_mode & 0777);
+	if (out < 0)
+		return err_set(err, out, "run: make '%s' in the box", path);
+	lseek(fd, 0, SEEK_SET);
+	while ((n = read(fd, block, sizeof(block))) > 0) {
+		rc = write_full(out, block, (size_t)n);
+		if (rc)
+			return err_set(err, rc, "run: copy '%s' into the box", path);
+	}
+	if (n < 0)
+		return err_set_exit(err, EXIT_UNREADABLE, errno, "run: read '%s'", path);
+	fchmod(out, st.st_mode & 0777);
+	mark(s, "copied-in", path);
+	return 0;
+}
+
+/* ---- end ---------------------------------------------------------------------------------- */
+
+static void end_event(struct session_run *s, int status)
+{
+	struct event ev = { .kind = EV_RUN_END };
+
+	ev.v[EV_AT(RUN_END, WALL)] = V_INT(clock_real_ns());
+	if (status >= 0 && WIFEXITED(status))
+		ev.v[EV_AT(RUN_END, STATUS)] = V_INT(WEXITSTATUS(status));
+	if (status >= 0 && WIFSIGNALED(status))
+		ev.v[EV_AT(RUN_END, SIGNAL)] = V_INT(WTERMSIG(status));
+	ev.v[EV_AT(RUN_END, REASON)] = V_Z(s->reason);
+	ev.v[EV_AT(RUN_END, LEFT)] = V_INT(s->left);
+	append(s, &ev);
+}
+
+int session_end(struct session_run *s, int status, struct err *err)
+{
+	struct err first = { 0 }, more = { 0 }, *e = &first; /* the first failure is told */
+	int n;
+
+	if (s->run) {
+		if (s->journal && s->nr)
+			mark(s, "end", "what still runs is ended with the box");
+		n = box_kill(s->run, e);
+		s->left = n > 0 ? n : 0;
+	}
+	if (s->rec) {
+		recorder_stop(s->rec, first.code ? &more : e);
+		s->rec = NULL;
+	}
+	if (s->run && s->journal && s->nr) {
+		truth_record(s->box, s->run, s->journal, s->nr, first.code ? &more : e);
+		end_event(s, status);
+	}
+	box_end(s->run);
+	s->run = NULL;
+	if (s->journal) {
+		journal_close(s->journal, first.code ? &more : e);
+		s->journal = NULL;
+	}
+	if (first.code)
+		*err = first;
+	return -first.code;
+}
+
+void session_close(struct session_run *s)
+{
+	struct err ignored = { 0 };
+
+	if (s->run || s->journal || s->rec)
+		session_end(s, -1, &ignored);
+	box_plan_free(s->plan);
+	box_close(s->box);
+	if (s->home.fd >= 0)
+		box_home_close(&s->home);
+	memset(s, 0, sizeof(*s));
+	s->home.fd = s->home.broker = -1;
+}
+
+char *quote_words(int n, char *const *words)
+{
+	struct buf b = { 0 };
+
+	for (int i = 0; i < n; i++) {
+		if (i)
+			buf_puts(&b, " ");
+		buf_quote(&b, words[i], strlen(words[i]));
+	}
+	return buf_z(&b);
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * session.h - one run of a box, from open to close: what run, restart and verify share
+ *
+ *   session_begin    home, box, journal, plan, walls, recorder
+ *   session_spawn    a program, recorded
+ *   session_wait     until it ends, or a limit or a signal ends the box
+ *   session_end      end what is left, truth, last events, walls down, journal sealed
+ *   session_close    release; an anonymous box goes
+ */
+#ifndef BELLJAR_CMD_SESSION_H
+#define BELLJAR_CMD_SESSION_H
+
+#include "box/box.h"
+#include "capture/capture.h"
+#include "journal/journal.h"
+
+struct session_opts {
+	const char *name;          /* box name; NULL: anonymous */
+	bool create;               /* make the box when it is not there */
+	struct box_opts box;
+	const char *command_line;  /* for the record: what was asked, shell-quoted */
+	const char *mark;          /* MARK event at the start: 'restart'; NULL: none */
+};
+
+struct session_run {
+	struct box_home home;
+	struct box *box;
+	struct box_plan *plan;
+	struct journal *journal;
+	struct box_run *run;
+	struct recorder *rec;
+	uint32_t nr;               /* number of the run in the journal */
+	uint64_t events;           /* sealed events, after session_end */
+	int left;                  /* processes that session_end had to end */
+	const char *reason;        /* exit, time-limit, memory-limit, disk-limit, interrupted, record-failed */
+	int signal;                /* that interrupted us */
+};
+
+/** session_open() - home and box only, for --dry-run and for what needs no run */
+int session_open(struct session_run *s, const struct session_opts *o, struct err *err);
+
+/** session_begin() - everything up to a box that waits for programs. On failure nothing is left:
+ * call session_close() all the same */
+int session_begin(struct session_run *s, const struct session_opts *o, struct err *err);
+
+int session_spawn(struct session_run *s, const struct box_program *prog, const char *cause,
+		  struct box_proc *ret_proc, struct err *err);
+
+/**
+ * session_wait() - wait until spawn @id has ended
+ * @id:         0: only for limits, signals and the time-out
+ * @pid:        where the first SIGINT, SIGTERM or SIGHUP is passed on to; a second one ends the box
+ * @timeout_ms: -1: for ever
+ * @ret_status: as of waitpid(2)
+ *
+ * Return: 1 it has ended; 0 time-out; -ECANCELED the box must end, s->reason says why; -errno.
+ */
+int session_wait(struct session_run *s, int id, pid_t pid, int timeout_ms, int *ret_status,
+		 struct err *err);
+
+/** session_copy_in() - put an open host file into the running box at absolute @path, parents made */
+int session_copy_in(struct session_run *s, int fd, const char *path, struct err *err);
+/** session_has() - whether the running box has a file at absolute @path */
+bool session_has(const struct session_run *s, const char *path);
+
+/** session_end() - the run is over. @status: of the program as of waitpid, -1: none */
+int session_end(struct session_run *s, int status, struct err *err);
+void session_close(struct session_run *s);
+
+/** quote_words() - words as one shell-quoted line; caller frees */
+char *quote_words(int n, char *const *words);
+
+#endif
