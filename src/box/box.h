@@ -87,6 +87,7 @@ struct box_info {
 	char root[4096];       /* --root DIR, "" without */
 	bool range;            /* id mapping, fixed when the box is made */
 	uint32_t range_start;  /* host id of box id 1 (newuidmap), or BOX_ROOT_UID for box id 0 */
+	uint32_t range_gid_start; /* the same for groups: /etc/subgid need not agree */
 	unsigned top;          /* number of the topmost layer, from 1 */
 	unsigned nsnapshots;
 	struct box_snapshot snapshot[BOX_LAYERS_MAX];

@@ -7,6 +7,12 @@
 
 #include "box/box.h"
 
+/** struct overlay_at - one overlay of a box's layout, fixed when the box is made */
+struct overlay_at {
+	char at[256];          /* "/", "/usr", "/usr/lib", … */
+	bool host;             /* the host's folder of that name is the lowest layer */
+};
+
 /** struct box - an open box; store.c fills it, the runtime reads it */
 struct box {
 	struct box_home *home; /* borrowed */
@@ -15,7 +21,34 @@ struct box {
 	int fd;                /* the box's folder */
 	int lock_fd;           /* -1 when not held */
 	bool anon;
+	int noverlays;
+	struct overlay_at overlay[BOX_MOUNTS_MAX];
 };
+
+/* ---- id mapping --------------------------------------------------------------------------- */
+
+/** struct idrange - where box ids live on the host */
+struct idrange {
+	bool range;
+	uint32_t uid_start; /* host id of box id 1; by root: of box id 0 */
+	uint32_t gid_start;
+};
+
+/** idrange_here() - the widest mapping that this user can have on this machine */
+struct idrange idrange_here(const struct box_home *home);
+/**
+ * subid_find() - first range of at least @need ids for this user in the text of /etc/subuid
+ *
+ * Lines are NAME-or-UID:START:COUNT (subuid(5)). Return: whether there is one.
+ */
+bool subid_find(const char *text, const char *name, uid_t uid, uint32_t need, uint32_t *ret_start);
+/** idmap_write_to() - idmap_write() for a mapping that belongs to no open box */
+int idmap_write_to(const struct box_home *home, struct idrange ids, pid_t child, uid_t inner_uid,
+		   struct err *err);
+/** userns_call() - box_in_userns() for a mapping that belongs to no open box */
+int userns_call(const struct box_home *home, struct idrange ids, int (*fn)(void *ctx), void *ctx,
+		int *ret_status, struct err *err);
+struct idrange box_ids(const struct box *box);
 
 /**
  * idmap_write() - give a fresh user namespace its id maps
@@ -25,6 +58,17 @@ struct box {
  * gid_map}. @inner_uid is the box id that a single map shows (0 for root, 1000 for --user user).
  */
 int idmap_write(const struct box *box, pid_t child, uid_t inner_uid, struct err *err);
+
+/* ---- broker (host root only) -------------------------------------------------------------- */
+
+/**
+ * broker_start() - fork the process that keeps root, before this one drops it
+ *
+ * It serves requests over the socket @ret_sock, which no process of the box may inherit, and dies
+ * with the calling thread.
+ */
+int broker_start(int *ret_sock, struct err *err);
+int broker_map(int sock, pid_t child, struct err *err);
 
 /**
  * broker_cgroup_make() - ask the broker (host root) for a cgroup of ours with these limits
@@ -36,5 +80,82 @@ int idmap_write(const struct box *box, pid_t child, uid_t inner_uid, struct err 
 int broker_cgroup_make(const struct box_home *home, const char *name, pid_t pid1,
 		       const struct box_limits *limits, char ret_how[256], struct err *err);
 int broker_cgroup_remove(const struct box_home *home, const char *name);
+
+/**
+ * cgroup_dir() - folder of the cgroup @name under @controller ("memory", "pids", "cpu", or ""
+ * for the unified hierarchy), whether or not it exists
+ * @ret_v2: the controller is one of the unified hierarchy
+ *
+ * Its files are readable without privilege: memory.events, pids.events, memory.failcnt, …
+ * Return: 0; -ENOENT when no such controller is mounted.
+ */
+int cgroup_dir(const char *controller, const char *name, char ret[4096], bool *ret_v2);
+
+/* ---- folders ------------------------------------------------------------------------------ */
+
+/** base_ensure() - the base for boxes made now: its key; built when it is not there */
+int base_ensure(struct box_home *home, char ret_key[128], struct err *err);
+/** base_lock() - keep bases from being removed while a box is made. Return: descriptor or -errno */
+int base_lock(struct box_home *home, bool exclusive);
+
+/**
+ * layer_make() - the folders of a fresh layer (one per overlay, and work/ beside them) in @dirfd
+ *
+ * For the runtime too: a layer on tmpfs is made by the same call. Modes are those of the base's
+ * folders, since a merged directory shows its topmost layer's.
+ */
+int layer_make(const struct box *box, int dirfd, struct err *err);
+
+/**
+ * mounts_layout() - which overlays show the host's folders, given what is mounted below them
+ * @mountinfo: text of /proc/self/mountinfo
+ * @root:      stands for '/': where the host's folders are listed (a test has its own)
+ *
+ * A lower folder with a mount below is refused by the kernel in a user namespace, so it is split
+ * into its child folders, at most LAYOUT_DEPTH levels. /var has too many children for that: then
+ * only what package managers need of it is shown.
+ *
+ * Return: number of overlays, parents first; -E2BIG when they are more than BOX_MOUNTS_MAX, with
+ * the mount that is in the way in @ret_why.
+ */
+#define LAYOUT_DEPTH 3
+int mounts_layout(const char *mountinfo, const char *root,
+		  struct overlay_at ret[BOX_MOUNTS_MAX], char ret_why[256]);
+/** mounts_below() - the first mount below @path, in @ret; false if there is none */
+bool mounts_below(const char *mountinfo, const char *path, char ret[4096]);
+/** overlay_at_ok() - whether @at may be an overlay's place: '/', or in the host's /usr, /var, … */
+bool overlay_at_ok(const char *at, bool host);
+void overlay_sub(const char *at, char ret[256]); /* "/" → "root", "/usr/lib" → "usr+lib" */
+
+/**
+ * tree_remove() - remove DIRFD/NAME with all it holds, whoever of the box owns it
+ *
+ * As ourselves as far as that goes, then as box root with the mapping @ids.
+ */
+int tree_remove(const struct box_home *home, struct idrange ids, int dirfd, const char *name,
+		struct err *err);
+
+/**
+ * layers_repair() - finish what a killed change began: drop layers that box.json does not know,
+ * make those that it expects. Box must be held
+ * @renew: lowest layer that a rollback was dropping, 0 none
+ */
+int layers_repair(struct box *box, unsigned renew, struct err *err);
+
+/** lock_file() - open DIRFD/lock and lock it (open file description lock). -EBUSY when held */
+int lock_file(int dirfd, const char *name, bool wait, bool exclusive);
+void random_hex(char *out, size_t digits); /* and a NUL */
+/** home_sweep() - remove what killed runs left in anon/ and tmp/ */
+void home_sweep(struct box_home *home);
+
+/* ---- box.json ----------------------------------------------------------------------------- */
+
+#define BOXJSON_MAX (1u << 20)
+/** boxjson_write() - atomically; @renew: lowest layer that is being dropped, 0 none */
+int boxjson_write(const struct box *box, unsigned renew, struct err *err);
+/** boxjson_read() - fill info and overlays from the box's folder. -EBADMSG, EXIT_CORRUPT */
+int boxjson_read(struct box *box, unsigned *ret_renew, struct err *err);
+int boxjson_parse(const char *text, size_t n, struct box *box, unsigned *ret_renew,
+		  struct err *err);
 
 #endif

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * base.c - the host as boxes see it, made once and shared
+ *
+ * Theory of operation
+ *
+ * HOME/base/KEY/{root,usr,var,opt,…} are the upper of two lower layers; below lie the host's own
+ * folders. All of a base belongs to its maker, who is box id 0: in the merged view every folder
+ * therefore has an owner that exists in the box, and a box's root can create, replace and delete
+ * anywhere, which it cannot in a folder of the host's root (an id that a plain user's namespace
+ * cannot hold; the kernel then answers EOVERFLOW). Files are copied only where a package manager
+ * opens them for writing. What identifies the host or its people is left out, and where the host's
+ * folder would show it, hidden by an opaque folder. base_rules.c has the tables.
+ *
+ * KEY is a digest of what a base is made from, so a change of the host's packages gives the next
+ * new box a new base, and existing boxes keep theirs. It is built under base/lock in a folder of
+ * another name and renamed: a base that is there is whole.
+ */
+#include <dirent.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include "box/base_build.h"
+
+#define FORMAT "1"
+
+int base_lock(struct box_home *home, bool exclusive)
+{
+	return lock_file(home->fd, "base/lock", true, exclusive);
+}
+
+static void add_stamp(struct buf *b, const char *path, bool size)
+{
+	struct stat st;
+
+	if (lstat(path, &st)) {
+		buf_printf(b, "%s -\n", path);
+		return;
+	}
+	buf_printf(b, "%s %lld.%09ld %lld\n", path, (long long)st.st_mtim.tv_sec,
+		   st.st_mtim.tv_nsec, size ? (long long)st.st_size : 0LL);
+}
+
+static int make_key(char ret[128], struct overlay_at lay[BOX_MOUNTS_MAX], int *ret_n,
+		    struct err *err)
+{
+	cleanup_buf struct buf b = { 0 };
+	cleanup_free char *mi = NULL;
+	uint8_t hash[SHA256_LEN];
+	char hex[SHA256_HEX], why[256];
+	struct utsname u;
+	int rc;
+
+	rc = read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16u << 20, &mi, NULL);
+	if (rc)
+		return err_set_exit(err, EXIT_NO_WALL, rc, "box: read '/proc/self/mountinfo'");
+	*ret_n = mounts_layout(mi, "", lay, why);
+	if (*ret_n < 0)
+		return err_set_exit(err, EXIT_NO_WALL, *ret_n,
+				    "box: the host's folders cannot be shown because of the file "
+				    "system mounted at '%s' (try --root DIR)",
+				    why);
+	uname(&u);
+	buf_printf(&b, "belljar base " FORMAT "\n%s\n", u.machine);
+	add_stamp(&b, "/var/lib/dpkg/status", true);
+	add_stamp(&b, "/usr", false);
+	add_stamp(&b, "/etc", false);
+	add_stamp(&b, "/opt", false);
+	for (int i = 0; i < *ret_n; i++)
+		buf_printf(&b, "%s %d\n", lay[i].at, lay[i].host);
+	sha256_once(b.p, b.n, hash);
+	hex_encode(hash, SHA256_LEN, hex);
+	snprintf(ret, 128, "%.16s", hex);
+	return 0;
+}
+
+/* ---- which bases are in use --------------------------------------------------------------- */
+
+struct used {
+	char (*key)[128];
+	size_t n, cap;
+};
+
+static void note_used(struct box_home *home, const char *folder, struct used *u)
+{
+	int fd = openat(home->fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		struct box *b;
+		unsigned renew;
+
+		if (e->d_name[0] == '.')
+			continue;
+		b = xcalloc(1, sizeof(*b));
+		b->home = home;
+		b->fd = openat(dirfd(d), e->d_name,
+			       O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (b->fd >= 0 && !boxjson_read(b, &renew, NULL)) {
+			if (u->n == u->cap) {
+				u->cap = u->cap ? u->cap * 2 : 16;
+				u->key = xrealloc(u->key, u->cap * sizeof(*u->key));
+			}
+			strcpy(u->key[u->n++], b->info.base);
+		}
+		if (b->fd >= 0)
+			close(b->fd);
+		free(b);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Called with base/lock held exclusively: no box is being made. */
+static void remove_unused(struct box_home *home, int base_fd, const char *current)
+{
+	struct used u = { 0 };
+	int fd = openat(base_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	note_used(home, "boxes", &u);
+	note_used(home, "anon", &u);
+	note_used(home, "tmp", &u);
+	while (d && (e = readdir(d))) {
+		bool keep = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+			    !strcmp(e->d_name, "lock") || !strcmp(e->d_name, current);
+
+		for (size_t i = 0; i < u.n && !keep; i++)
+			keep = !strcmp(e->d_name, u.key[i]);
+		if (!keep)
+			(void)rm_rf_at(base_fd, e->d_name);
+	}
+	if (d)
+		closedir(d);
+	free(u.key);
+}
+
+/* ---- build -------------------------------------------------------------------------------- */
+
+static int mount_points(struct base_build *b, int dir)
+{
+	int rc = 0;
+
+	/* a split overlay's place must be there: "/usr/lib" in root/usr/lib when /usr is split */
+	for (int i = 0; i < b->noverlays && !rc; i++)
+		if (b->overlay[i].at[1])
+			rc = base_mkdirs(dir, b->overlay[i].at + 1);
+	return rc;
+}
+
+static int build_all(struct base_build *b)
+{
+	cleanup_close int root = -1;
+	int rc = 0;
+
+	root = base_subdir(b->to, "root", 0755);
+	if (root < 0)
+		return root;
+	rc = base_root_folders(b, root);
+	if (!rc)
+		rc = base_etc(b, root);
+	if (!rc)
+		rc = mount_points(b, root);
+	for (int i = 0; i < b->noverlays && !rc; i++) {
+		const char *at = b->overlay[i].at;
+		cleanup_free char *top = xstrndup(at + 1, strcspn(at + 1, "/"));
+		struct stat st;
+
+		if (at[1] && fstatat(b->to, top, &st, AT_SYMLINK_NOFOLLOW))
+			rc = base_tree(b, top);
+	}
+	return rc;
+}
+
+static int build(struct base_build *b, int base_fd, const char *key, struct err *err)
+{
+	bool tell = isatty(2);
+	char tmp[160];
+	mode_t mask;
+	int rc;
+
+	snprintf(tmp, sizeof(tmp), "%s.new", key);
+	rc = rm_rf_at(base_fd, tmp);
+	if (rc)
+		return err_set(err, rc, "box: remove an unfinished base '%s'", tmp);
+	if (tell)
+		fprintf(stderr, "belljar: preparing the base, once …");
+	mask = umask(0); /* modes are the host's */
+	b->to = base_subdir(base_fd, tmp, 0700);
+	rc = b->to < 0 ? b->to : build_all(b);
+	umask(mask);
+	if (b->to >= 0)
+		close(b->to);
+	if (!rc && renameat(base_fd, tmp, base_fd, key))
+		rc = -errno;
+	if (tell && !rc)
+		fprintf(stderr, " %u folders, %u files\n", b->ndirs, b->nfiles);
+	else if (tell)
+		fputc('\n', stderr);
+	if (!rc)
+		return 0;
+	(void)rm_rf_at(base_fd, tmp);
+	return err_set(err, rc, "box: prepare the base at '%s'", b->at[0] ? b->at : "/");
+}
+
+int base_ensure(struct box_home *home, char ret_key[128], struct err *err)
+{
+	struct base_build *b = xcalloc(1, sizeof(*b));
+	cleanup_close int base_fd = -1, lock = -1;
+	struct stat st;
+	char key[128];
+	int rc;
+
+	base_fd = openat(home->fd, "base", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (base_fd < 0)
+		rc = err_set(err, errno, "box: open '%s/base'", home->path);
+	else
+		rc = make_key(key, b->overlay, &b->noverlays, err);
+	if (rc || !fstatat(base_fd, key, &st, AT_SYMLINK_NOFOLLOW))
+		goto out;
+	lock = base_lock(home, true);
+	if (lock < 0) {
+		rc = err_set(err, lock, "box: lock '%s/base'", home->path);
+		goto out;
+	}
+	if (fstatat(base_fd, key, &st, AT_SYMLINK_NOFOLLOW)) {
+		rc = build(b, base_fd, key, err);
+		if (!rc)
+			remove_unused(home, base_fd, key);
+	}
+out:
+	base_build_free(b);
+	if (!rc)
+		strcpy(ret_key, key);
+	return rc;
+}

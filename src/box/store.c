@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * store.c - make, open, lock, list boxes
+ *
+ * A box is made in tmp/, complete and locked, and renamed to its name: another process sees all
+ * of it or nothing. Whoever holds `lock` in the box's folder may run or change it; readers need
+ * no lock, since box.json is replaced whole.
+ */
+#include <dirent.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "box/internal.h"
+
+#define OPEN_TRIES    8
+#define MOUNTINFO_MAX (16u << 20)
+
+int box_name_check(const char *name, struct err *err)
+{
+	static const char alnum[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	size_t n = name ? strlen(name) : 0;
+
+	if (!n)
+		return err_set_exit(err, EXIT_BAD_NAME, EINVAL, "box: a name is empty");
+	if (n > BOX_NAME_MAX)
+		return err_set_exit(err, EXIT_BAD_NAME, EINVAL,
+				    "box: the name '%.20s…' is longer than %d characters", name,
+				    BOX_NAME_MAX);
+	if (!strchr(alnum, name[0]))
+		return err_set_exit(err, EXIT_BAD_NAME, EINVAL,
+				    "box: the name '%s' does not begin with a letter or digit",
+				    name);
+	for (size_t i = 1; i < n; i++)
+		if (!strchr(alnum, name[i]) && !strchr("._-", name[i]))
+			return err_set_exit(err, EXIT_BAD_NAME, EINVAL,
+					    "box: the name '%s' has characters other than letters, "
+					    "digits, '.', '_' and '-'",
+					    name);
+	return 0;
+}
+
+const struct box_info *box_get_info(const struct box *box)
+{
+	return &box->info;
+}
+
+int box_dirfd(const struct box *box)
+{
+	return box->fd;
+}
+
+const char *box_path(const struct box *box)
+{
+	return box->path;
+}
+
+static struct box *box_new(struct box_home *home)
+{
+	struct box *b = xcalloc(1, sizeof(*b));
+
+	b->home = home;
+	b->fd = b->lock_fd = -1;
+	return b;
+}
+
+static void box_free(struct box *b)
+{
+	if (!b)
+		return;
+	if (b->fd >= 0)
+		close(b->fd);
+	if (b->lock_fd >= 0)
+		close(b->lock_fd);
+	free(b);
+}
+
+void box_close(struct box *box)
+{
+	if (!box)
+		return;
+	if (box->anon) {
+		cleanup_free char *id = xstrdup(strrchr(box->path, '/') + 1);
+		cleanup_close int dir =
+			openat(box->home->fd, "anon", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		/* what fails here is found without a lock at the next start, and removed then */
+		if (dir >= 0)
+			(void)tree_remove(box->home, box_ids(box), dir, id, NULL);
+	}
+	box_free(box);
+}
+
+/* ---- make --------------------------------------------------------------------------------- */
+
+static void invent_identity(struct box_info *in)
+{
+	static const char *const words[] = { "desk", "office", "work",	 "laptop",
+					     "pc",   "front",  "studio", "home" };
+	char r[64];
+
+	random_hex(r, 8);
+	snprintf(in->hostname, sizeof(in->hostname), "%s-%.4s",
+		 words[(unsigned char)r[7] % ARRAY_SIZE(words)], r);
+	/* a machine id is a random UUID: version 4, variant 1 (machine-id(5)) */
+	random_hex(in->machine_id, 32);
+	in->machine_id[12] = '4';
+	in->machine_id[16] = "89ab"[in->machine_id[16] & 3];
+}
+
+static int find_layout(struct box *b, struct err *err)
+{
+	cleanup_free char *mi = NULL;
+	char why[4096];
+	int n;
+
+	n = read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &mi, NULL);
+	if (n)
+		return err_set_exit(err, EXIT_NO_WALL, n, "box: read '/proc/self/mountinfo'");
+	if (b->info.root[0]) {
+		if (mounts_below(mi, b->info.root, why))
+			return err_set_exit(
+				err, EXIT_NO_WALL, 0,
+				"box: '%s' cannot be a box's root while '%s' is mounted "
+				"in it",
+				b->info.root, why);
+		strcpy(b->overlay[0].at, "/");
+		b->noverlays = 1;
+		return 0;
+	}
+	n = mounts_layout(mi, "", b->overlay, why);
+	if (n < 0)
+		return err_set_exit(err, EXIT_NO_WALL, n,
+				    "box: the host's folders cannot be shown because of the file "
+				    "system mounted at '%s' (try --root DIR)",
+				    why);
+	b->noverlays = n;
+	return 0;
+}
+
+static int real_root(const char *root, char ret[4096], struct err *err)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!realpath(root, path) || stat(path, &st))
+		return err_set_exit(err, EXIT_UNREADABLE, errno, "box: root folder '%s'", root);
+	if (!S_ISDIR(st.st_mode))
+		return err_set_exit(err, EXIT_UNREADABLE, ENOTDIR, "box: root folder '%s'", root);
+	if (!path[1] || access(path, R_OK | X_OK))
+		return err_set_exit(err, EXIT_UNREADABLE, path[1] ? errno : EINVAL,
+				    "box: root folder '%s'", root);
+	if (strpbrk(path, ":,\\"))
+		return err_set_exit(err, EXIT_UNREADABLE, EINVAL,
+				    "box: root folder '%s' has ':', ',' or '\\' in its path", path);
+	snprintf(ret, 4096, "%s", path);
+	return 0;
+}
+
+static int describe(struct box *b, const char *name, const struct box_opts *opts, struct err *err)
+{
+	struct box_info *in = &b->info;
+	struct idrange ids = { 0 };
+	int rc = 0;
+
+	if (name)
+		strcpy(in->name, name);
+	in->created_ns = clock_real_ns();
+	in->top = 1;
+	invent_identity(in);
+	if (!opts || !opts->force_single)
+		ids = idrange_here(b->home);
+	in->range = ids.range;
+	in->range_start = ids.uid_start;
+	in->range_gid_start = ids.gid_start;
+	if (opts && opts->root)
+		rc = real_root(opts->root, in->root, err);
+	else
+		rc = base_ensure(b->home, in->base, err);
+	return rc ? rc : find_layout(b, err);
+}
+
+/* The folder with its lock held, before any sweep can see it without. */
+static int make_locked(struct box *b, const char *in_dir, struct err *err)
+{
+	cleanup_close int guard = lock_file(b->home->fd, "lock", true, true);
+	char id[20], rel[64];
+
+	if (guard < 0)
+		return err_set(err, guard, "box: lock '%s'", b->home->path);
+	random_hex(id, 16);
+	snprintf(rel, sizeof(rel), "%s/%s", in_dir, id);
+	if (mkdirat(b->home->fd, rel, 0700))
+		return err_set(err, errno, "box: make '%s/%s'", b->home->path, rel);
+	snprintf(b->path, sizeof(b->path), "%.1024s/%s", b->home->path, rel);
+	b->fd = openat(b->home->fd, rel, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (b->fd < 0)
+		return err_set(err, errno, "box: open '%s'", b->path);
+	b->lock_fd = lock_file(b->fd, "lock", false, true);
+	return b->lock_fd < 0 ? err_set(err, b->lock_fd, "box: lock '%s'", b->path) : 0;
+}
+
+static int fill(struct box *b, struct err *err)
+{
+	cleanup_close int layer = -1;
+	int rc;
+
+	if (mkdirat(b->fd, "layers", 0700) || mkdirat(b->fd, "layers/1", 0700) ||
+	    mkdirat(b->fd, "objects", 0700))
+		return err_set(err, errno, "box: make folders in '%s'", b->path);
+	layer = openat(b->fd, "layers/1", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (layer < 0)
+		return err_set(err, errno, "box: open '%s/layers/1'", b->path);
+	rc = layer_make(b, layer, err);
+	return rc ? rc : boxjson_write(b, 0, err);
+}
+
+static void discard(struct box *b, const char *in_dir)
+{
+	cleanup_close int dir = openat(b->home->fd, in_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (b->fd >= 0 && dir >= 0)
+		(void)tree_remove(b->home, box_ids(b), dir, strrchr(b->path, '/') + 1, NULL);
+}
+
+static int make(struct box_home *home, const char *name, const struct box_opts *opts,
+		struct box **ret_box, struct err *err)
+{
+	const char *in_dir = name ? "tmp" : "anon";
+	cleanup_close int bases = -1;
+	struct box *b = box_new(home);
+	char to[BOX_NAME_MAX + 16];
+	int rc;
+
+	rc = describe(b, name, opts, err);
+	if (!rc && !b->info.root[0]) {
+		bases = base_lock(home, false);
+		if (bases < 0)
+			rc = err_set(err, bases, "box: lock '%s/base'", home->path);
+	}
+	if (!rc)
+		rc = make_locked(b, in_dir, err);
+	if (!rc)
+		rc = fill(b, err);
+	if (!rc && name) {
+		snprintf(to, sizeof(to), "boxes/%s", name);
+		if (renameat2(AT_FDCWD, b->path, home->fd, to, RENAME_NOREPLACE))
+			rc = errno == EEXIST ? -EEXIST
+					     : err_set(err, errno, "box: make '%s'", name);
+		else
+			snprintf(b->path, sizeof(b->path), "%.1024s/%s", home->path, to);
+	}
+	if (rc) {
+		discard(b, in_dir);
+		box_free(b);
+		return rc;
+	}
+	b->anon = !name;
+	*ret_box = b;
+	return 0;
+}
+
+/* ---- open --------------------------------------------------------------------------------- */
+
+static bool still_there(const struct box *b, const char *rel)
+{
+	struct stat a, now;
+
+	return !fstat(b->fd, &a) && !fstatat(b->home->fd, rel, &now, AT_SYMLINK_NOFOLLOW) &&
+	       a.st_dev == now.st_dev && a.st_ino == now.st_ino;
+}
+
+static int check_opts(const struct box *b, const struct box_opts *opts, struct err *err)
+{
+	char root[4096];
+	int rc;
+
+	if (!opts || !opts->root)
+		return 0;
+	rc = real_root(opts->root, root, err);
+	if (rc)
+		return rc;
+	if (strcmp(root, b->info.root))
+		return err_set_exit(err, EXIT_USAGE, EINVAL,
+				    "box: '%s' was made %s%s and keeps that", b->info.name,
+				    b->info.root[0] ? "with --root " : "without --root",
+				    b->info.root);
+	return 0;
+}
+
+/* 1: it went away while it was opened, try again. */
+static int open_there(struct box *b, const char *name, int flags, const struct box_opts *opts,
+		      struct err *err)
+{
+	char rel[BOX_NAME_MAX + 16];
+	unsigned renew = 0;
+	int rc;
+
+	snprintf(rel, sizeof(rel), "boxes/%s", name);
+	b->fd = openat(b->home->fd, rel, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (b->fd < 0)
+		return errno == ENOENT
+			       ? -ENOENT
+			       : err_set_exit(err, EXIT_CORRUPT, errno, "box: open '%s'", name);
+	snprintf(b->path, sizeof(b->path), "%.1024s/%s", b->home->path, rel);
+	if (flags & BOX_LOCK) {
+		b->lock_fd = lock_file(b->fd, "lock", false, true);
+		if (!still_there(b, rel))
+			return 1;
+		if (b->lock_fd == -EBUSY)
+			return err_set_exit(err, EXIT_BUSY, EBUSY,
+					    "box: '%s' is held by another run or change", name);
+		if (b->lock_fd < 0)
+			return err_set(err, b->lock_fd, "box: lock '%s'", name);
+	}
+	rc = boxjson_read(b, &renew, err);
+	if (!rc && strcmp(b->info.name, name))
+		rc = err_set_exit(err, EXIT_CORRUPT, EBADMSG, "box: '%s' holds the box '%s'", name,
+				  b->info.name);
+	if (!rc && (flags & BOX_LOCK))
+		rc = layers_repair(b, renew, err);
+	return rc ? rc : check_opts(b, opts, err);
+}
+
+int box_open(struct box_home *home, const char *name, int flags, const struct box_opts *opts,
+	     struct box **ret_box, struct err *err)
+{
+	int rc;
+
+	if (flags & BOX_ANON)
+		return make(home, NULL, opts, ret_box, err);
+	rc = box_name_check(name, err);
+	if (rc)
+		return rc;
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		struct box *b = box_new(home);
+
+		rc = open_there(b, name, flags, opts, err);
+		if (!rc) {
+			*ret_box = b;
+			return 0;
+		}
+		box_free(b);
+		if (rc == -ENOENT && !(flags & BOX_CREATE))
+			return err_set_exit(err, EXIT_NO_BOX, ENOENT, "box: no box '%s'", name);
+		if (rc < 0 && rc != -ENOENT)
+			return rc;
+		if (rc == 1)
+			continue;
+		rc = make(home, name, opts, &b, err);
+		if (rc == -EEXIST)
+			continue; /* another process made it meanwhile */
+		if (rc)
+			return rc;
+		if (!(flags & BOX_LOCK))
+			close(steal_fd(&b->lock_fd));
+		*ret_box = b;
+		return 0;
+	}
+	return err_set_exit(err, EXIT_BUSY, EBUSY, "box: '%s' is made and removed all the time",
+			    name);
+}
+
+/* ---- look --------------------------------------------------------------------------------- */
+
+bool box_is_held(struct box_home *home, const char *name)
+{
+	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char rel[BOX_NAME_MAX + 32];
+	cleanup_close int fd = -1;
+
+	if (box_name_check(name, NULL))
+		return false;
+	snprintf(rel, sizeof(rel), "boxes/%s/lock", name);
+	fd = openat(home->fd, rel, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	/* asking does not take the lock, so nobody else can find it taken by us */
+	return fd >= 0 && !fcntl(fd, F_OFD_GETLK, &fl) && fl.l_type != F_UNLCK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int box_list(struct box_home *home, int (*fn)(void *ctx, const char *name), void *ctx,
+	     struct err *err)
+{
+	int fd = openat(home->fd, "boxes", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	size_t n = 0, cap = 0;
+	char **names = NULL;
+	struct dirent *e;
+
+	if (!d)
+		return err_set_exit(err, EXIT_UNREADABLE, errno, "box: list '%s/boxes'",
+				    home->path);
+	while ((e = readdir(d))) {
+		if (box_name_check(e->d_name, NULL))
+			continue;
+		if (n == cap) {
+			cap = cap ? cap * 2 : 16;
+			names = xrealloc(names, cap * sizeof(*names));
+		}
+		names[n++] = xstrdup(e->d_name);
+	}
+	closedir(d);
+	if (n)
+		qsort(names, n, sizeof(*names), by_name);
+	for (size_t i = 0; i < n; i++) {
+		if (!rc)
+			rc = fn(ctx, names[i]);
+		free(names[i]);
+	}
+	free(names);
+	return rc;
+}
