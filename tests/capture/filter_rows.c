@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * filter_rows.c - the seccomp program as a table: call → held, passed, absent, killed
+ *
+ * The program is run by a small interpreter of classic BPF, so that calls of both architectures
+ * can be tried on any machine.
+ */
+#include "capture/filter.c"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
+
+#include <cmocka.h>
+
+#define HELD   SECCOMP_RET_USER_NOTIF
+#define PASSED SECCOMP_RET_ALLOW
+#define ABSENT (SECCOMP_RET_ERRNO | ENOSYS)
+#define KILLED SECCOMP_RET_KILL_PROCESS
+#define X64    AUDIT_ARCH_X86_64
+#define I386   AUDIT_ARCH_I386
+#define HIGH   0xdead00000000ull /* bits that the kernel does not look at */
+
+static uint32_t run(const struct sock_filter *f, size_t n, const struct seccomp_data *d)
+{
+	uint32_t a = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct sock_filter *s = &f[i];
+		bool yes = false;
+
+		switch (s->code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			assert_true(s->k + 4 <= sizeof(*d));
+			memcpy(&a, (const char *)d + s->k, 4);
+			continue;
+		case BPF_RET | BPF_K:
+			return s->k;
+		case BPF_JMP | BPF_JA:
+			i += s->k;
+			continue;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			yes = a == s->k;
+			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			yes = a >= s->k;
+			break;
+		case BPF_JMP | BPF_JSET | BPF_K:
+			yes = a & s->k;
+			break;
+		default:
+			fail_msg("instruction %zu has code %#x", i, s->code);
+		}
+		i += yes ? s->jt : s->jf;
+	}
+	fail_msg("the program runs off its end");
+	return KILLED;
+}
+
+static const struct {
+	uint32_t arch;
+	int nr;
+	uint64_t args[6];
+	uint32_t want;
+	const char *words;
+} table[] = {
+	{ X64, SYS_read, { 3 }, PASSED, "reading" },
+	{ X64, SYS_execve, { 0 }, PASSED, "exec is followed by the tracer" },
+	{ X64, SYS_openat, { 0, 0, O_RDONLY | O_CLOEXEC }, PASSED, "open for reading" },
+	{ X64, SYS_openat, { 0, 0, O_PATH | O_DIRECTORY }, PASSED, "a handle on a folder" },
+	{ X64, SYS_openat, { 0, 0, O_WRONLY }, HELD, "open for writing" },
+	{ X64, SYS_openat, { 0, 0, O_RDWR }, HELD, "open for both" },
+	{ X64, SYS_openat, { 0, 0, O_RDONLY | O_CREAT }, HELD, "create" },
+	{ X64, SYS_openat, { 0, 0, O_RDONLY | O_TRUNC }, HELD, "truncate by a read-only open" },
+	{ X64, SYS_openat, { 0, 0, O_TMPFILE | O_RDWR }, HELD, "a file without a name" },
+	{ X64, SYS_openat, { 0, 0, HIGH | O_WRONLY }, HELD, "flags with high bits set" },
+	{ X64, SYS_open, { 0, O_WRONLY }, HELD, "the old open" },
+	{ X64, SYS_creat, { 0 }, HELD, "creat" },
+	{ X64, 437, { 0 }, HELD, "openat2: its flags are in memory" },
+	{ X64, SYS_renameat2, { 0 }, HELD, "rename" },
+	{ X64, SYS_fchown, { 3, 0, 0 }, PASSED, "a file given to root" },
+	{ X64, SYS_fchown, { 3, 0xffffffff, 0xffffffff }, PASSED, "a file given to nobody" },
+	{ X64, SYS_fchown, { 3, 33, 0 }, HELD, "a file given to another user" },
+	{ X64, SYS_fchown, { 3, 0xffffffff, 33 }, HELD, "a file given to another group" },
+	{ X64, SYS_sendto, { 3, 0, 0, 0, 0, 0 }, PASSED, "send on a connected socket" },
+	{ X64, SYS_sendto, { 3, 0, 0, 0, 0x1000, 16 }, HELD, "send to an address" },
+	{ X64,
+	  SYS_sendto,
+	  { 3, 0, 0, 0, 0x700000000000, 16 },
+	  HELD,
+	  "send to an address whose low half is 0" },
+	{ X64, SYS_socket, { AF_INET }, PASSED, "an internet socket" },
+	{ X64, SYS_socket, { AF_VSOCK }, HELD, "a socket to the hypervisor" },
+	{ X64, SYS_socket, { HIGH | AF_VSOCK }, HELD, "the same with high bits set" },
+	{ X64, SYS_socket, { AF_PACKET }, HELD, "a packet socket" },
+	{ X64, SYS_ioctl, { 0, TCGETS }, PASSED, "an ordinary ioctl" },
+	{ X64, SYS_ioctl, { 0, TIOCSTI }, HELD, "typing into a terminal" },
+	{ X64, SYS_ioctl, { 0, HIGH | TIOCSTI }, HELD, "typing with high bits set" },
+	{ X64, SYS_ioctl, { 0, TIOCLINUX }, HELD, "pasting into a console" },
+	{ X64, SYS_clone, { CLONE_VM | CLONE_THREAD }, PASSED, "a thread" },
+	{ X64, SYS_clone, { CLONE_NEWUSER }, HELD, "a user namespace" },
+	{ X64, SYS_clone, { 0x80 }, HELD, "a time namespace" },
+	{ X64, SYS_unshare, { CLONE_FILES }, PASSED, "a file table of its own" },
+	{ X64, SYS_unshare, { CLONE_NEWNET }, HELD, "a network namespace" },
+	{ X64, 435, { 0 }, ABSENT, "clone3: its flags are in memory" },
+	{ X64, 425, { 0 }, HELD, "io_uring_setup is told on record that there is none" },
+	{ X64, 426, { 0 }, ABSENT, "io_uring_enter" },
+	{ X64, SYS_personality, { 0xffffffff }, PASSED, "asking for the personality" },
+	{ X64, SYS_personality, { 0x0040000 }, HELD, "setting it" },
+	{ X64, SYS_mount, { 0 }, HELD, "mount" },
+	{ X64, 442, { 0 }, HELD, "mount_setattr" },
+	{ X64, 0x40000000 | SYS_openat, { 0, 0, O_WRONLY }, ABSENT, "an x32 call" },
+	{ X64, 0x40000000 | 520, { 0 }, ABSENT, "x32 execve" },
+	{ X64, 10000, { 0 }, PASSED, "a number beyond all" },
+	{ I386, 5, { 0, O_RDONLY }, PASSED, "i386 open for reading" },
+	{ I386, 5, { 0, O_WRONLY }, HELD, "i386 open for writing" },
+	{ I386, 295, { 0, 0, O_CREAT }, HELD, "i386 openat" },
+	{ I386, 102, { 3 }, HELD, "socketcall" },
+	{ I386, 95, { 3, 0xffff, 0 }, PASSED, "16-bit fchown to nobody" },
+	{ I386, 95, { 3, 33, 0 }, HELD, "16-bit fchown to another user" },
+	{ I386, 54, { 0, TIOCSTI }, HELD, "i386 typing into a terminal" },
+	{ I386, 435, { 0 }, ABSENT, "i386 clone3" },
+	{ I386, 257, { 0, 0, O_WRONLY }, PASSED, "x86_64's openat is another call there" },
+	{ AUDIT_ARCH_AARCH64, 56, { 0 }, KILLED, "an architecture that cannot be" },
+};
+
+static void test_each_call_is_held_passed_or_absent_as_the_table_says(void **state)
+{
+	struct sock_filter f[FILTER_MAX];
+	size_t n = filter_build(f);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct seccomp_data d = { .nr = table[i].nr, .arch = table[i].arch };
+
+		memcpy(d.args, table[i].args, sizeof(d.args));
+		if (run(f, n, &d) != table[i].want)
+			fail_msg("%s", table[i].words);
+	}
+}
+
+static void test_every_row_is_reached_on_both_architectures(void **state)
+{
+	static const uint32_t arch[] = { X64, I386 };
+	struct sock_filter f[FILTER_MAX];
+	size_t n = filter_build(f);
+
+	(void)state;
+	for (int a = 0; a < 2; a++) {
+		for (int i = 0; i < CALLS; i++) {
+			struct seccomp_data d = { .nr = calls[i].nr[a], .arch = arch[a] };
+
+			if (calls[i].nr[a] < 0)
+				continue;
+			assert_int_equal(call_find(arch[a], calls[i].nr[a]), i);
+			if (calls[i].test == TEST_ALWAYS && run(f, n, &d) != HELD)
+				fail_msg("%s is not held", calls[i].name);
+		}
+	}
+}
+
+/* A call between two rows must not fall to one of them. */
+static void test_what_is_in_no_row_passes(void **state)
+{
+	struct sock_filter f[FILTER_MAX];
+	size_t n = filter_build(f);
+
+	(void)state;
+	for (int nr = 0; nr < 600; nr++) {
+		struct seccomp_data d = { .nr = nr, .arch = X64 };
+
+		if (call_find(X64, nr) == CALLS && nr != 426 && nr != 427 && nr != 435)
+			assert_int_equal(run(f, n, &d), PASSED);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_call_is_held_passed_or_absent_as_the_table_says),
+		cmocka_unit_test(test_every_row_is_reached_on_both_architectures),
+		cmocka_unit_test(test_what_is_in_no_row_passes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
