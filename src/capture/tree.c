@@ -304,7 +304,8 @@ int tree_node_child(struct tree *t, const struct tree_node *dir, const char *nam
 		for (i = 0; i < dir->n; i++) {
 			if (!fstatat(dir->part[i].fd, name, &st, AT_SYMLINK_NOFOLLOW))
 				break;
-			if (errno != ENOENT)
+			/* a host folder closed to the box is closed to its programs too */
+			if (errno != ENOENT && (errno != EACCES || dir->part[i].layer))
 				return -errno;
 		}
 		if (i == dir->n || is_whiteout(dir->part[i].fd, name, &st))

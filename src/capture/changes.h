@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * changes.h - what the files of the changes walk share: its records, their codec, its limits
+ *
+ * The walk runs in a child that sees the box's files with the box's ids (changes_walk.c). It
+ * writes records to a memory file; when it has ended, the parent decodes them (changes_wire.c) as
+ * bytes from a stranger, pairs renames and hands the list out (changes.c).
+ */
+#ifndef BELLJAR_CAPTURE_CHANGES_H
+#define BELLJAR_CAPTURE_CHANGES_H
+
+#include "capture/capture.h"
+#include "capture/tree.h"
+
+#define CHANGES_DEPTH_MAX     2048	     /* directories inside each other */
+#define CHANGES_BYTES_MAX     (512u << 20)   /* records of one walk */
+#define CHANGES_HASH_FILE_MAX (512ull << 20) /* larger files are told without a hash */
+#define CHANGES_HASH_TOTAL_MAX                                                                     \
+	(32ull << 30)	      /* bytes hashed in one walk; sparse files count whole */
+#define CHANGES_LIMITS_MAX 64 /* reached limits that are told one by one */
+#define CHANGES_DETAIL_MAX 4096
+
+/** struct delta - a change with what only the truth part needs; strings point into the set */
+struct delta {
+	struct change c;
+	uint64_t dev, ino; /* of the entry now: hard links share them */
+	uint32_t nlink;
+	int64_t ctime_ns; /* 0 when removed */
+	bool program;	  /* ELF, PE, script, or executable by mode */
+	bool gone;	  /* taken out of the list (by pairing) */
+	uint32_t writer;  /* process key, 0 none: filled by truth */
+};
+
+/** struct limit_hit - a limit that the walk reached; strings point into the set */
+struct limit_hit {
+	struct str what; /* depth, path, changes, bytes, hashed bytes, files */
+	uint64_t value;
+	struct str path;
+};
+
+struct changeset {
+	struct delta *v;
+	size_t n, cap;
+	struct limit_hit limit[CHANGES_LIMITS_MAX];
+	size_t nlimits;
+	bool cut;     /* not all changes are in the list */
+	char *bytes;  /* what the strings point into */
+	char **owned; /* strings made later */
+	size_t nowned;
+};
+
+/** changeset_read() - walk; no renames are paired yet */
+int changeset_read(struct box *box, struct box_run *run, unsigned since, struct changeset *ret,
+		   struct err *err);
+void changeset_free(struct changeset *set);
+/** changeset_pair() - turn removed + added of the same bytes into moved */
+void changeset_pair(struct changeset *set);
+/** changeset_own() - keep a string for the life of the set */
+struct str changeset_own(struct changeset *set, struct str s);
+
+/* ---- codec -------------------------------------------------------------------------------- */
+
+enum rec_kind { REC_CHANGE = 1, REC_SHA = 2, REC_LIMIT = 3, REC_FAIL = 4, REC_END = 5 };
+
+/** struct rec_out - records on their way to a file */
+struct rec_out {
+	int fd;
+	struct buf buf;
+	uint64_t written;
+	int failed; /* -errno of a write */
+};
+void rec_change(struct rec_out *o, const struct delta *d);
+/** rec_sha() - content of change number @index (from 0), found later */
+void rec_sha(struct rec_out *o, uint64_t index, const char *hex);
+void rec_limit(struct rec_out *o, const char *what, uint64_t value, struct str path);
+void rec_fail(struct rec_out *o, int code, struct str sentence);
+void rec_end(struct rec_out *o, uint64_t changes);
+int rec_flush(struct rec_out *o);
+
+/**
+ * changeset_decode() - parse records; strings of @ret point into @p
+ *
+ * Return: 0; -EBADMSG for anything that rec_*() would not have written; what REC_FAIL says.
+ */
+int changeset_decode(const uint8_t *p, size_t n, struct changeset *ret, struct err *err);
+
+/* ---- in the child ------------------------------------------------------------------------- */
+
+/** changes_walk() - compare and write records. Return: 0 or -errno (REC_FAIL is written then) */
+int changes_walk(struct box *box, struct box_run *run, unsigned since, int fd);
+
+/** meta_detail() - what differs but content: "mode 0644→0755; owner 0:0→1:1; xattr user.x added"
+ * @then: NULL: only tell the attributes that @now has */
+struct entry {
+	const struct tree_node *dir; /* holds it, or is it when name is NULL */
+	const char *name;
+	struct tree_stat st;
+};
+void meta_detail(const struct entry *now, const struct entry *then, struct buf *ret);
+
+/* ---- helpers that truth and packages use too ---------------------------------------------- */
+
+/** call_in_box() - run @fn in the box's user namespace with a memory file to write to, and give
+ * what it wrote; @max: more is -EFBIG */
+int call_in_box(struct box *box, struct box_run *run, int (*fn)(void *ctx, int fd), void *ctx,
+		size_t max, char **ret, size_t *ret_n, struct err *err);
+
+#endif
