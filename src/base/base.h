@@ -206,7 +206,12 @@ int write_full(int fd, const void *p, size_t n);     /* 0 or -errno */
 int read_file_at(int dirfd, const char *path, size_t max, char **ret, size_t *ret_n);
 int write_file_at(int dirfd, const char *path, mode_t mode, const void *p, size_t n); /* atomic: temp + rename */
 int mkdir_p(const char *path, mode_t mode);          /* 0 or -errno; existing is fine */
-/** rm_rf_at() - remove a tree without following links or leaving the file system; 0 or -errno */
+/**
+ * rm_rf_at() - remove a tree of any depth and size without following links or leaving the file
+ * system; what is not there is removed already
+ *
+ * What cannot be removed stays, the rest goes. Return: 0 or -errno of the first that stayed.
+ */
 int rm_rf_at(int dirfd, const char *name);
 int fd_set_cloexec(int fd, bool on);
 

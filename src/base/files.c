@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * files.c - whole reads and writes, small files, trees
+ * files.c - whole reads and writes, small files
  */
-#include <dirent.h>
 #include <limits.h>
 #include <sys/stat.h>
 
@@ -110,75 +109,6 @@ int mkdir_p(const char *path, mode_t mode)
 	if (mkdir(p, mode) && errno != EEXIST)
 		return -errno;
 	return 0;
-}
-
-/* Depth is the only thing a hostile tree can grow without end here: each level holds one
- * descriptor, so RLIMIT_NOFILE stops it with EMFILE. */
-static int empty_dir(int fd, dev_t dev);
-
-static int rm_one(int dirfd, const char *name, dev_t dev)
-{
-	cleanup_close int fd = -1;
-	struct stat st;
-	int rc;
-
-	if (!unlinkat(dirfd, name, 0) || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM && errno != EBUSY)
-		return -errno;
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW))
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISDIR(st.st_mode))
-		return -EPERM;
-	if (st.st_dev != dev)
-		return -EXDEV;
-	if ((st.st_mode & 0700) != 0700)
-		(void)fchmodat(dirfd, name, 0700, 0);
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	rc = empty_dir(fd, dev);
-	if (rc == -EMFILE)
-		return rc;
-	if (unlinkat(dirfd, name, AT_REMOVEDIR) && errno != ENOENT)
-		return rc ? rc : -errno;
-	return 0;
-}
-
-static int empty_dir(int fd, dev_t dev)
-{
-	int dup = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct dirent *e;
-	int rc = 0;
-	DIR *d;
-
-	if (dup < 0)
-		return -errno;
-	d = fdopendir(dup);
-	if (!d) {
-		close(dup);
-		return -ENOMEM;
-	}
-	while ((e = readdir(d))) {
-		int one;
-
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
-			continue;
-		one = rm_one(fd, e->d_name, dev);
-		if (one && !rc)
-			rc = one;
-	}
-	closedir(d);
-	return rc;
-}
-
-int rm_rf_at(int dirfd, const char *name)
-{
-	struct stat st;
-
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW))
-		return errno == ENOENT ? 0 : -errno;
-	return rm_one(dirfd, name, st.st_dev);
 }
 
 int fd_set_cloexec(int fd, bool on)
