@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * schema.c - what is in journal.db: one table a kind, and views in Sigma's words
+ *
+ * Tables are made from event.def. Views are text; they read tables only through the names that
+ * event.def gives, and leave refused and failing calls out where Sigma means what happened.
+ *
+ * Invariant: two journals of one format have the same schema, byte for byte, so a verifier can
+ * name the object that differs.
+ */
+#include <sqlite3.h>
+
+#include "journal/schema.h"
+
+#define IMAGE_DEPTH 64 /* ancestors that are asked for an image: the same process keys for ever */
+
+/*
+ * Image of a process at an event: its own last exec before, or that of the parent it was forked
+ * from. A cheap lookup first; the walk up the parents is for processes that never called exec.
+ */
+#define LAST_EXEC(col, of, seq)                                                                    \
+	"(SELECT p." col " FROM process p WHERE p.proc=" of " AND p.op='exec' AND "                \
+	"p.seq<=" seq " ORDER BY p.seq DESC LIMIT 1)"
+#define INHERITED(col, of, sq)                                                                     \
+	"(WITH RECURSIVE up(k,d,v) AS (SELECT " of ",0,NULL UNION ALL "                            \
+	"SELECT (SELECT f.parent FROM process f WHERE f.proc=up.k AND f.op='fork' "                \
+	"ORDER BY f.seq LIMIT 1),d+1,(SELECT x." col " FROM process f JOIN process x "             \
+	"ON x.proc=f.parent AND x.op='exec' AND x.seq<=f.seq WHERE f.proc=up.k AND "               \
+	"f.op='fork' ORDER BY x.seq DESC LIMIT 1) FROM up WHERE k IS NOT NULL AND "                \
+	"v IS NULL AND d<64) SELECT v FROM up WHERE v IS NOT NULL LIMIT 1)"
+#define OF_PROC(col, of, seq) "COALESCE(" LAST_EXEC(col, of, seq) "," INHERITED(col, of, seq) ")"
+
+#define USER_OF(uid) "CASE " uid " WHEN 0 THEN 'root' ELSE CAST(" uid " AS TEXT) END"
+#define WALL(a)                                                                                    \
+	"(SELECT r.wall_ns FROM run_begin r WHERE r.run=" a ".run LIMIT 1)"                        \
+	"+" a ".t"
+#define UTC_TIME(a) "strftime('%Y-%m-%d %H:%M:%f',(" WALL(a) ")/1e9,'unixepoch') AS UtcTime"
+#define COMMON(a)   a ".seq AS seq," a ".run AS run," a ".t AS t," a ".proc AS proc," UTC_TIME(a)
+/* who did it, for every view but process_creation */
+#define ACTOR(a)                                                                                   \
+	OF_PROC("image", a ".proc", a ".seq")                                                      \
+	" AS Image," OF_PROC("command_line", a ".proc",                                            \
+			     a                                                                     \
+			     ".seq") " AS CommandLine,"                                            \
+				     "(SELECT p.pid FROM process p WHERE p.proc=" a                \
+				     ".proc AND p.pid IS NOT NULL LIMIT 1) "                       \
+				     "AS ProcessId,(SELECT " USER_OF(                              \
+					     "p.uid") " FROM process p WHERE p.proc=" a            \
+						      ".proc AND "                                 \
+						      "p.uid IS NOT NULL AND p.seq<=" a            \
+						      ".seq ORDER BY p.seq DESC LIMIT 1) AS User"
+#define HAPPENED(a) "(" a ".answer IS NULL OR " a ".answer<>'refused') AND " a ".reason IS NULL"
+
+struct view_def {
+	const char *name;
+	const char *select;
+};
+
+static const struct view_def views[] = {
+	{ "process_creation",
+	  "SELECT " COMMON(
+		  "e") ",e.pid AS ProcessId,e.image AS Image,e.command_line AS CommandLine,"
+		       "e.cwd AS CurrentDirectory," USER_OF(
+			       "e.uid") " AS User,"
+					"CASE WHEN e.sha256 IS NULL THEN NULL ELSE 'SHA256='||upper(e.sha256) END AS Hashes,"
+					"e.sha256 AS sha256,e.script AS Script,e.script_sha256 AS ScriptSha256,"
+					"e.parent AS ParentProc,"
+					"(SELECT p.pid FROM process p WHERE p.proc=e.parent AND p.pid IS NOT NULL LIMIT 1) "
+					"AS ParentProcessId," OF_PROC("image", "e.parent", "e.seq") " AS ParentImage," OF_PROC(
+						"command_line", "e.parent",
+						"e.seq") " AS ParentCommandLine,"
+							 "NULL AS OriginalFileName,NULL AS Description,NULL AS Product,NULL AS Company,"
+							 "NULL AS IntegrityLevel,NULL AS LogonId,e.cause AS Cause "
+							 "FROM process e WHERE e.op='exec'" },
+	{ "file_event",
+	  "SELECT " COMMON("e") ",CASE e.op WHEN 'link' THEN e.path2 ELSE e.path END AS TargetFilename,e.op AS op," ACTOR(
+		  "e") " FROM file e WHERE (e.op IN ('create','mkdir','mknod','symlink','link') OR "
+		       "(e.op='write' AND e.existed=0)) AND " HAPPENED("e") },
+	{ "file_change",
+	  "SELECT " COMMON("e") ",e.path AS TargetFilename,e.op AS op,e.mode AS mode,e.detail AS Details," ACTOR(
+		  "e") " FROM file e WHERE (e.op IN ('truncate','chmod','chown','setxattr','removexattr') OR "
+		       "(e.op='write' AND e.existed IS NOT 0)) AND " HAPPENED("e") },
+	{ "file_delete",
+	  "SELECT " COMMON("e") ",e.path AS TargetFilename,e.op AS op," ACTOR(
+		  "e") " FROM file e WHERE e.op IN ('unlink','rmdir') AND " HAPPENED("e") },
+	{ "file_rename",
+	  "SELECT " COMMON("e") ",e.path AS SourceFilename,e.path2 AS TargetFilename,e.op AS op," ACTOR(
+		  "e") " FROM file e WHERE e.op IN ('rename','exchange') AND " HAPPENED("e") },
+	{ "network_connection",
+	  "SELECT " COMMON(
+		  "e") ",e.address AS DestinationIp,e.port AS DestinationPort,e.protocol AS Protocol,"
+		       "'true' AS Initiated,NULL AS DestinationHostname,NULL AS SourceIp,NULL AS SourcePort,"
+		       "e.family='inet6' AS DestinationIsIpv6,e.answer AS answer,e.reason AS reason," ACTOR(
+			       "e") " FROM socket e WHERE e.op IN ('connect','sendto') AND "
+				    "e.family IN ('inet','inet6')" },
+	{ "image_load",
+	  "SELECT " COMMON(
+		  "e") ",e.path AS ImageLoaded,CASE WHEN e.sha256 IS NULL THEN NULL ELSE "
+		       "'SHA256='||upper(e.sha256) END AS Hashes,NULL AS Signed,NULL AS Signature,"
+		       "NULL AS SignatureStatus,NULL AS OriginalFileName," ACTOR(
+			       "e") " FROM module e" },
+	/* nothing records these yet; the columns are there so that rules load and find nothing */
+	{ "dns_query",
+	  "SELECT NULL AS seq,NULL AS run,NULL AS t,NULL AS proc,NULL AS UtcTime,"
+	  "NULL AS QueryName,NULL AS QueryStatus,NULL AS QueryResults,NULL AS record_type,"
+	  "NULL AS answer,NULL AS Image,NULL AS CommandLine,NULL AS ProcessId,NULL AS User "
+	  "WHERE 0" },
+#define REGISTRY_COLUMNS                                                                           \
+	"SELECT NULL AS seq,NULL AS run,NULL AS t,NULL AS proc,NULL AS UtcTime,"                   \
+	"NULL AS EventType,NULL AS TargetObject,NULL AS Details,NULL AS NewName,"                  \
+	"NULL AS Image,NULL AS CommandLine,NULL AS ProcessId,NULL AS User WHERE 0"
+	{ "registry_add", REGISTRY_COLUMNS },
+	{ "registry_delete", REGISTRY_COLUMNS },
+	{ "registry_event", REGISTRY_COLUMNS },
+	{ "registry_rename", REGISTRY_COLUMNS },
+	{ "registry_set", REGISTRY_COLUMNS },
+};
+
+/* One line for people in the view `events`, over the columns of its table. */
+static const char *const summary[EVENT_KINDS] = {
+	[EV_RUN_BEGIN] = "command_line",
+	[EV_RUN_END] = "COALESCE(reason,'end')||COALESCE(', status '||exit_status,'')||"
+		       "COALESCE(', signal '||signal,'')",
+	[EV_PROCESS] = "op||COALESCE(' '||pid,'')||COALESCE(' '||COALESCE(command_line,image),'')",
+	[EV_FILE] = "op||COALESCE(' '||path,'')||COALESCE(' -> '||path2,'')",
+	[EV_SIGNAL] = "call||COALESCE(' '||signal,'')||COALESCE(' to '||target_pid,'')",
+	[EV_SOCKET] = "op||COALESCE(' '||family,'')||COALESCE(' '||protocol,'')||"
+		      "COALESCE(' '||address,'')||COALESCE(' port '||port,'')",
+	[EV_ATTEMPT] = "call||COALESCE(' '||args,'')||COALESCE(': '||answer,'')",
+	[EV_CHANGE] = "op||COALESCE(' '||path,'')",
+	[EV_MISMATCH] = "what||COALESCE(' '||path,'')",
+	[EV_AUTOSTART] = "op||COALESCE(' '||class,'')||COALESCE(' '||place,'')||"
+			 "COALESCE(': '||command,'')",
+	[EV_OBJECT] = "sha256||COALESCE(' '||path,'')",
+	[EV_MARK] = "name||COALESCE(' '||detail,'')",
+	[EV_GAP] = "source||COALESCE(': '||detail,'')",
+	[EV_LIMIT] = "what||COALESCE(' '||value,'')||COALESCE(': '||detail,'')",
+	[EV_MODULE] = "path",
+};
+
+static const char other_sql[] =
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;\n"
+	"CREATE TABLE block(nr INTEGER PRIMARY KEY, first_seq INTEGER, last_seq INTEGER,"
+	" last_run INTEGER, last_proc INTEGER, wall_ns INTEGER, prev_hash BLOB, hash BLOB,"
+	" key BLOB, signature BLOB);\n"
+	/* finds the image of a process; rows of one process come in seq order */
+	"CREATE INDEX process_by_proc ON process(proc);\n"
+	"CREATE INDEX process_by_pid ON process(pid);\n";
+
+static void schema_sql(struct buf *b)
+{
+	for (int k = 1; k < EVENT_KINDS; k++) {
+		const struct kind_def *def = event_kind_def((enum event_kind)k);
+
+		if (!def)
+			continue;
+		buf_printf(b,
+			   "CREATE TABLE \"%s\"(seq INTEGER PRIMARY KEY, t INTEGER, run INTEGER, "
+			   "proc INTEGER",
+			   def->table);
+		for (int i = 0; i < def->nfields; i++)
+			buf_printf(b, ", \"%s\" %s", def->field[i].column,
+				   def->field[i].type == VAL_INT ? "INTEGER" : "TEXT");
+		buf_puts(b, ");\n");
+	}
+	buf_puts(b, other_sql);
+	for (size_t i = 0; i < ARRAY_SIZE(views); i++)
+		buf_printf(b, "CREATE VIEW %s AS %s;\n", views[i].name, views[i].select);
+	buf_puts(
+		b,
+		"CREATE VIEW events AS SELECT e.seq AS seq,e.run AS run,e.t AS t," WALL(
+			"e") " AS wall_ns,e.kind AS kind,e.proc AS proc,e.summary AS summary FROM (");
+	for (int k = 1, n = 0; k < EVENT_KINDS; k++) {
+		const struct kind_def *def = event_kind_def((enum event_kind)k);
+
+		if (!def)
+			continue;
+		buf_printf(b, "%sSELECT seq,run,t,'%s' AS kind,proc,%s AS summary FROM \"%s\"",
+			   n++ ? " UNION ALL " : "", def->name, summary[k] ? summary[k] : "NULL",
+			   def->table);
+	}
+	buf_puts(b, ") e;\n");
+	buf_printf(b, "PRAGMA application_id=%d;\nPRAGMA user_version=%d;\n",
+		   JOURNAL_APPLICATION_ID, JOURNAL_FORMAT);
+}
+
+int schema_create(struct sqlite3 *db)
+{
+	cleanup_buf struct buf b = { 0 };
+
+	schema_sql(&b);
+	return sqlite3_exec(db, buf_z(&b), NULL, NULL, NULL);
+}
+
+char *schema_insert_sql(const struct kind_def *def)
+{
+	cleanup_buf struct buf b = { 0 };
+
+	buf_printf(&b, "INSERT INTO \"%s\" VALUES(?1,?2,?3,?4", def->table);
+	for (int i = 0; i < def->nfields; i++)
+		buf_printf(&b, ",?%d", i + 5);
+	buf_puts(&b, ")");
+	return xstrdup(buf_z(&b));
+}
+
+char *schema_select_sql(const struct kind_def *def, const char *where)
+{
+	cleanup_buf struct buf b = { 0 };
+
+	buf_puts(&b, "SELECT seq,t,run,proc");
+	for (int i = 0; i < def->nfields; i++)
+		buf_printf(&b, ",\"%s\"", def->field[i].column);
+	buf_printf(&b, " FROM \"%s\"%s ORDER BY seq", def->table, where);
+	return xstrdup(buf_z(&b));
+}
+
+static void bind_val(sqlite3_stmt *st, int at, const struct val *v)
+{
+	switch (v->type) {
+	case VAL_NULL:
+		sqlite3_bind_null(st, at);
+		break;
+	case VAL_INT:
+		sqlite3_bind_int64(st, at, v->i);
+		break;
+	case VAL_TEXT:
+		if (utf8_valid(v->s.p, v->s.n))
+			sqlite3_bind_text(st, at, v->s.p, (int)v->s.n, SQLITE_STATIC);
+		else
+			sqlite3_bind_blob(st, at, v->s.p, (int)v->s.n, SQLITE_STATIC);
+		break;
+	}
+}
+
+int event_insert(struct sqlite3_stmt *st, const struct event *ev)
+{
+	const struct kind_def *def = event_kind_def(ev->kind);
+	int rc;
+
+	sqlite3_bind_int64(st, 1, (int64_t)ev->seq);
+	sqlite3_bind_int64(st, 2, (int64_t)ev->t);
+	sqlite3_bind_int64(st, 3, ev->run);
+	sqlite3_bind_int64(st, 4, ev->proc);
+	for (int i = 0; i < def->nfields; i++)
+		bind_val(st, i + 5, &ev->v[i]);
+	rc = sqlite3_step(st);
+	/* what was bound is borrowed: SQLite must not look at it again */
+	return rc == SQLITE_DONE ? sqlite3_reset(st) : (sqlite3_reset(st), rc);
+}
+
+/* ---- hash and check ----------------------------------------------------------------------- */
+
+static const char objects_sql[] = "SELECT type,name,tbl_name,sql FROM sqlite_schema "
+				  "ORDER BY type,name,tbl_name,sql";
+
+static void hash_text(struct sha256 *h, sqlite3_stmt *st, int col)
+{
+	const void *p = sqlite3_column_blob(st, col);
+	uint32_t n = p ? (uint32_t)sqlite3_column_bytes(st, col) : 0;
+	uint8_t len[4];
+	struct wr w = { len, len + 4, false };
+
+	wr_u32(&w, n);
+	sha256_add(h, len, 4);
+	sha256_add(h, p, n);
+}
+
+static int hash_pragma(struct sha256 *h, struct sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		hash_text(h, st, 0);
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+int schema_hash(struct sqlite3 *db, uint8_t out[SHA256_LEN], struct err *err)
+{
+	struct sha256 *h = sha256_new();
+	sqlite3_stmt *st = NULL;
+	int rc;
+
+	sha256_add(h, "belljar schema 1\n", 17);
+	rc = hash_pragma(h, db, "PRAGMA application_id");
+	if (rc == SQLITE_OK)
+		rc = hash_pragma(h, db, "PRAGMA user_version");
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(db, objects_sql, -1, &st, NULL);
+	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		for (int i = 0; i < 4; i++)
+			hash_text(h, st, i);
+		rc = SQLITE_OK;
+	}
+	if (rc == SQLITE_DONE)
+		rc = SQLITE_OK;
+	sha256_end(h, out);
+	sha256_free(h);
+	rc = rc == SQLITE_OK ? 0 : db_fail(db, rc, "read the schema", err);
+	sqlite3_finalize(st);
+	return rc;
+}
+
+static bool same_object(sqlite3_stmt *a, sqlite3_stmt *b)
+{
+	for (int i = 0; i < 4; i++) {
+		int n = sqlite3_column_bytes(a, i);
+
+		if (sqlite3_column_type(a, i) != sqlite3_column_type(b, i) ||
+		    n != sqlite3_column_bytes(b, i) ||
+		    (n && memcmp(sqlite3_column_blob(a, i), sqlite3_column_blob(b, i), (size_t)n)))
+			return false;
+	}
+	return true;
+}
+
+static int name_order(sqlite3_stmt *a, sqlite3_stmt *b)
+{
+	int c = 0;
+
+	for (int i = 0; i < 2 && !c; i++)
+		c = strcmp((const char *)sqlite3_column_text(a, i) ?: "",
+			   (const char *)sqlite3_column_text(b, i) ?: "");
+	return c;
+}
+
+static void say_object(sqlite3_stmt *st, const char *what, char *out, size_t room)
+{
+	/* cut here; control bytes are made visible where the sentence is built */
+	snprintf(out, room, "%.10s '%.80s' was %s",
+		 sqlite3_column_text(st, 0) ?: (const unsigned char *)"object",
+		 sqlite3_column_text(st, 1) ?: (const unsigned char *)"", what);
+}
+
+int schema_check(struct sqlite3 *db, char *ret_what, size_t room, struct err *err)
+{
+	sqlite3_stmt *is = NULL, *must = NULL;
+	sqlite3 *model = NULL;
+	int a, b, rc;
+
+	if (sqlite3_open_v2(":memory:", &model, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+			    NULL) != SQLITE_OK ||
+	    schema_create(model) != SQLITE_OK ||
+	    sqlite3_prepare_v2(model, objects_sql, -1, &must, NULL) != SQLITE_OK) {
+		rc = db_fail(model, SQLITE_ERROR, "make the model schema", err);
+		sqlite3_close(model);
+		return rc;
+	}
+	rc = sqlite3_prepare_v2(db, objects_sql, -1, &is, NULL);
+	a = rc == SQLITE_OK ? sqlite3_step(is) : rc;
+	b = sqlite3_step(must);
+	rc = 0;
+	while (!rc && (a == SQLITE_ROW || b == SQLITE_ROW)) {
+		int c = a != SQLITE_ROW ? 1 : b != SQLITE_ROW ? -1 : name_order(is, must);
+
+		if (a != SQLITE_ROW && a != SQLITE_DONE)
+			break;
+		if (!c && same_object(is, must)) {
+			a = sqlite3_step(is);
+			b = sqlite3_step(must);
+			continue;
+		}
+		say_object(c <= 0 ? is : must,
+			   c < 0   ? "added"
+			   : c > 0 ? "removed"
+				   : "changed",
+			   ret_what, room);
+		rc = -EBADMSG;
+	}
+	if (!rc && a != SQLITE_DONE)
+		rc = db_fail(db, a, "read the schema", err);
+	sqlite3_finalize(is);
+	sqlite3_finalize(must);
+	sqlite3_close(model);
+	return rc;
+}
+
+/* ---- SQLite in general -------------------------------------------------------------------- */
+
+int db_fail(struct sqlite3 *db, int rc, const char *what, struct err *err)
+{
+	const char *why = db ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
+
+	switch (rc & 0xff) {
+	case SQLITE_FULL:
+		return err_set(err, ENOSPC, "journal: %s", what);
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_SCHEMA:
+		err_set_exit(err, EXIT_CORRUPT, 0, "journal: %s: the file is damaged (%s)", what,
+			     why);
+		return -EBADMSG;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return err_set_exit(err, EXIT_BUSY, EBUSY, "journal: %s", what);
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+	case SQLITE_AUTH:
+		return err_set_exit(err, EXIT_UNREADABLE, EACCES, "journal: %s", what);
+	case SQLITE_CANTOPEN:
+		return err_set_exit(err, EXIT_UNREADABLE,
+				    db && sqlite3_system_errno(db) ? sqlite3_system_errno(db) : EIO,
+				    "journal: %s", what);
+	case SQLITE_IOERR:
+		if (db && sqlite3_system_errno(db))
+			return err_set(err, sqlite3_system_errno(db), "journal: %s", what);
+		break;
+	}
+	err_set(err, 0, "journal: %s: %s", what, why);
+	return -EIO;
+}
+
+void db_harden(struct sqlite3 *db)
+{
+	static const struct {
+		int op, on;
+	} config[] = {
+		{ SQLITE_DBCONFIG_DEFENSIVE, 1 },      { SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 },
+		{ SQLITE_DBCONFIG_ENABLE_TRIGGER, 0 }, { SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0 },
+		{ SQLITE_DBCONFIG_DQS_DDL, 0 },	       { SQLITE_DBCONFIG_DQS_DML, 0 },
+	};
+	static const struct {
+		int id, max;
+	} limit[] = {
+		{ SQLITE_LIMIT_LENGTH, DB_LENGTH_MAX },
+		{ SQLITE_LIMIT_SQL_LENGTH, 1 << 20 },
+		{ SQLITE_LIMIT_ATTACHED, 0 },
+		{ SQLITE_LIMIT_EXPR_DEPTH, 200 },
+		{ SQLITE_LIMIT_COMPOUND_SELECT, 100 },
+		{ SQLITE_LIMIT_VDBE_OP, 1000000 },
+		{ SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 10000 },
+		{ SQLITE_LIMIT_TRIGGER_DEPTH, 10 },
+		{ SQLITE_LIMIT_COLUMN, 200 },
+		{ SQLITE_LIMIT_WORKER_THREADS, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(config); i++)
+		sqlite3_db_config(db, config[i].op, config[i].on, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(limit); i++)
+		sqlite3_limit(db, limit[i].id, limit[i].max);
+	sqlite3_exec(db,
+		     "PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON; "
+		     "PRAGMA mmap_size=0",
+		     NULL, NULL, NULL);
+}

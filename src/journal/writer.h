@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * writer.h - an open journal, as append.c (who calls) and writer.c (the thread) share it
+ */
+#ifndef BELLJAR_JOURNAL_WRITER_H
+#define BELLJAR_JOURNAL_WRITER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "journal/store.h"
+
+#define BLOCK_WAIT_NS	 (100 * 1000 * 1000)
+#define SPOOL_KEEP	 1024 /* room for the GAP that tells of the end */
+#define URGENT_FILL	 (SPOOL_RING / 4)
+#define EVENT_TEXT_TOTAL (EVENT_MAX - 1024) /* all TEXT of one event */
+
+struct journal {
+	pthread_mutex_t lock;
+	pthread_cond_t work; /* for the writer thread */
+	pthread_cond_t room; /* for those who append or sync */
+	pthread_t thread;
+	bool has_thread;
+
+	struct spool spool;
+	uint64_t next_seq; /* under lock, as all below */
+	uint32_t run;	   /* 0 while no run is on */
+	uint32_t last_run;
+	bool idle;   /* the thread waits for a first event */
+	bool urgent; /* do not gather any longer */
+	bool stop;
+	unsigned waiters;  /* on room */
+	uint64_t stored;   /* ring position up to which all is in SQLite */
+	struct err failed; /* code != 0: no more events */
+
+	_Atomic uint64_t t0;
+	_Atomic uint32_t next_proc;
+
+	struct store *store; /* the thread's own, once it runs */
+	int dirfd;
+	char *keydir;
+};
+
+/** put_gap() - with the lock: a GAP event at @t (UINT64_MAX: now) within the bytes kept free */
+void put_gap(struct journal *j, uint64_t t, uint32_t proc, int64_t count, const char *detail,
+	     size_t keep);
+
+/** failure() - with the lock: the error that stopped the journal */
+int failure(const struct journal *j, struct err *err);
+
+#endif
