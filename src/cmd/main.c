@@ -5,10 +5,11 @@
 #include <stdarg.h>
 
 #include "cmd/cmd.h"
+#include "cmd/help.h"
 
 static const struct subcommand subcommands[] = {
 	{ "run", "[-b NAME] [OPTION…] [--] PROGRAM [ARG…]", "run a program in a box and record it",
-	  "", cmd_run },
+	  HELP_RUN, cmd_run },
 	{ "restart", "NAME",
 	  "end everything in a box, then start what its own autostart entries name", "",
 	  cmd_restart },

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * help.h - the options of each subcommand, in words; a part of the table in main.c
+ *
+ * `belljar NAME --help` prints them, shell completion is made from them at build time
+ * (tools/completion/generate), and a test compares them with the manual pages: a line that begins
+ * with two blanks and '-' is an option, "  -x, --long VALUE  what it does".
+ */
+#ifndef BELLJAR_CMD_HELP_H
+#define BELLJAR_CMD_HELP_H
+
+#define HELP_RUN                                                                                   \
+	"options:\n"                                                                               \
+	"  -b, --box NAME      use the box NAME, made if it is not there, and keep it;\n"          \
+	"                      without, the box is removed after its report\n"                     \
+	"  -o, --output FILE   write the report to FILE (.html, .json, else text)\n"               \
+	"  -q, --quiet         no words of our own, no report on the terminal\n"                   \
+	"  --dry-run           print what would be done, and do nothing\n"                         \
+	"  --wait              go on until the program's last descendant has ended\n"              \
+	"  --root DIR          DIR as root file system, instead of the host's folders\n"           \
+	"  --ro SRC[:DST]      show a file or folder of the host, read-only\n"                     \
+	"  --rw SRC[:DST]      show it writable: what it holds is not protected\n"                 \
+	"  --copy FILE[:DST]   put a copy of FILE into the box (home folder)\n"                    \
+	"  --user WHO          root (default), or user: id 1000\n"                                 \
+	"  --cwd DIR           working directory in the box\n"                                     \
+	"  --env NAME=VALUE    add to the environment, which is else the box's own\n"              \
+	"  --net MODE          off: no way out, attempts are recorded (the only mode)\n"           \
+	"  --idmap KIND        auto (default), or single: emulate ownership\n"                     \
+	"  --on-disk           a box without a name on disk, not in memory\n"                      \
+	"limits, each with K, M, G, T or s, m, h, d behind the number:\n"                          \
+	"  --memory SIZE       all processes together (3/4 of the machine's)\n"                    \
+	"  --cpus NUMBER       processor cores, fractions allowed\n"                               \
+	"  --pids NUMBER       processes (4096)\n"                                                 \
+	"  --disk SIZE         new data (8G)\n"                                                    \
+	"  --inodes NUMBER     new files (1 million)\n"                                            \
+	"  --time DURATION     wall clock of the run; then exit status 124\n"                      \
+	"\n"                                                                                       \
+	"Exit status: the program's own; 128+N when signal N ended it.\n"                          \
+	"\n"                                                                                       \
+	"  belljar run ./setup.run\n"                                                              \
+	"  belljar run -b tax --copy setup.deb -- sh -c 'dpkg -i ~/setup.deb'\n"
+
+#endif
