@@ -1,0 +1,601 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * filesystem.c - the steps of a plan that make the box's file system, carried out by pid 1
+ *
+ * Theory of operation
+ *
+ * Everything from the host is opened first, as descriptors in this mount namespace; overlays name
+ * them as /proc/self/fd/N. That makes long lists of layers and odd characters in names safe (the
+ * option string holds neither), and the box's mount table does not tell where on the host it
+ * lives. The box's "/" is then mounted and made the root, so that from there on every absolute
+ * path, links that programs planted in an earlier run included, resolves inside the box. The one
+ * way out would be a link into /proc/self/fd, pid 1's own descriptors: places that are mounted on
+ * must be real directories, and what is written goes through openat2(RESOLVE_NO_MAGICLINKS) after
+ * the host's descriptors are closed.
+ */
+#include <linux/openat2.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include "box/runtime.h"
+
+#define FD_PATH_MAX 32
+#define OPTIONS_MAX 4096 /* mount(2) takes one page */
+
+static const char *fd_path(int fd, char buf[FD_PATH_MAX])
+{
+	snprintf(buf, FD_PATH_MAX, "/proc/self/fd/%d", fd);
+	return buf;
+}
+
+static int open2(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve)
+{
+	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC), .mode = mode,
+				.resolve = resolve };
+	int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* ---- places in the box -------------------------------------------------------------------- */
+
+/* Make the directories of @path that are missing and return the last as O_PATH. */
+static int make_dirs(const char *path, uint64_t resolve)
+{
+	cleanup_free char *copy = xstrdup(path);
+	char *save = NULL;
+	int at = open2(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0, 0);
+
+	for (char *c = strtok_r(copy, "/", &save); c && at >= 0; c = strtok_r(NULL, "/", &save)) {
+		int next = open2(at, c, O_PATH | O_DIRECTORY, 0, resolve);
+
+		if (next == -ENOENT && (!mkdirat(at, c, 0755) || errno == EEXIST))
+			next = open2(at, c, O_PATH | O_DIRECTORY, 0, resolve);
+		close(at);
+		at = next;
+	}
+	return at;
+}
+
+/* A mount point of ours: a real directory, made if missing. With links or files in its place the
+ * box would not be what its programs are told it is. */
+static int mount_point(const char *path, struct err *err)
+{
+	int fd = open2(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS);
+
+	if (fd == -ENOENT)
+		fd = make_dirs(path, RESOLVE_NO_SYMLINKS);
+	if (fd < 0)
+		return err_set_exit(err, EXIT_CORRUPT, fd,
+				    "box: '%s' in the box is no directory any more (a rollback helps)",
+				    path);
+	close(fd);
+	return 0;
+}
+
+/* Where --ro, --rw and --copy go: directories are made, links inside the box are followed. */
+static int parent_of(const char *path, const char **ret_name)
+{
+	const char *slash = strrchr(path, '/');
+	cleanup_free char *dir = xstrndup(path, (size_t)(slash - path));
+
+	*ret_name = slash + 1;
+	return make_dirs(dir[0] ? dir : "/", RESOLVE_NO_MAGICLINKS);
+}
+
+static int write_small(const char *path, int flags, const char *text)
+{
+	cleanup_close int fd = open2(AT_FDCWD, path, flags, 0, RESOLVE_NO_SYMLINKS);
+
+	if (fd < 0)
+		return fd;
+	return write_full(fd, text, strlen(text));
+}
+
+/* ---- layer -------------------------------------------------------------------------------- */
+
+static int open_layer(struct setup *s, struct err *err)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "layers/%u", s->box->info.top);
+	if (mkdirat(s->box->fd, "layers", 0700) && errno != EEXIST)
+		return err_set(err, errno, "box: make '%s/layers'", s->box->path);
+	if (mkdirat(s->box->fd, name, 0755) && errno != EEXIST)
+		return err_set(err, errno, "box: make '%s/%s'", s->box->path, name);
+	/* of this mount namespace: the inherited descriptor's mount cannot be used in an overlay */
+	if (chdir(s->box->path))
+		return err_set(err, errno, "box: enter '%s'", s->box->path);
+	s->layer = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return s->layer < 0 ? err_set(err, errno, "box: open '%s/%s'", s->box->path, name) : 0;
+}
+
+int do_layer_folder(struct setup *s, const struct step *st UNUSED, struct err *err)
+{
+	s->layer_on_disk = true;
+	return open_layer(s, err);
+}
+
+int do_layer_tmpfs(struct setup *s, const struct step *st, struct err *err)
+{
+	char path[FD_PATH_MAX], name[32];
+	int rc = open_layer(s, err);
+
+	if (rc)
+		return rc;
+	if (mount("tmpfs", fd_path(s->layer, path), "tmpfs", MS_NOSUID | MS_NODEV, st->value))
+		return wall_missing(err, errno, "box: mount a tmpfs for the layer");
+	close(s->layer);
+	snprintf(name, sizeof(name), "layers/%u", s->box->info.top);
+	s->layer = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->layer < 0)
+		return err_set(err, errno, "box: open the layer's tmpfs");
+	/* user.* attributes of tmpfs came with Linux 6.6; an overlay needs them for opaque folders */
+	if (!fsetxattr(s->layer, "user.overlay.belljar", "y", 1, 0)) {
+		fremovexattr(s->layer, "user.overlay.belljar");
+		return 0;
+	}
+	close(s->layer);
+	umount2(name, MNT_DETACH);
+	return do_layer_folder(s, st, err);
+}
+
+/* ---- what comes from the host ------------------------------------------------------------- */
+
+static int make_upper(struct setup *s, int i, struct err *err)
+{
+	const char *sub = s->plan->mount[i].sub;
+	char work[300];
+	struct stat st;
+	bool fresh;
+
+	snprintf(work, sizeof(work), "work/%s", sub);
+	fresh = !mkdirat(s->layer, sub, 0755);
+	if ((!fresh && errno != EEXIST) || (mkdirat(s->layer, work, 0700) && errno != EEXIST))
+		return err_set(err, errno, "box: make folder '%s' of the layer", sub);
+	/* the merged directory shows the upper one's owner and mode: take them from below */
+	if (fresh && s->nlower[i] && !fstat(s->lower[i][0], &st)) {
+		if ((st.st_mode & 07777) != 0755)
+			(void)!fchmodat(s->layer, sub, st.st_mode & 07777, 0);
+		if (st.st_uid != s->plan->inner_uid || st.st_gid != s->plan->inner_uid)
+			(void)!fchownat(s->layer, sub, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW);
+	}
+	s->upper[i] = openat(s->layer, sub, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	s->work[i] = openat(s->layer, work, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (s->upper[i] < 0 || s->work[i] < 0)
+		return err_set(err, errno, "box: open folder '%s' of the layer", sub);
+	return 0;
+}
+
+static int open_lowers(struct setup *s, int i, struct err *err)
+{
+	const struct box_mount *m = &s->plan->mount[i];
+	char name[300];
+
+	s->lower[i] = xcalloc(s->box->info.top + BOX_LOWERS_MAX, sizeof(int));
+	for (unsigned n = s->box->info.top - 1; n > 0; n--) {
+		snprintf(name, sizeof(name), "layers/%u/%s", n, m->sub);
+		int fd = open(name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (fd < 0 && errno == ENOENT) /* this overlay came later */
+			continue;
+		if (fd < 0)
+			return err_set(err, errno, "box: open '%s/%s'", s->box->path, name);
+		s->lower[i][s->nlower[i]++] = fd;
+	}
+	s->nlayers[i] = s->nlower[i];
+	for (int k = 0; k < m->nlower; k++) {
+		int fd = open(m->lower[k], O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd < 0)
+			return err_set_exit(err, EXIT_UNREADABLE, errno, "box: open '%s'",
+					    m->lower[k]);
+		s->lower[i][s->nlower[i]++] = fd;
+	}
+	return 0;
+}
+
+static int open_bind(struct setup *s, int i, struct err *err)
+{
+	const struct plan_bind *b = &s->plan->bind[i];
+	struct stat st;
+
+	if (b->how == BIND_COPY)
+		s->bind[i] = b->fd >= 0 ? b->fd
+					: open(b->src, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	else
+		s->bind[i] = open(b->src, O_PATH | O_CLOEXEC);
+	if (s->bind[i] < 0 || fstat(s->bind[i], &st))
+		return err_set_exit(err, EXIT_UNREADABLE, errno, "box: open '%s'", b->src);
+	/* a FIFO, socket or device would be a channel to whoever holds its other end */
+	if (!S_ISREG(st.st_mode) && (b->how == BIND_COPY || !S_ISDIR(st.st_mode)))
+		return err_set_exit(err, EXIT_UNREADABLE, 0, "box: '%s' is no %s", b->src,
+				    b->how == BIND_COPY ? "file" : "file or folder");
+	return 0;
+}
+
+/* name, and whether a box can do without */
+static const char *const devices[] = { "null", "zero", "full", "random", "urandom", "tty" };
+
+int do_sources(struct setup *s, const struct step *st UNUSED, struct err *err)
+{
+	char path[32];
+
+	static_assert(ARRAY_SIZE(devices) <= ARRAY_SIZE(s->devices), "room for each device");
+	if (mkdirat(s->layer, "work", 0700) && errno != EEXIST)
+		return err_set(err, errno, "box: make folder 'work' of the layer");
+	for (int i = 0; i < s->plan->nmounts; i++) {
+		int rc = open_lowers(s, i, err);
+
+		if (!rc)
+			rc = make_upper(s, i, err);
+		if (rc)
+			return rc;
+	}
+	for (int i = 0; i < s->plan->nbinds; i++) {
+		int rc = open_bind(s, i, err);
+
+		if (rc)
+			return rc;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
+		snprintf(path, sizeof(path), "/dev/%s", devices[i]);
+		s->devices[i] = open(path, O_PATH | O_CLOEXEC);
+		if (s->devices[i] < 0)
+			return wall_missing(err, errno, "box: open '%s'", path);
+	}
+	return 0;
+}
+
+/* ---- overlays ----------------------------------------------------------------------------- */
+
+static int mount_overlay(struct setup *s, int i, const char *target, struct err *err)
+{
+	char options[OPTIONS_MAX];
+	size_t n = (size_t)snprintf(options, sizeof(options), "lowerdir=");
+
+	for (int k = 0; k < s->nlower[i] && n < sizeof(options); k++)
+		n += (size_t)snprintf(options + n, sizeof(options) - n, "%s/proc/self/fd/%d",
+				      k ? ":" : "", s->lower[i][k]);
+	if (n < sizeof(options))
+		n += (size_t)snprintf(options + n, sizeof(options) - n,
+				      ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d,userxattr",
+				      s->upper[i], s->work[i]);
+	if (n >= sizeof(options))
+		return err_set(err, E2BIG, "box: too many layers");
+	if (mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, options))
+		return wall_missing(err, errno, "box: mount an overlay on '%s'",
+				    s->plan->mount[i].at);
+	return 0;
+}
+
+int do_root(struct setup *s, const struct step *st, struct err *err)
+{
+	char path[FD_PATH_MAX];
+	int rc;
+
+	if (mkdirat(s->layer, "work/.mnt", 0700) && errno != EEXIST)
+		return err_set(err, errno, "box: make a mount point");
+	cleanup_close int at = openat(s->layer, "work/.mnt",
+				      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (at < 0)
+		return err_set(err, errno, "box: open a mount point");
+	rc = mount_overlay(s, st->index, fd_path(at, path), err);
+	if (rc)
+		return rc;
+	cleanup_close int root = openat(s->layer, "work/.mnt", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 || fchdir(root))
+		return err_set(err, errno, "box: enter the new root");
+	/* both roots end up stacked on "/", ours below: pivot_root(2), NOTES */
+	if (syscall(SYS_pivot_root, ".", "."))
+		return wall_missing(err, errno, "box: change the root");
+	return 0;
+}
+
+int do_overlay(struct setup *s, const struct step *st, struct err *err)
+{
+	int rc = mount_point(st->path, err);
+
+	return rc ? rc : mount_overlay(s, st->index, st->path, err);
+}
+
+/* ---- kernel file systems ------------------------------------------------------------------ */
+
+static int mount_fs(const char *type, const char *at, unsigned long flags, const char *options,
+		    struct err *err)
+{
+	int rc = mount_point(at, err);
+
+	if (!rc && mount(type, at, type, flags, options))
+		return wall_missing(err, errno, "box: mount %s on '%s'", type, at);
+	return rc;
+}
+
+int do_proc(struct setup *s UNUSED, const struct step *st, struct err *err)
+{
+	return mount_fs("proc", st->path, MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, err);
+}
+
+int do_sysfs(struct setup *s UNUSED, const struct step *st, struct err *err)
+{
+	return mount_fs("sysfs", st->path, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL, err);
+}
+
+int do_tmpfs(struct setup *s UNUSED, const struct step *st, struct err *err)
+{
+	return mount_fs("tmpfs", st->path, MS_NOSUID | MS_NODEV, st->value, err);
+}
+
+int do_sysctl(struct setup *s, const struct step *st, struct err *err UNUSED)
+{
+	bool *wanted = NULL;
+	int rc;
+
+	if (strstr(st->path, "pid_max"))
+		wanted = &s->go.pid_max;
+	else if (strstr(st->path, "shmall"))
+		wanted = &s->go.shmall;
+	if (wanted && !*wanted)
+		return 0;
+	/* older kernels keep some of these to the host: what stays true in 'go' is in force */
+	rc = write_small(st->path, O_WRONLY, st->value);
+	if (wanted) {
+		cleanup_free char *now = NULL;
+
+		*wanted = !rc && !read_file_at(AT_FDCWD, st->path, 64, &now, NULL) &&
+			  strtoull(now, NULL, 10) <= strtoull(st->value, NULL, 10);
+	}
+	return 0;
+}
+
+static int set_attr(int fd, const char *path, unsigned flags, uint64_t set, uint64_t clear)
+{
+	struct mount_attr a = { .attr_set = set, .attr_clr = clear };
+
+	return syscall(SYS_mount_setattr, fd, path, flags, &a, sizeof(a)) ? -errno : 0;
+}
+
+int do_readonly(struct setup *s UNUSED, const struct step *st, struct err *err)
+{
+	if (mount(st->path, st->path, NULL, MS_BIND, NULL)) {
+		if (errno == ENOENT)
+			return 0;
+		return wall_missing(err, errno, "box: bind '%s'", st->path);
+	}
+	if (set_attr(AT_FDCWD, st->path, 0,
+		     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, 0))
+		return wall_missing(err, errno, "box: make '%s' read-only", st->path);
+	return 0;
+}
+
+int do_mask(struct setup *s UNUSED, const struct step *st, struct err *err)
+{
+	if (mount("/dev/null", st->path, NULL, MS_BIND, NULL) && errno != ENOENT)
+		return wall_missing(err, errno, "box: mask '%s'", st->path);
+	return 0;
+}
+
+int do_dev(struct setup *s, const struct step *st, struct err *err)
+{
+	static const char *const links[][2] = {
+		{ "/proc/self/fd", "/dev/fd" },	      { "/proc/self/fd/0", "/dev/stdin" },
+		{ "/proc/self/fd/1", "/dev/stdout" }, { "/proc/self/fd/2", "/dev/stderr" },
+		{ "pts/ptmx", "/dev/ptmx" },
+	};
+	char from[FD_PATH_MAX], to[32];
+	int rc = mount_fs("tmpfs", st->path, MS_NOSUID | MS_NOEXEC,
+			  "mode=0755,size=" TMPFS_DEV_SIZE ",nr_inodes=4096", err);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
+		snprintf(to, sizeof(to), "/dev/%s", devices[i]);
+		close(open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+		if (mount(fd_path(s->devices[i], from), to, NULL, MS_BIND, NULL))
+			return wall_missing(err, errno, "box: bind '%s'", to);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		if (symlink(links[i][0], links[i][1]))
+			return err_set(err, errno, "box: link '%s'", links[i][1]);
+	if (mkdir("/dev/shm", 0755) || mkdir("/dev/pts", 0755))
+		return err_set(err, errno, "box: make folders in '/dev'");
+	/* group tty has a number only where a range is mapped */
+	return mount_fs("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC,
+			s->box->info.range ? "newinstance,ptmxmode=0666,mode=0620,gid=5"
+					   : "newinstance,ptmxmode=0666,mode=0620",
+			err);
+}
+
+/* ---- --ro, --rw, --copy ------------------------------------------------------------------- */
+
+/* The place for a bind, made to fit what comes there; O_PATH or -errno. */
+static int bind_place(const char *path, bool dir)
+{
+	const char *name;
+	int fd, parent;
+
+	if (dir)
+		return make_dirs(path, RESOLVE_NO_MAGICLINKS);
+	parent = parent_of(path, &name);
+	if (parent < 0)
+		return parent;
+	fd = open2(parent, name, O_PATH, 0, RESOLVE_NO_MAGICLINKS);
+	if (fd == -ENOENT) {
+		close(open2(parent, name, O_WRONLY | O_CREAT | O_EXCL, 0644,
+			    RESOLVE_NO_MAGICLINKS));
+		fd = open2(parent, name, O_PATH, 0, RESOLVE_NO_MAGICLINKS);
+	}
+	close(parent);
+	return fd;
+}
+
+static bool is_dir(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISDIR(st.st_mode);
+}
+
+static int bind_tree(struct setup *s, const struct step *st, uint64_t attr, struct err *err)
+{
+	int src = s->bind[st->index], rc;
+	cleanup_close int to = bind_place(st->path, is_dir(src));
+	cleanup_close int tree = -1;
+
+	if (to < 0)
+		return err_set(err, to, "box: make '%s' in the box", st->path);
+	tree = open_tree(src, "",
+			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
+	if (tree < 0)
+		return wall_missing(err, errno, "box: clone the mounts of '%s'",
+				    s->plan->bind[st->index].src);
+	rc = set_attr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE,
+		      attr | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0);
+	if (!rc && move_mount(tree, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH))
+		rc = -errno;
+	return rc ? wall_missing(err, rc, "box: bind '%s'", st->path) : 0;
+}
+
+int do_bind_rw(struct setup *s, const struct step *st, struct err *err)
+{
+	return bind_tree(s, st, 0, err);
+}
+
+/*
+ * A read-only overlay has inodes of its own: a FIFO or socket in the folder that someone on the
+ * host listens at is dead in the box, which a bind would not give. A folder with mounts below
+ * cannot be an overlay's lower layer in a user namespace (EINVAL, they are locked): then a bind.
+ */
+int do_bind_ro(struct setup *s, const struct step *st, struct err *err)
+{
+	char options[2 * FD_PATH_MAX + 32], path[FD_PATH_MAX];
+	int src = s->bind[st->index];
+
+	if (!is_dir(src))
+		return bind_tree(s, st, MOUNT_ATTR_RDONLY, err);
+	if (s->empty < 0) {
+		if (mkdirat(s->layer, "work/.empty", 0555) && errno != EEXIST)
+			return err_set(err, errno, "box: make an empty folder");
+		s->empty = openat(s->layer, "work/.empty", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	cleanup_close int to = bind_place(st->path, true);
+	if (to < 0)
+		return err_set(err, to, "box: make '%s' in the box", st->path);
+	snprintf(options, sizeof(options), "lowerdir=/proc/self/fd/%d:/proc/self/fd/%d,userxattr",
+		 src, s->empty);
+	if (!mount("overlay", fd_path(to, path), "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV,
+		   options))
+		return 0;
+	return bind_tree(s, st, MOUNT_ATTR_RDONLY, err);
+}
+
+int do_copy(struct setup *s, const struct step *st, struct err *err)
+{
+	const char *src = s->plan->bind[st->index].src, *name;
+	cleanup_close int from = steal_fd(&s->bind[st->index]);
+	cleanup_close int parent = parent_of(st->path, &name);
+	cleanup_close int to = -1;
+	struct stat sb;
+	char buf[65536];
+	ssize_t k;
+
+	if (parent < 0)
+		return err_set(err, parent, "box: make the folder of '%s' in the box", st->path);
+	if (fstat(from, &sb) || lseek(from, 0, SEEK_SET) < 0)
+		return err_set_exit(err, EXIT_UNREADABLE, errno, "box: read '%s'", src);
+	if (unlinkat(parent, name, 0) && errno != ENOENT)
+		return err_set(err, errno, "box: replace '%s' in the box", st->path);
+	to = open2(parent, name, O_WRONLY | O_CREAT | O_EXCL, 0600, RESOLVE_NO_SYMLINKS);
+	if (to < 0)
+		return err_set(err, to, "box: make '%s' in the box", st->path);
+	while ((k = read(from, buf, sizeof(buf))) > 0) {
+		int rc = write_full(to, buf, (size_t)k);
+
+		if (rc)
+			return err_set(err, rc, "box: copy '%s' into the box", src);
+	}
+	if (k < 0)
+		return err_set_exit(err, EXIT_UNREADABLE, errno, "box: read '%s'", src);
+	if (fchown(to, s->plan->uid, s->plan->gid) || fchmod(to, sb.st_mode & 0777))
+		return err_set(err, errno, "box: copy '%s' into the box", src);
+	return 0;
+}
+
+/* ---- the host is gone; what the box is called --------------------------------------------- */
+
+int do_detach(struct setup *s, const struct step *st UNUSED, struct err *err)
+{
+	/* the stacked old root: see do_root() */
+	if (chdir("/") || umount2(".", MNT_DETACH))
+		return err_set(err, errno, "box: let go of the host's tree");
+	for (int i = 0; i < s->plan->nmounts; i++) {
+		for (int k = s->nlayers[i]; k < s->nlower[i]; k++)
+			close(s->lower[i][k]);
+		close(s->work[i]);
+	}
+	for (int i = 0; i < s->plan->nbinds; i++)
+		if (s->plan->bind[i].how != BIND_COPY)
+			close(s->bind[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
+		close(s->devices[i]);
+	if (s->empty >= 0)
+		close(s->empty);
+	return 0;
+}
+
+/* A layer of the box's own has @path, or has removed it. */
+static bool in_layers(struct setup *s, const char *path)
+{
+	struct stat st;
+
+	if (!fstatat(s->upper[0], path + 1, &st, AT_SYMLINK_NOFOLLOW))
+		return true;
+	for (int k = 0; k < s->nlayers[0]; k++)
+		if (!fstatat(s->lower[0][k], path + 1, &st, AT_SYMLINK_NOFOLLOW))
+			return true;
+	return false;
+}
+
+int do_identity(struct setup *s, const struct step *st, struct err *err)
+{
+	cleanup_free char *now = NULL;
+	cleanup_close int parent = -1, fd = -1;
+	const char *name;
+	int rc;
+
+	if (in_layers(s, st->path))
+		return 0;
+	if (!read_file_at(AT_FDCWD, st->path, 4096, &now, NULL) && !strcmp(now, st->value))
+		return 0;
+	parent = parent_of(st->path, &name);
+	if (parent < 0)
+		return 0; /* a program has made something else of /etc: so be it */
+	/* the base may hold a link to a place that only the host has: replace, do not follow */
+	if (unlinkat(parent, name, 0) && errno != ENOENT)
+		return err_set(err, errno, "box: replace '%s' in the box", st->path);
+	fd = open2(parent, name, O_WRONLY | O_CREAT | O_EXCL, 0644, RESOLVE_NO_SYMLINKS);
+	if (fd < 0)
+		return err_set(err, fd, "box: write '%s' in the box", st->path);
+	rc = write_full(fd, st->value, strlen(st->value));
+	return rc ? err_set(err, rc, "box: write '%s' in the box", st->path) : 0;
+}
+
+int do_home(struct setup *s, const struct step *st, struct err *err)
+{
+	cleanup_close int fd = open2(AT_FDCWD, st->path, O_PATH | O_DIRECTORY, 0,
+				     RESOLVE_NO_MAGICLINKS);
+
+	if (fd != -ENOENT)
+		return 0;
+	fd = make_dirs(st->path, RESOLVE_NO_MAGICLINKS);
+	if (fd < 0)
+		return err_set(err, fd, "box: make '%s' in the box", st->path);
+	if (s->plan->uid != s->plan->inner_uid &&
+	    fchownat(fd, "", s->plan->uid, s->plan->gid, AT_EMPTY_PATH))
+		return err_set(err, errno, "box: own '%s' in the box", st->path);
+	return 0;
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * program.c - the child of pid 1 that becomes a program
+ *
+ * Order: session and terminal, standard descriptors, everything else closed, walls, PATH, "ready"
+ * to the supervisor, the recorder's hook, exec. The recorder's filter stands at the hook's end, so
+ * nothing is done afterwards but one execve() and, when that fails, one message.
+ */
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "box/runtime.h"
+
+#ifndef TIOCGPTPEER
+#define TIOCGPTPEER 0x5441
+#endif
+
+enum { FD_STATUS = 3, FD_HOOK = 4, FD_FREE = 5 };
+
+struct program {
+	const struct request *req;
+	char **argv, **env;
+	const char *cwd;
+	int std[3];
+	int master; /* pty, -1 */
+};
+
+static _Noreturn void give_up(pid_t inner, const struct err *err)
+{
+	struct status st = { .what = STATUS_FAILED, .inner = inner, .err = *err };
+
+	send(FD_STATUS, &st, sizeof(st), MSG_NOSIGNAL);
+	_exit(EXIT_NOT_EXEC);
+}
+
+/* ---- what the request holds --------------------------------------------------------------- */
+
+static void unpack(struct program *p, const char *strings)
+{
+	const struct request *req = p->req;
+
+	p->argv = xcalloc((size_t)req->nargv + 1, sizeof(char *));
+	p->env = xcalloc((size_t)req->nenv + 1, sizeof(char *));
+	for (int i = 0; i < req->nargv; i++, strings += strlen(strings) + 1)
+		p->argv[i] = (char *)strings;
+	for (int i = 0; i < req->nenv; i++, strings += strlen(strings) + 1)
+		p->env[i] = (char *)strings;
+	p->cwd = req->has_cwd ? strings : NULL;
+}
+
+static const char *env_get(char *const *env, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; *env; env++)
+		if (!strncmp(*env, name, n) && (*env)[n] == '=')
+			return *env + n + 1;
+	return NULL;
+}
+
+/* ---- descriptors -------------------------------------------------------------------------- */
+
+/* fds: status, hook, then the given ones of 0, 1, 2. All move to fixed numbers. */
+static void arrange(struct program *p, const int *fds)
+{
+	static const int flag[3] = { SPAWN_STDIN, SPAWN_STDOUT, SPAWN_STDERR };
+	const struct request *req = p->req;
+	int at = 0, high[5], n = 0;
+
+	/* out of the way of the numbers they go to; sources are below 100 in pid 1 */
+	high[n++] = fcntl(fds[at++], F_DUPFD_CLOEXEC, 100);
+	if (req->flags & SPAWN_HOOK)
+		high[n++] = fcntl(fds[at++], F_DUPFD_CLOEXEC, 100);
+	for (int i = 0; i < 3; i++)
+		p->std[i] = req->flags & flag[i] ? fcntl(fds[at++], F_DUPFD_CLOEXEC, 100) : -1;
+	dup3(high[0], FD_STATUS, O_CLOEXEC);
+	if (req->flags & SPAWN_HOOK)
+		dup3(high[1], FD_HOOK, O_CLOEXEC);
+}
+
+static int open_pty(struct program *p, struct err *err)
+{
+	const struct request *req = p->req;
+	int zero = 0, slave;
+
+	p->master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (p->master < 0 || ioctl(p->master, TIOCSPTLCK, &zero))
+		return err_set(err, errno, "box: open a terminal of the box");
+	slave = ioctl(p->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0 || ioctl(slave, TIOCSCTTY, 0))
+		return err_set(err, errno, "box: control a terminal of the box");
+	if (req->has_termios)
+		tcsetattr(slave, TCSANOW, &req->termios);
+	if (req->winsize.ws_row)
+		ioctl(slave, TIOCSWINSZ, &req->winsize);
+	if (req->walls.change_ids)
+		(void)!fchown(slave, req->walls.uid, (gid_t)-1);
+	for (int i = 0; i < 3; i++)
+		p->std[i] = slave;
+	return 0;
+}
+
+static int standard_fds(struct program *p, struct err *err)
+{
+	const struct request *req = p->req;
+
+	for (int i = 0; i < 3; i++) {
+		if (p->std[i] < 0)
+			p->std[i] = open("/dev/null", (i ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+		if (p->std[i] < 0)
+			return err_set(err, errno, "box: open '/dev/null' in the box");
+		/* a program of another id may open its /dev/stdout by name */
+		else if (req->walls.change_ids)
+			(void)!fchown(p->std[i], req->walls.uid, req->walls.gid);
+	}
+	for (int i = 0; i < 3; i++)
+		dup2(p->std[i], i);
+	return 0;
+}
+
+/* ---- PATH --------------------------------------------------------------------------------- */
+
+/* 0, -ENOENT, -EACCES: whether this is a file that may be executed. */
+static int executable(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return errno == ENOTDIR || errno == ELOOP ? -ENOENT : -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EACCES;
+	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) ? -EACCES : 0;
+}
+
+static int find(const struct program *p, char **ret_path, struct err *err)
+{
+	const char *name = p->argv[0], *path = env_get(p->env, "PATH");
+	int rc = -ENOENT;
+
+	if (strchr(name, '/')) {
+		rc = executable(name);
+		*ret_path = xstrdup(name);
+	} else {
+		if (!path)
+			path = "/usr/local/bin:/usr/bin:/bin";
+		for (;;) {
+			size_t n = strcspn(path, ":");
+			char *full = n ? xasprintf("%.*s/%s", (int)n, path, name) : xstrdup(name);
+			int one = *name ? executable(full) : -ENOENT;
+
+			if (!one) {
+				*ret_path = full;
+				return 0;
+			}
+			free(full);
+			if (one == -EACCES)
+				rc = one;
+			if (!path[n])
+				break;
+			path += n + 1;
+		}
+	}
+	if (rc == -ENOENT)
+		return err_set_exit(err, EXIT_NOT_FOUND, ENOENT, "box: find program '%s' in the box",
+				    name);
+	return rc ? err_set_exit(err, EXIT_NOT_EXEC, rc, "box: execute '%s' in the box", name) : 0;
+}
+
+/* ---- the whole way ------------------------------------------------------------------------ */
+
+static int prepare(struct program *p, char **ret_path, struct err *err)
+{
+	sigset_t none;
+	int rc = 0;
+
+	setsid();
+	if (p->req->flags & SPAWN_PTY)
+		rc = open_pty(p, err);
+	if (!rc)
+		rc = standard_fds(p, err);
+	if (rc)
+		return rc;
+	/* the master's number is above the fixed ones: it stays until it has been sent */
+	if (p->master >= 0 && (p->master < FD_FREE || fcntl(p->master, F_GETFD) < 0))
+		return err_set(err, EBADF, "box: terminal of the box");
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	rc = walls_up(&p->req->walls, err);
+	if (rc)
+		return rc;
+	if (p->cwd && chdir(p->cwd))
+		return err_set_exit(err, EXIT_NOT_EXEC, errno, "box: enter '%s' in the box", p->cwd);
+	if (!p->cwd) {
+		const char *home = env_get(p->env, "HOME");
+
+		if ((!home || chdir(home)) && chdir("/"))
+			return err_set(err, errno, "box: enter '/' in the box");
+	}
+	return find(p, ret_path, err);
+}
+
+_Noreturn void program_main(const struct request *req, const char *strings, const int *fds)
+{
+	struct program p = { .req = req, .master = -1 };
+	struct status ready = { .what = STATUS_READY, .inner = getpid() };
+	struct err err = { 0 };
+	char *path = NULL;
+	int keep;
+
+	unpack(&p, strings);
+	arrange(&p, fds);
+	if (prepare(&p, &path, &err))
+		give_up(ready.inner, &err);
+	if (fdpass_send(FD_STATUS, &ready, sizeof(ready), &p.master, p.master >= 0))
+		_exit(EXIT_INTERNAL);
+	keep = req->flags & SPAWN_HOOK ? FD_FREE : FD_HOOK;
+	close_range((unsigned)keep, ~0u, 0);
+	if (req->flags & SPAWN_HOOK && req->in_child(NULL, FD_HOOK, &err)) {
+		if (!err.code)
+			err_set(&err, EPERM, "box: the recorder could not join the program");
+		give_up(ready.inner, &err);
+	}
+	execve(path, p.argv, p.env);
+	err_set_exit(&err, EXIT_NOT_EXEC, errno, "box: execute '%s' in the box", p.argv[0]);
+	give_up(ready.inner, &err);
+}

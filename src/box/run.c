@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * run.c - a running box, seen from the supervisor: start, wait, kill, end
+ *
+ * Theory of operation
+ *
+ * box_start() clones pid 1 and, while that does what needs no ids, has the id maps written; then
+ * pid 1 goes on and reports READY with descriptors of the box's root, layer and user namespace.
+ * From then on box_wait() looks at four things: the control socket (programs that ended), pid 1's
+ * pidfd, signals that ask the supervisor to end, and the limits' clock. What is found while
+ * somebody waits for something else is queued.
+ *
+ * Invariant: at most END_DEADLINE_MS after box_end() was called pid 1 has been sent SIGKILL, and
+ * a namespace whose pid 1 is dead holds no process.
+ */
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "box/runtime.h"
+
+/* ---- talking with pid 1 ------------------------------------------------------------------- */
+
+void run_queue(struct box_run *run, const struct box_event *ev)
+{
+	/* at most one EXIT a spawn and one LIMIT a limit: there is room */
+	if (run->qn < QUEUE_MAX)
+		run->queue[(run->qhead + run->qn++) % QUEUE_MAX] = *ev;
+}
+
+int run_request(struct box_run *run, const struct request *req, const char *strings, size_t n,
+		const int *fds, int nfds)
+{
+	cleanup_free char *bytes = xmalloc(sizeof(*req) + n);
+
+	if (run->dead)
+		return -EPIPE;
+	memcpy(bytes, req, sizeof(*req));
+	if (n)
+		memcpy(bytes + sizeof(*req), strings, n);
+	return fdpass_send(run->ctl, bytes, sizeof(*req) + n, fds, nfds);
+}
+
+/* One report, EXITs and refused forks dealt with. 1: *ret is of another kind; 0: dealt with. */
+static int take_one(struct box_run *run, struct report *ret, int *fds, int *nfds)
+{
+	struct report r;
+	int none = 0;
+	ssize_t k = fdpass_recv(run->ctl, &r, sizeof(r), fds, nfds ? nfds : &none);
+
+	if (k != sizeof(r)) {
+		run->dead = true;
+		return -EPIPE;
+	}
+	if (r.what == REP_EXIT) {
+		/* of a spawn that failed the caller knows already */
+		if (r.id < 1 || r.id > SPAWNS_MAX || run->spawn_failed[r.id])
+			return 0;
+		run_queue(run, &(struct box_event){ .what = BOX_PROGRAM_EXIT, .id = r.id,
+						    .status = r.status });
+		return 0;
+	}
+	if (r.what == REP_NO_FORK) {
+		limits_no_fork(run);
+		return 0;
+	}
+	*ret = r;
+	return 1;
+}
+
+int run_take(struct box_run *run, enum report_kind what, int timeout_ms, struct report *ret,
+	     int *fds, int *nfds)
+{
+	uint64_t end = clock_mono_ns() + (uint64_t)timeout_ms * 1000000;
+	int room = nfds ? *nfds : 0;
+
+	for (;;) {
+		struct pollfd p = { .fd = run->ctl, .events = POLLIN };
+		uint64_t now = clock_mono_ns();
+		int left = timeout_ms < 0 ? -1 : now >= end ? 0 : (int)((end - now) / 1000000 + 1);
+		int rc = run->dead ? -EPIPE : poll(&p, 1, left);
+
+		if (rc < 0 && errno == EINTR && !run->dead)
+			continue;
+		if (rc < 0)
+			return run->dead ? -EPIPE : -errno;
+		if (rc == 0)
+			return -ETIMEDOUT;
+		if (nfds)
+			*nfds = room;
+		rc = take_one(run, ret, fds, nfds);
+		if (rc < 0)
+			return rc;
+		if (rc == 1 && (ret->what == what || ret->what == REP_FAILED))
+			return 0;
+	}
+}
+
+/* ---- start -------------------------------------------------------------------------------- */
+
+static int clone_init(struct box_run *run, const struct box_plan *plan, int ctl, struct err *err)
+{
+	struct clone_args args = {
+		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
+			 CLONE_NEWUTS | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+		.pidfd = (uint64_t)(uintptr_t)&run->pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	long pid = syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid == 0)
+		init_main(run->box, plan, ctl);
+	if (pid < 0) {
+		int code = errno;
+
+		if (code == EPERM || code == EACCES || code == EUSERS || code == ENOSPC)
+			return err_set_exit(err, EXIT_NO_WALL, code,
+					    "box: this machine does not let the user make namespaces "
+					    "('belljar doctor' says which setting forbids it)");
+		return wall_missing(err, code, "box: make namespaces");
+	}
+	run->pid1 = (pid_t)pid;
+	return 0;
+}
+
+/* Signals that ask us to end become events; those that the caller's parent ignored stay so. */
+static int take_signals(struct box_run *run, struct err *err)
+{
+	static const int wanted[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGCONT };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		struct sigaction sa;
+
+		if (!sigaction(wanted[i], NULL, &sa) && sa.sa_handler != SIG_IGN)
+			sigaddset(&set, wanted[i]);
+	}
+	run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (run->signals < 0)
+		return err_set(err, errno, "box: watch signals");
+	if (sigprocmask(SIG_BLOCK, &set, &run->old_mask))
+		return err_set(err, errno, "box: block signals");
+	run->masked = true;
+	return 0;
+}
+
+static void remember(struct box_run *run, const struct box_plan *plan)
+{
+	run->limits_set = plan->limits;
+	run->tmpfs_layer = plan->tmpfs_layer;
+	run->as_user = plan->as_user;
+	run->emulates_root = plan->emulates_root;
+	run->home = xstrdup(plan->home);
+	run->env = xcalloc((size_t)plan->nenv + 1, sizeof(char *));
+	for (int i = 0; i < plan->nenv; i++)
+		run->env[i] = xstrdup(plan->env[i]);
+	run->walls = (struct program_walls){
+		.uid = plan->uid,
+		.gid = plan->gid,
+		.change_ids = plan->uid != plan->inner_uid,
+		.keep_caps = !plan->as_user,
+	};
+}
+
+static int await_ready(struct box_run *run, struct err *err)
+{
+	struct report r;
+	int fds[3] = { -1, -1, -1 }, nfds = 3;
+	int rc = run_take(run, REP_READY, -1, &r, fds, &nfds);
+
+	if (rc)
+		return err_set(err, EIO, "box: pid 1 ended while it made the box");
+	if (r.what == REP_FAILED) {
+		if (err)
+			*err = r.err;
+		return -r.err.code;
+	}
+	if (nfds != 3)
+		return err_set(err, EMFILE, "box: take descriptors from pid 1");
+	run->rootfd = fds[0];
+	run->userns = fds[1];
+	run->layerfd = fds[2];
+	limits_ready(run, &r);
+	return 0;
+}
+
+static int start(struct box_run *run, const struct box_plan *plan, struct err *err)
+{
+	cleanup_close int theirs = -1;
+	int pair[2], rc;
+	struct go go = { 0 };
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return err_set(err, errno, "box: make a control socket");
+	run->ctl = pair[0];
+	/* pid 1 puts /dev/null on 0-2, whatever we had there */
+	theirs = fcntl(pair[1], F_DUPFD_CLOEXEC, 3);
+	close(pair[1]);
+	if (theirs < 0)
+		return err_set(err, errno, "box: make a control socket");
+	rc = take_signals(run, err);
+	if (!rc)
+		rc = clone_init(run, plan, theirs, err);
+	if (rc)
+		return rc;
+	rc = idmap_write(run->box, run->pid1, plan->inner_uid, err);
+	if (rc)
+		return rc;
+	run->limits = limits_before(run, &go);
+	if (send(run->ctl, &go, sizeof(go), MSG_NOSIGNAL) != sizeof(go))
+		return err_set(err, errno, "box: pid 1 ended before the box was made");
+	close(steal_fd(&theirs));
+	return await_ready(run, err);
+}
+
+int box_start(struct box *box, const struct box_plan *plan, struct box_run **ret_run,
+	      struct err *err)
+{
+	struct box_run *run = xcalloc(1, sizeof(*run));
+	int rc;
+
+	run->box = box;
+	run->pidfd = run->ctl = run->rootfd = run->layerfd = run->userns = run->signals = -1;
+	run->log_pipe = -1;
+	run->queue = xcalloc(QUEUE_MAX, sizeof(*run->queue));
+	run->started_ns = clock_mono_ns();
+	remember(run, plan);
+	rc = start(run, plan, err);
+	if (rc) {
+		box_end(run);
+		return rc;
+	}
+	*ret_run = run;
+	return 0;
+}
+
+/* ---- wait --------------------------------------------------------------------------------- */
+
+static void take_signal(struct box_run *run)
+{
+	struct signalfd_siginfo si;
+
+	while (read(run->signals, &si, sizeof(si)) == sizeof(si)) {
+		switch (si.ssi_signo) {
+		case SIGWINCH:
+			terminal_resize(run);
+			break;
+		case SIGCONT:
+			terminal_again(run);
+			break;
+		default:
+			run->hurry = true;
+			run_queue(run, &(struct box_event){ .what = BOX_SIGNAL,
+							    .status = (int)si.ssi_signo });
+		}
+	}
+}
+
+/* Program exits come after the limits that were reached before them. */
+static void take_reports(struct box_run *run)
+{
+	struct pollfd p = { .fd = run->ctl, .events = POLLIN };
+	struct report r;
+
+	limits_check(run);
+	while (!run->dead && poll(&p, 1, 0) > 0)
+		take_one(run, &r, NULL, NULL);
+}
+
+static int sooner(int a, int b)
+{
+	return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
+static int wait_once(struct box_run *run, int timeout_ms)
+{
+	struct pollfd p[2] = { { .fd = run->ctl, .events = POLLIN },
+			       { .fd = run->signals, .events = POLLIN } };
+	int due = limits_due_ms(run->limits);
+	int rc = poll(p, 2, sooner(timeout_ms, due));
+
+	if (rc < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (p[1].revents)
+		take_signal(run);
+	if (p[0].revents)
+		take_reports(run);
+	else if (!limits_due_ms(run->limits))
+		limits_check(run);
+	return 0;
+}
+
+static bool next_event(struct box_run *run, struct box_event *ret_ev)
+{
+	if (run->qn) {
+		*ret_ev = run->queue[run->qhead];
+		run->qhead = (run->qhead + 1) % QUEUE_MAX;
+		run->qn--;
+		run->hurry |= ret_ev->fatal;
+		return true;
+	}
+	if (run->dead && !run->dead_told) {
+		*ret_ev = (struct box_event){ .what = BOX_DEAD };
+		run->dead_told = true;
+		return true;
+	}
+	return false;
+}
+
+int box_wait(struct box_run *run, int timeout_ms, struct box_event *ret_ev, struct err *err)
+{
+	uint64_t end = clock_mono_ns() + (uint64_t)timeout_ms * 1000000;
+
+	for (;;) {
+		uint64_t now;
+		int rc;
+
+		if (next_event(run, ret_ev))
+			return 1;
+		if (run->dead)
+			return err_set(err, ESRCH, "box: pid 1 is gone");
+		now = clock_mono_ns();
+		rc = wait_once(run, timeout_ms < 0 ? -1 : now >= end ? 0
+							  : (int)((end - now) / 1000000 + 1));
+		if (rc)
+			return err_set(err, rc, "box: wait");
+		if (timeout_ms >= 0 && !run->qn && !run->dead && clock_mono_ns() >= end)
+			return 0;
+	}
+}
+
+/* ---- kill and end ------------------------------------------------------------------------- */
+
+/* SIGKILL to pid 1 from outside takes all processes of its namespace along. */
+static int kill_init(struct box_run *run)
+{
+	struct pollfd p = { .fd = run->pidfd, .events = POLLIN };
+	int rc;
+
+	if (run->pid1 <= 0)
+		return 0;
+	syscall(SYS_pidfd_send_signal, run->pidfd, SIGKILL, NULL, 0);
+	do
+		rc = poll(&p, 1, END_DEADLINE_MS);
+	while (rc < 0 && errno == EINTR);
+	if (rc == 0)
+		return -ETIMEDOUT; /* a tracer of ours does not let go; it ends with us */
+	waitpid(run->pid1, NULL, __WALL);
+	run->pid1 = 0;
+	run->dead = true;
+	return 0;
+}
+
+int box_kill(struct box_run *run, struct err *err)
+{
+	struct request req = { .what = REQ_KILL };
+	struct report r;
+	int rc = run_request(run, &req, NULL, 0, NULL, 0);
+
+	if (!rc)
+		rc = run_take(run, REP_KILLED, END_DEADLINE_MS, &r, NULL, NULL);
+	if (!rc)
+		return r.status;
+	if (rc == -EPIPE || rc == -ECONNRESET || rc == -ENOTCONN)
+		return 0; /* pid 1 is gone, and all with it */
+	kill_init(run);
+	return err_set(err, rc, "box: end the programs");
+}
+
+int box_processes(struct box_run *run)
+{
+	struct request req = { .what = REQ_COUNT };
+	struct report r;
+
+	if (run_request(run, &req, NULL, 0, NULL, 0) ||
+	    run_take(run, REP_COUNT, END_DEADLINE_MS, &r, NULL, NULL))
+		return 0;
+	return r.status;
+}
+
+static void close_p(int *fd)
+{
+	if (*fd >= 0)
+		close(steal_fd(fd));
+}
+
+void box_end(struct box_run *run)
+{
+	if (!run)
+		return;
+	if (run->limits && !run->dead && run->layerfd >= 0)
+		limits_check(run);
+	kill_init(run);
+	close_p(&run->log_pipe);
+	relay_finish(run, run->hurry);
+	terminal_restore(run);
+	limits_free(run);
+	close_p(&run->ctl);
+	close_p(&run->pidfd);
+	close_p(&run->rootfd);
+	close_p(&run->layerfd);
+	close_p(&run->userns);
+	if (run->masked) {
+		struct signalfd_siginfo si;
+
+		/* the first of each has been an event; what came since must not end us half-way */
+		while (read(run->signals, &si, sizeof(si)) == sizeof(si))
+			;
+		sigprocmask(SIG_SETMASK, &run->old_mask, NULL);
+	}
+	close_p(&run->signals);
+	for (char **e = run->env; e && *e; e++)
+		free(*e);
+	free(run->env);
+	free(run->home);
+	free(run->queue);
+	free(run);
+}
+
+/* ---- what others may know ----------------------------------------------------------------- */
+
+int box_run_rootfd(const struct box_run *run)
+{
+	return run->rootfd;
+}
+
+int box_run_layerfd(const struct box_run *run)
+{
+	return run->layerfd;
+}
+
+pid_t box_run_pid1(const struct box_run *run)
+{
+	return run->pid1;
+}
+
+const char *box_run_limits(const struct box_run *run)
+{
+	return limits_text(run->limits);
+}
+
+bool box_run_emulates_root(const struct box_run *run)
+{
+	return run->emulates_root;
+}
+
+int box_run_in_userns(struct box_run *run, int (*fn)(void *ctx), void *ctx, int *ret_status,
+		      struct err *err)
+{
+	pid_t parent = getpid(), pid = fork(), got;
+	int status;
+
+	if (pid < 0)
+		return err_set(err, errno, "box: make a process");
+	if (pid == 0) {
+		sigset_t none;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(EXIT_INTERNAL);
+		close(run->ctl); /* its end of file is what pid 1 lives by */
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		if (setns(run->userns, CLONE_NEWUSER))
+			_exit(EXIT_INTERNAL);
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* the change of credentials cleared it */
+		_exit(fn(ctx) & 0xff);
+	}
+	do
+		got = waitpid(pid, &status, 0);
+	while (got < 0 && errno == EINTR);
+	if (got != pid)
+		return err_set(err, errno, "box: wait for a process of ours");
+	if (!WIFEXITED(status))
+		return err_set(err, EIO, "box: a process of ours ended by signal %d",
+			       WTERMSIG(status));
+	*ret_status = WEXITSTATUS(status);
+	return 0;
+}

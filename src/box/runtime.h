@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * runtime.h - what the files of the room's runtime half share
+ *
+ * Theory of operation
+ *
+ * plan.c turns a box and its options into a list of steps, without doing anything. box_start()
+ * (run.c) clones pid 1 into new namespaces; pid 1 (init.c) carries the steps out (filesystem.c,
+ * walls.c), says so over the control socket, and from then on reaps, forks programs on request
+ * (program.c) and kills on request. The supervisor's side of a spawn is spawn.c; relay.c and
+ * terminal.c carry the program's input and output; limits.c watches.
+ *
+ *   supervisor ---- control socket (SEQPACKET): request / report ---- pid 1
+ *        \------ status socket of one spawn: ready, failed, EOF ------ program, until its exec
+ *
+ * Both ends are our own code and nothing else in the box holds a descriptor of these sockets, so
+ * what comes over them is trusted. The end of file of the control socket ends pid 1, and with it
+ * the box.
+ */
+#ifndef BELLJAR_BOX_RUNTIME_H
+#define BELLJAR_BOX_RUNTIME_H
+
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+
+#include "box/internal.h"
+
+/* ---- the plan ----------------------------------------------------------------------------- */
+
+/* STEP(name, function that carries it out in pid 1; NULL: done by box_start() itself) */
+#define STEPS(STEP)                        \
+	STEP(CLONE, NULL)                  \
+	STEP(QUIET, do_quiet)              \
+	STEP(LOOPBACK, do_loopback)        \
+	STEP(HOSTNAME, do_hostname)        \
+	STEP(PRIVATE, do_private)          \
+	STEP(IDS, do_ids)                  \
+	STEP(LAYER_TMPFS, do_layer_tmpfs)  \
+	STEP(LAYER_FOLDER, do_layer_folder) \
+	STEP(SOURCES, do_sources)          \
+	STEP(ROOT, do_root)                \
+	STEP(PROC, do_proc)                \
+	STEP(OVERLAY, do_overlay)          \
+	STEP(TMPFS, do_tmpfs)              \
+	STEP(SYSFS, do_sysfs)              \
+	STEP(DEV, do_dev)                  \
+	STEP(SYSCTL, do_sysctl)            \
+	STEP(READONLY, do_readonly)        \
+	STEP(MASK, do_mask)                \
+	STEP(BIND_RO, do_bind_ro)          \
+	STEP(BIND_RW, do_bind_rw)          \
+	STEP(DETACH, do_detach)            \
+	STEP(IDENTITY, do_identity)        \
+	STEP(HOME, do_home)                \
+	STEP(COPY, do_copy)                \
+	STEP(BOUND, do_bound)              \
+	STEP(DOMAIN, do_domain)            \
+	STEP(SERVE, NULL)                  \
+	STEP(WALLS, NULL)
+
+enum step_kind {
+#define STEP(name, fn) STEP_##name,
+	STEPS(STEP)
+#undef STEP
+	STEP_KINDS
+};
+
+/** struct step - one thing to do; which fields count depends on kind */
+struct step {
+	enum step_kind kind;
+	int index;      /* OVERLAY, ROOT: of plan->mount; BIND_*, COPY: of plan->bind */
+	char *path;     /* where in the box */
+	char *value;    /* what: mount options, contents */
+	char *text;     /* for people */
+};
+
+#define STEPS_MAX 256
+#define TMPFS_DEV_SIZE "4m"          /* /dev: names and sockets, no data */
+#define TMPFS_RUN_MAX (256ull << 20) /* /run */
+#define LIMIT_PIDS_DEFAULT 4096u
+#define LIMIT_DISK_DEFAULT (8ull << 30)
+#define LIMIT_INODES_DEFAULT 1000000u
+#define BOX_USER_ID 1000u            /* --user user */
+
+struct plan_bind {
+	enum box_bind_how how;
+	char *src, *dst;
+	int fd; /* borrowed */
+};
+
+struct box_plan {
+	int nsteps;
+	struct step step[STEPS_MAX];
+	int nmounts;
+	struct box_mount *mount;
+	int nbinds;
+	struct plan_bind bind[BOX_BINDS_MAX];
+	struct box_limits limits;   /* defaults filled in; time 0: none, cpus 0: none */
+	bool tmpfs_layer;
+	bool as_user;               /* --user user */
+	bool emulates_root;
+	uid_t inner_uid;            /* pid 1's id in the box: 1000 only for single + user */
+	uid_t uid;                  /* programs' ids in the box */
+	gid_t gid;
+	const char *user, *home;
+	int nenv;
+	char **env;                 /* NULL-terminated default environment */
+};
+
+/* ---- pid 1 -------------------------------------------------------------------------------- */
+
+/** struct go - from the supervisor once the id maps stand */
+struct go {
+	bool nproc, pid_max; /* processes are limited by these, for want of a cgroup */
+	bool shmall;         /* likewise System V shared memory */
+};
+
+#define KEEP_FDS_MAX (BOX_BINDS_MAX + 8)
+
+/** struct setup - pid 1's view; memory of its own since the clone */
+struct setup {
+	const struct box *box;
+	const struct box_plan *plan;
+	int ctl;
+	struct go go;
+	int layer;               /* folder of the topmost layer */
+	bool layer_on_disk;
+	int nlower[BOX_MOUNTS_MAX];
+	int nlayers[BOX_MOUNTS_MAX];     /* how many of them are layers of the box */
+	int *lower[BOX_MOUNTS_MAX];      /* descriptors, topmost first */
+	int upper[BOX_MOUNTS_MAX], work[BOX_MOUNTS_MAX];
+	int bind[BOX_BINDS_MAX];
+	int empty;               /* an empty folder, lower half of read-only overlays */
+	int devices[8];
+	int userns;
+	uint64_t bounding;       /* capabilities that programs may have */
+};
+
+/** init_main() - all of pid 1's life; does not return */
+_Noreturn void init_main(const struct box *box, const struct box_plan *plan, int ctl);
+
+typedef int step_fn(struct setup *s, const struct step *st, struct err *err);
+step_fn do_quiet, do_loopback, do_hostname, do_private, do_ids, do_layer_tmpfs, do_layer_folder,
+	do_sources, do_root, do_proc, do_overlay, do_tmpfs, do_sysfs, do_dev, do_sysctl, do_readonly,
+	do_mask, do_bind_ro, do_bind_rw, do_detach, do_identity, do_home, do_copy, do_bound,
+	do_domain;
+
+/** wall_missing() - err_set_exit(EXIT_NO_WALL) for a step that the kernel or machine refuses */
+int wall_missing(struct err *err, int code, const char *fmt, ...) PRINTF(3, 4);
+
+/* ---- walls of a program ------------------------------------------------------------------- */
+
+/** CAPS_PROGRAM - what box root keeps, in the box's user namespace only */
+uint64_t caps_program(void);
+struct program_walls {
+	uid_t uid;
+	gid_t gid;
+	bool change_ids;  /* setgroups/setgid/setuid work and are needed */
+	bool keep_caps;   /* box root */
+	uint64_t nproc;   /* 0: no limit of ours */
+	uint64_t fsize;   /* 0: none */
+};
+/** walls_up() - rlimits, ids, capabilities, no_new_privs; in the program's child, before exec */
+int walls_up(const struct program_walls *w, struct err *err);
+
+/* ---- requests and reports over the control socket ----------------------------------------- */
+
+enum request_kind { REQ_SPAWN = 1, REQ_KILL, REQ_COUNT };
+enum report_kind { REP_READY = 1, REP_FAILED, REP_EXIT, REP_KILLED, REP_COUNT, REP_NO_FORK };
+
+enum spawn_flags { SPAWN_STDIN = 1, SPAWN_STDOUT = 2, SPAWN_STDERR = 4, SPAWN_PTY = 8,
+		   SPAWN_HOOK = 16 };
+
+typedef int child_hook(void *ctx, int sock, struct err *err);
+
+#define SPAWN_BYTES_MAX (BOX_ARGV_MAX + 8192) /* strings of one request */
+
+/** struct request - with SPAWN followed by argv, env and cwd, each NUL-terminated;
+ * descriptors: status, then hook, stdin, stdout, stderr as flags say */
+struct request {
+	enum request_kind what;
+	int id, flags;
+	int nargv, nenv;
+	bool has_cwd, has_termios;
+	child_hook *in_child;      /* same text in both processes: pid 1 is a fork */
+	struct program_walls walls;
+	struct winsize winsize;
+	struct termios termios;
+};
+
+struct report {
+	enum report_kind what;
+	int id, status;            /* EXIT; KILLED, COUNT: status is the number */
+	bool layer_on_disk;        /* READY */
+	struct go go;              /* READY: what could be had */
+	struct err err;            /* FAILED */
+};
+
+enum status_kind { STATUS_READY = 1, STATUS_FAILED };
+
+/** struct status - from the program's child until its exec; credentials travel with it */
+struct status {
+	enum status_kind what;
+	pid_t inner;
+	struct err err;
+};
+
+/** program_main() - in the child that pid 1 forked: walls, hook, exec; does not return */
+_Noreturn void program_main(const struct request *req, const char *strings, const int *fds);
+
+/* ---- the supervisor's side ---------------------------------------------------------------- */
+
+#define SPAWNS_MAX 1024     /* programs started in one run */
+#define QUEUE_MAX (SPAWNS_MAX + 64)
+#define LOG_MAX (16ull << 20) /* bytes kept of what STDIO_NULL programs print, per run */
+#define END_DEADLINE_MS 10000 /* box_kill(), box_end(): then SIGKILL, then let go */
+
+struct relay;
+struct limits;
+
+struct box_run {
+	struct box *box;
+	struct box_limits limits_set;
+	bool tmpfs_layer, as_user, emulates_root;
+	char *home;
+	char **env;               /* default environment of programs */
+	pid_t pid1;
+	int pidfd, ctl;
+	int rootfd, layerfd, userns;
+	int signals;              /* signalfd, -1 */
+	sigset_t old_mask;
+	bool masked, dead, dead_told, hurry;
+	int nspawns;
+	bool spawn_failed[SPAWNS_MAX + 1]; /* by id */
+	struct relay *relays;     /* list */
+	int log_pipe;             /* write end of the log of STDIO_NULL programs, -1 */
+	struct terminal *terminal;
+	struct limits *limits;
+	struct program_walls walls;
+	int qhead, qn;
+	struct box_event *queue;
+	uint64_t started_ns;
+};
+
+/** run_queue() - hand an event to a later box_wait() */
+void run_queue(struct box_run *run, const struct box_event *ev);
+/** run_request() - send a request; 0 or -errno (-EPIPE, -ECONNRESET: pid 1 is gone) */
+int run_request(struct box_run *run, const struct request *req, const char *strings, size_t n,
+		const int *fds, int nfds);
+/** run_take() - receive what pid 1 reports until @what comes (EXITs are queued); @fds as in
+ * fdpass_recv(). Return: 0, -ETIMEDOUT, -EPIPE when pid 1 is gone */
+int run_take(struct box_run *run, enum report_kind what, int timeout_ms, struct report *ret,
+	     int *fds, int *nfds);
+
+/* relay.c: copying between the program's pipes or pty and our descriptors */
+/** relay_pipes() - the pipes of one program; @ret_child: its ends (-1: /dev/null) */
+int relay_pipes(struct box_run *run, const int ours[3], int ret_child[3], struct relay **ret,
+		struct err *err);
+/** relay_log() - write end of the run's log pipe (borrowed), started at the first use */
+int relay_log(struct box_run *run, int *ret_fd, struct err *err);
+/** relay_pty() - between a pty master (taken over) and our terminal */
+struct relay *relay_pty(int master, int from, int to);
+int relay_start(struct box_run *run, struct relay *relay, struct err *err);
+void relay_free(struct relay *relay); /* one that was not started */
+/** relay_finish() - all writers are dead: drain what they wrote, end the threads.
+ * @hurry: do not wait for a reader of ours that does not read */
+void relay_finish(struct box_run *run, bool hurry);
+
+/* terminal.c: our terminal while a program has a pty */
+struct terminal;
+bool terminal_describe(int fd, struct termios *ret_t, struct winsize *ret_w);
+int terminal_raw(struct box_run *run, int fd, int master, struct err *err);
+void terminal_resize(struct box_run *run);
+void terminal_again(struct box_run *run); /* after SIGCONT */
+void terminal_restore(struct box_run *run);
+
+/* limits.c */
+/** limits_before() - with pid 1 cloned and waiting: cgroups; says what pid 1 must do itself */
+struct limits *limits_before(struct box_run *run, struct go *ret_go);
+/** limits_ready() - pid 1 says what worked; the description is complete after */
+void limits_ready(struct box_run *run, const struct report *ready);
+/** limits_due_ms() - until limits_check() wants to be called; -1: never */
+int limits_due_ms(struct limits *l);
+/** limits_check() - look now; queues what was reached */
+void limits_check(struct box_run *run);
+/** limits_no_fork() - pid 1 itself was refused a process */
+void limits_no_fork(struct box_run *run);
+const char *limits_text(const struct limits *l);
+void limits_free(struct box_run *run);
+
+#endif
