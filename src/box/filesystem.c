@@ -34,7 +34,8 @@ static const char *fd_path(int fd, char buf[FD_PATH_MAX])
 
 static int open2(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve)
 {
-	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC), .mode = mode,
+	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC),
+				.mode = mode,
 				.resolve = resolve };
 	int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
 
@@ -70,9 +71,9 @@ static int mount_point(const char *path, struct err *err)
 	if (fd == -ENOENT)
 		fd = make_dirs(path, RESOLVE_NO_SYMLINKS);
 	if (fd < 0)
-		return err_set_exit(err, EXIT_CORRUPT, fd,
-				    "box: '%s' in the box is no directory any more (a rollback helps)",
-				    path);
+		return err_set_exit(
+			err, EXIT_CORRUPT, fd,
+			"box: '%s' in the box is no directory any more (a rollback helps)", path);
 	close(fd);
 	return 0;
 }
@@ -134,7 +135,8 @@ int do_layer_tmpfs(struct setup *s, const struct step *st, struct err *err)
 	s->layer = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->layer < 0)
 		return err_set(err, errno, "box: open the layer's tmpfs");
-	/* user.* attributes of tmpfs came with Linux 6.6; an overlay needs them for opaque folders */
+	/* user.* attributes of tmpfs came with Linux 6.6; an overlay needs them for opaque folders
+	 */
 	if (!fsetxattr(s->layer, "user.overlay.belljar", "y", 1, 0)) {
 		fremovexattr(s->layer, "user.overlay.belljar");
 		return 0;
@@ -205,8 +207,9 @@ static int open_bind(struct setup *s, int i, struct err *err)
 	struct stat st;
 
 	if (b->how == BIND_COPY)
-		s->bind[i] = b->fd >= 0 ? b->fd
-					: open(b->src, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		s->bind[i] = b->fd >= 0
+				     ? b->fd
+				     : open(b->src, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	else
 		s->bind[i] = open(b->src, O_PATH | O_CLOEXEC);
 	if (s->bind[i] < 0 || fstat(s->bind[i], &st))
@@ -262,9 +265,10 @@ static int mount_overlay(struct setup *s, int i, const char *target, struct err 
 		n += (size_t)snprintf(options + n, sizeof(options) - n, "%s/proc/self/fd/%d",
 				      k ? ":" : "", s->lower[i][k]);
 	if (n < sizeof(options))
-		n += (size_t)snprintf(options + n, sizeof(options) - n,
-				      ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d,userxattr",
-				      s->upper[i], s->work[i]);
+		n += (size_t)snprintf(
+			options + n, sizeof(options) - n,
+			",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d,userxattr",
+			s->upper[i], s->work[i]);
 	if (n >= sizeof(options))
 		return err_set(err, E2BIG, "box: too many layers");
 	if (mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, options))
@@ -280,8 +284,8 @@ int do_root(struct setup *s, const struct step *st, struct err *err)
 
 	if (mkdirat(s->layer, "work/.mnt", 0700) && errno != EEXIST)
 		return err_set(err, errno, "box: make a mount point");
-	cleanup_close int at = openat(s->layer, "work/.mnt",
-				      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_close int at =
+		openat(s->layer, "work/.mnt", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (at < 0)
 		return err_set(err, errno, "box: open a mount point");
 	rc = mount_overlay(s, st->index, fd_path(at, path), err);
@@ -367,7 +371,8 @@ int do_readonly(struct setup *s UNUSED, const struct step *st, struct err *err)
 		return wall_missing(err, errno, "box: bind '%s'", st->path);
 	}
 	if (set_attr(AT_FDCWD, st->path, 0,
-		     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, 0))
+		     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		     0))
 		return wall_missing(err, errno, "box: make '%s' read-only", st->path);
 	return 0;
 }
@@ -586,8 +591,8 @@ int do_identity(struct setup *s, const struct step *st, struct err *err)
 
 int do_home(struct setup *s, const struct step *st, struct err *err)
 {
-	cleanup_close int fd = open2(AT_FDCWD, st->path, O_PATH | O_DIRECTORY, 0,
-				     RESOLVE_NO_MAGICLINKS);
+	cleanup_close int fd =
+		open2(AT_FDCWD, st->path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
 
 	if (fd != -ENOENT)
 		return 0;

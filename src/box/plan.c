@@ -17,7 +17,7 @@
 #include "box/runtime.h"
 
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define ENV_MAX 1024
+#define ENV_MAX	     1024
 
 static struct step *add(struct box_plan *p, enum step_kind kind, const char *path, const char *fmt,
 			...) PRINTF(4, 5);
@@ -71,9 +71,10 @@ static struct step *add_overlay(struct box_plan *p, const struct box_info *info,
 	for (int k = 0; k < m->nlower && n < sizeof(lowers); k++)
 		n += (size_t)snprintf(lowers + n, sizeof(lowers) - n, "%s%s", k ? ", " : "",
 				      m->lower[k]);
-	st = add(p, i ? STEP_OVERLAY : STEP_ROOT, m->at, "overlay on %s: layer %u/%s over %s%s", m->at,
-		 info->top, m->sub, lowers,
-		 i ? "" : "; it becomes the root, the host's tree stays reachable until step 'let go'");
+	st = add(p, i ? STEP_OVERLAY : STEP_ROOT, m->at, "overlay on %s: layer %u/%s over %s%s",
+		 m->at, info->top, m->sub, lowers,
+		 i ? ""
+		   : "; it becomes the root, the host's tree stays reachable until step 'let go'");
 	st->index = i;
 	return st;
 }
@@ -144,8 +145,8 @@ static void add_identity(struct box_plan *p, const struct box_info *info)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		struct step *st = add(p, STEP_IDENTITY, files[i].path, "identity: %s",
-				      files[i].path);
+		struct step *st =
+			add(p, STEP_IDENTITY, files[i].path, "identity: %s", files[i].path);
 
 		st->value = files[i].fmt ? xasprintf(files[i].fmt, info->hostname)
 					 : xasprintf("%s\n", info->machine_id);
@@ -158,7 +159,8 @@ static void add_ids(struct box_plan *p, const struct box_info *info)
 		add(p, STEP_IDS, NULL, "wait for the id maps: box ids 0…65535 are host ids from %u",
 		    info->range_start);
 	else
-		add(p, STEP_IDS, NULL, "wait for the id maps: box id %u is the user, the only real one",
+		add(p, STEP_IDS, NULL,
+		    "wait for the id maps: box id %u is the user, the only real one",
 		    (unsigned)p->inner_uid);
 }
 
@@ -169,8 +171,9 @@ static void plan_steps(struct box_plan *p, const struct box *box)
 	add(p, STEP_CLONE, NULL,
 	    "clone pid 1 into new user, mount, pid, net, ipc and uts namespaces; "
 	    "a cgroup with the limits where there is one");
-	add(p, STEP_QUIET, NULL, "close inherited descriptors, default signals, own name, "
-				 "die with the supervisor");
+	add(p, STEP_QUIET, NULL,
+	    "close inherited descriptors, default signals, own name, "
+	    "die with the supervisor");
 	add(p, STEP_LOOPBACK, NULL, "loopback up; no other network");
 	add(p, STEP_HOSTNAME, NULL, "host name %s", info->hostname)->value =
 		xstrdup(info->hostname);
@@ -186,8 +189,8 @@ static void plan_steps(struct box_plan *p, const struct box *box)
 	for (size_t i = 0; i < ARRAY_SIZE(proc_masked); i++)
 		add(p, STEP_MASK, proc_masked[i], "masked: %s", proc_masked[i]);
 	add_tmpfs(p, "/dev/shm", "1777", p->limits.memory / 2);
-	add_tmpfs(p, "/run", "0755", p->limits.disk < 8 * TMPFS_RUN_MAX ? p->limits.disk / 8
-								       : TMPFS_RUN_MAX);
+	add_tmpfs(p, "/run", "0755",
+		  p->limits.disk < 8 * TMPFS_RUN_MAX ? p->limits.disk / 8 : TMPFS_RUN_MAX);
 	add_binds(p);
 	add(p, STEP_DETACH, NULL, "let go of the host's tree");
 	add_identity(p, info);
@@ -252,7 +255,9 @@ static int plan_bind(struct box_plan *p, const struct box_bind *b, struct err *e
 
 	if (!b->src || b->src[0] != '/' || (b->dst && b->dst[0] != '/'))
 		return err_set_exit(err, EXIT_USAGE, EINVAL, "box: '%s' is no absolute path",
-				    b->src && b->src[0] == '/' ? b->dst : b->src ? b->src : "");
+				    b->src && b->src[0] == '/' ? b->dst
+				    : b->src		       ? b->src
+							       : "");
 	to->how = b->how;
 	to->fd = b->how == BIND_COPY ? b->fd : -1;
 	to->src = xstrdup(b->src);

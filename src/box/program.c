@@ -66,7 +66,7 @@ static void arrange(struct program *p, const int *fds)
 {
 	static const int flag[3] = { SPAWN_STDIN, SPAWN_STDOUT, SPAWN_STDERR };
 	const struct request *req = p->req;
-	int at = 0, high[5], n = 0;
+	int at = 0, high[2] = { -1, -1 }, n = 0;
 
 	/* out of the way of the numbers they go to; sources are below 100 in pid 1 */
 	high[n++] = fcntl(fds[at++], F_DUPFD_CLOEXEC, 100);
@@ -162,8 +162,8 @@ static int find(const struct program *p, char **ret_path, struct err *err)
 		}
 	}
 	if (rc == -ENOENT)
-		return err_set_exit(err, EXIT_NOT_FOUND, ENOENT, "box: find program '%s' in the box",
-				    name);
+		return err_set_exit(err, EXIT_NOT_FOUND, ENOENT,
+				    "box: find program '%s' in the box", name);
 	return rc ? err_set_exit(err, EXIT_NOT_EXEC, rc, "box: execute '%s' in the box", name) : 0;
 }
 
@@ -190,7 +190,8 @@ static int prepare(struct program *p, char **ret_path, struct err *err)
 	if (rc)
 		return rc;
 	if (p->cwd && chdir(p->cwd))
-		return err_set_exit(err, EXIT_NOT_EXEC, errno, "box: enter '%s' in the box", p->cwd);
+		return err_set_exit(err, EXIT_NOT_EXEC, errno, "box: enter '%s' in the box",
+				    p->cwd);
 	if (!p->cwd) {
 		const char *home = env_get(p->env, "HOME");
 

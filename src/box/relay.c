@@ -23,18 +23,18 @@
 
 #include "box/runtime.h"
 
-#define RELAY_BYTES 65536
-#define RELAY_STACK (128u << 10)
+#define RELAY_BYTES	  65536
+#define RELAY_STACK	  (128u << 10)
 #define RELAY_PATIENCE_MS 2000 /* in a hurry: for a reader of ours that does not read */
 
 enum copy_kind { COPY_OUT, COPY_IN, COPY_LOG };
 
 struct copy {
 	enum copy_kind kind;
-	int from, to;           /* whichever is the program's end is owned and closed */
-	int stop;               /* COPY_IN: eventfd, borrowed */
+	int from, to; /* whichever is the program's end is owned and closed */
+	int stop;     /* COPY_IN: eventfd, borrowed */
 	bool pty, running;
-	uint64_t room;          /* COPY_LOG: bytes that may still be kept */
+	uint64_t room; /* COPY_LOG: bytes that may still be kept */
 	pthread_t thread;
 	char bytes[RELAY_BYTES];
 };
@@ -44,7 +44,7 @@ struct relay {
 	int stop;
 	int ncopies;
 	struct copy *copy[3];
-	int master;             /* pty; closed when both directions have ended */
+	int master; /* pty; closed when both directions have ended */
 };
 
 /* ---- the loop ----------------------------------------------------------------------------- */
@@ -71,7 +71,8 @@ static bool put_in(struct copy *c, size_t n)
 
 static bool put_log(struct copy *c, size_t n)
 {
-	static const char cut[] = "\n[belljar: what came after this was not kept: limit of the log]\n";
+	static const char cut[] =
+		"\n[belljar: what came after this was not kept: limit of the log]\n";
 
 	if (n > c->room && c->room) {
 		(void)write_full(c->to, c->bytes, (size_t)c->room);
@@ -180,8 +181,7 @@ static bool nothing_to_carry(int fd)
 {
 	struct stat st;
 
-	return fd < 0 || fstat(fd, &st) ||
-	       (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
+	return fd < 0 || fstat(fd, &st) || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
 }
 
 /* Both names for one place: then the program gets one pipe for both, and order is kept. */
@@ -197,8 +197,8 @@ static bool same_place(int a, int b)
 	return !syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, a, b);
 }
 
-int relay_pipes(struct box_run *run UNUSED, const int ours[3], int ret_child[3],
-		struct relay **ret, struct err *err)
+int relay_pipes(struct box_run *run UNUSED, const int ours[3], int ret_child[3], struct relay **ret,
+		struct err *err)
 {
 	struct relay *r = relay_new();
 	int child[3] = { -1, -1, -1 };
@@ -251,8 +251,8 @@ int relay_log(struct box_run *run, int *ret_fd, struct err *err)
 		*ret_fd = run->log_pipe;
 		return 0;
 	}
-	file = openat(run->box->fd, "log",
-		      O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	file = openat(run->box->fd, "log", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
+		      0600);
 	if (file < 0)
 		return err_set(err, errno, "box: open '%s/log'", run->box->path);
 	if (pipe2(p, O_CLOEXEC))
@@ -366,7 +366,8 @@ void relay_finish(struct box_run *run, bool hurry)
 		for (int i = 0; i < r->ncopies; i++) {
 			struct copy *c = r->copy[i];
 
-			/* input can hang in a read that another process won: never wait for it long */
+			/* input can hang in a read that another process won: never wait for it long
+			 */
 			all &= join(c, hurry || c->kind == COPY_IN ? RELAY_PATIENCE_MS : -1);
 		}
 		/* a thread that did not end still uses its relay: it goes with the process */

@@ -61,8 +61,8 @@ static int take_one(struct box_run *run, struct report *ret, int *fds, int *nfds
 		/* of a spawn that failed the caller knows already */
 		if (r.id < 1 || r.id > SPAWNS_MAX || run->spawn_failed[r.id])
 			return 0;
-		run_queue(run, &(struct box_event){ .what = BOX_PROGRAM_EXIT, .id = r.id,
-						    .status = r.status });
+		run_queue(run, &(struct box_event){
+				       .what = BOX_PROGRAM_EXIT, .id = r.id, .status = r.status });
 		return 0;
 	}
 	if (r.what == REP_NO_FORK) {
@@ -119,9 +119,10 @@ static int clone_init(struct box_run *run, const struct box_plan *plan, int ctl,
 		int code = errno;
 
 		if (code == EPERM || code == EACCES || code == EUSERS || code == ENOSPC)
-			return err_set_exit(err, EXIT_NO_WALL, code,
-					    "box: this machine does not let the user make namespaces "
-					    "('belljar doctor' says which setting forbids it)");
+			return err_set_exit(
+				err, EXIT_NO_WALL, code,
+				"box: this machine does not let the user make namespaces "
+				"('belljar doctor' says which setting forbids it)");
 		return wall_missing(err, code, "box: make namespaces");
 	}
 	run->pid1 = (pid_t)pid;
@@ -326,8 +327,9 @@ int box_wait(struct box_run *run, int timeout_ms, struct box_event *ret_ev, stru
 		if (run->dead)
 			return err_set(err, ESRCH, "box: pid 1 is gone");
 		now = clock_mono_ns();
-		rc = wait_once(run, timeout_ms < 0 ? -1 : now >= end ? 0
-							  : (int)((end - now) / 1000000 + 1));
+		rc = wait_once(run, timeout_ms < 0 ? -1
+				    : now >= end   ? 0
+						   : (int)((end - now) / 1000000 + 1));
 		if (rc)
 			return err_set(err, rc, "box: wait");
 		if (timeout_ms >= 0 && !run->qn && !run->dead && clock_mono_ns() >= end)

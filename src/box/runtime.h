@@ -20,6 +20,7 @@
 #ifndef BELLJAR_BOX_RUNTIME_H
 #define BELLJAR_BOX_RUNTIME_H
 
+#include <assert.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -29,59 +30,59 @@
 /* ---- the plan ----------------------------------------------------------------------------- */
 
 /* STEP(name, function that carries it out in pid 1; NULL: done by box_start() itself) */
-#define STEPS(STEP)                        \
-	STEP(CLONE, NULL)                  \
-	STEP(QUIET, do_quiet)              \
-	STEP(LOOPBACK, do_loopback)        \
-	STEP(HOSTNAME, do_hostname)        \
-	STEP(PRIVATE, do_private)          \
-	STEP(IDS, do_ids)                  \
-	STEP(LAYER_TMPFS, do_layer_tmpfs)  \
-	STEP(LAYER_FOLDER, do_layer_folder) \
-	STEP(SOURCES, do_sources)          \
-	STEP(ROOT, do_root)                \
-	STEP(PROC, do_proc)                \
-	STEP(OVERLAY, do_overlay)          \
-	STEP(TMPFS, do_tmpfs)              \
-	STEP(SYSFS, do_sysfs)              \
-	STEP(DEV, do_dev)                  \
-	STEP(SYSCTL, do_sysctl)            \
-	STEP(READONLY, do_readonly)        \
-	STEP(MASK, do_mask)                \
-	STEP(BIND_RO, do_bind_ro)          \
-	STEP(BIND_RW, do_bind_rw)          \
-	STEP(DETACH, do_detach)            \
-	STEP(IDENTITY, do_identity)        \
-	STEP(HOME, do_home)                \
-	STEP(COPY, do_copy)                \
-	STEP(BOUND, do_bound)              \
-	STEP(DOMAIN, do_domain)            \
-	STEP(SERVE, NULL)                  \
+#define STEPS(STEP)                                                                                \
+	STEP(CLONE, NULL)                                                                          \
+	STEP(QUIET, do_quiet)                                                                      \
+	STEP(LOOPBACK, do_loopback)                                                                \
+	STEP(HOSTNAME, do_hostname)                                                                \
+	STEP(PRIVATE, do_private)                                                                  \
+	STEP(IDS, do_ids)                                                                          \
+	STEP(LAYER_TMPFS, do_layer_tmpfs)                                                          \
+	STEP(LAYER_FOLDER, do_layer_folder)                                                        \
+	STEP(SOURCES, do_sources)                                                                  \
+	STEP(ROOT, do_root)                                                                        \
+	STEP(PROC, do_proc)                                                                        \
+	STEP(OVERLAY, do_overlay)                                                                  \
+	STEP(TMPFS, do_tmpfs)                                                                      \
+	STEP(SYSFS, do_sysfs)                                                                      \
+	STEP(DEV, do_dev)                                                                          \
+	STEP(SYSCTL, do_sysctl)                                                                    \
+	STEP(READONLY, do_readonly)                                                                \
+	STEP(MASK, do_mask)                                                                        \
+	STEP(BIND_RO, do_bind_ro)                                                                  \
+	STEP(BIND_RW, do_bind_rw)                                                                  \
+	STEP(DETACH, do_detach)                                                                    \
+	STEP(IDENTITY, do_identity)                                                                \
+	STEP(HOME, do_home)                                                                        \
+	STEP(COPY, do_copy)                                                                        \
+	STEP(BOUND, do_bound)                                                                      \
+	STEP(DOMAIN, do_domain)                                                                    \
+	STEP(SERVE, NULL)                                                                          \
 	STEP(WALLS, NULL)
 
 enum step_kind {
 #define STEP(name, fn) STEP_##name,
 	STEPS(STEP)
 #undef STEP
-	STEP_KINDS
+		STEP_KINDS
 };
 
 /** struct step - one thing to do; which fields count depends on kind */
 struct step {
 	enum step_kind kind;
-	int index;      /* OVERLAY, ROOT: of plan->mount; BIND_*, COPY: of plan->bind */
-	char *path;     /* where in the box */
-	char *value;    /* what: mount options, contents */
-	char *text;     /* for people */
+	int index;   /* OVERLAY, ROOT: of plan->mount; BIND_*, COPY: of plan->bind */
+	char *path;  /* where in the box */
+	char *value; /* what: mount options, contents */
+	char *text;  /* for people */
 };
 
-#define STEPS_MAX 256
-#define TMPFS_DEV_SIZE "4m"          /* /dev: names and sockets, no data */
-#define TMPFS_RUN_MAX (256ull << 20) /* /run */
-#define LIMIT_PIDS_DEFAULT 4096u
-#define LIMIT_DISK_DEFAULT (8ull << 30)
+#define STEPS_MAX	     256
+#define TMPFS_DEV_SIZE	     "4m"	    /* /dev: names and sockets, no data */
+#define TMPFS_RUN_MAX	     (256ull << 20) /* /run */
+#define LIMIT_PIDS_DEFAULT   4096u
+#define LIMIT_DISK_DEFAULT   (8ull << 30)
 #define LIMIT_INODES_DEFAULT 1000000u
-#define BOX_USER_ID 1000u            /* --user user */
+#define BOX_USER_ID	     1000u /* --user user */
 
 struct plan_bind {
 	enum box_bind_how how;
@@ -96,16 +97,16 @@ struct box_plan {
 	struct box_mount *mount;
 	int nbinds;
 	struct plan_bind bind[BOX_BINDS_MAX];
-	struct box_limits limits;   /* defaults filled in; time 0: none, cpus 0: none */
+	struct box_limits limits; /* defaults filled in; time 0: none, cpus 0: none */
 	bool tmpfs_layer;
-	bool as_user;               /* --user user */
+	bool as_user; /* --user user */
 	bool emulates_root;
-	uid_t inner_uid;            /* pid 1's id in the box: 1000 only for single + user */
-	uid_t uid;                  /* programs' ids in the box */
+	uid_t inner_uid; /* pid 1's id in the box: 1000 only for single + user */
+	uid_t uid;	 /* programs' ids in the box */
 	gid_t gid;
 	const char *user, *home;
 	int nenv;
-	char **env;                 /* NULL-terminated default environment */
+	char **env; /* NULL-terminated default environment */
 };
 
 /* ---- pid 1 -------------------------------------------------------------------------------- */
@@ -113,7 +114,7 @@ struct box_plan {
 /** struct go - from the supervisor once the id maps stand */
 struct go {
 	bool nproc, pid_max; /* processes are limited by these, for want of a cgroup */
-	bool shmall;         /* likewise System V shared memory */
+	bool shmall;	     /* likewise System V shared memory */
 };
 
 #define KEEP_FDS_MAX (BOX_BINDS_MAX + 8)
@@ -124,17 +125,17 @@ struct setup {
 	const struct box_plan *plan;
 	int ctl;
 	struct go go;
-	int layer;               /* folder of the topmost layer */
+	int layer; /* folder of the topmost layer */
 	bool layer_on_disk;
 	int nlower[BOX_MOUNTS_MAX];
-	int nlayers[BOX_MOUNTS_MAX];     /* how many of them are layers of the box */
-	int *lower[BOX_MOUNTS_MAX];      /* descriptors, topmost first */
+	int nlayers[BOX_MOUNTS_MAX]; /* how many of them are layers of the box */
+	int *lower[BOX_MOUNTS_MAX];  /* descriptors, topmost first */
 	int upper[BOX_MOUNTS_MAX], work[BOX_MOUNTS_MAX];
 	int bind[BOX_BINDS_MAX];
-	int empty;               /* an empty folder, lower half of read-only overlays */
+	int empty; /* an empty folder, lower half of read-only overlays */
 	int devices[8];
 	int userns;
-	uint64_t bounding;       /* capabilities that programs may have */
+	uint64_t bounding; /* capabilities that programs may have */
 };
 
 /** init_main() - all of pid 1's life; does not return */
@@ -142,9 +143,9 @@ _Noreturn void init_main(const struct box *box, const struct box_plan *plan, int
 
 typedef int step_fn(struct setup *s, const struct step *st, struct err *err);
 step_fn do_quiet, do_loopback, do_hostname, do_private, do_ids, do_layer_tmpfs, do_layer_folder,
-	do_sources, do_root, do_proc, do_overlay, do_tmpfs, do_sysfs, do_dev, do_sysctl, do_readonly,
-	do_mask, do_bind_ro, do_bind_rw, do_detach, do_identity, do_home, do_copy, do_bound,
-	do_domain;
+	do_sources, do_root, do_proc, do_overlay, do_tmpfs, do_sysfs, do_dev, do_sysctl,
+	do_readonly, do_mask, do_bind_ro, do_bind_rw, do_detach, do_identity, do_home, do_copy,
+	do_bound, do_domain;
 
 /** wall_missing() - err_set_exit(EXIT_NO_WALL) for a step that the kernel or machine refuses */
 int wall_missing(struct err *err, int code, const char *fmt, ...) PRINTF(3, 4);
@@ -156,10 +157,10 @@ uint64_t caps_program(void);
 struct program_walls {
 	uid_t uid;
 	gid_t gid;
-	bool change_ids;  /* setgroups/setgid/setuid work and are needed */
-	bool keep_caps;   /* box root */
-	uint64_t nproc;   /* 0: no limit of ours */
-	uint64_t fsize;   /* 0: none */
+	bool change_ids; /* setgroups/setgid/setuid work and are needed */
+	bool keep_caps;	 /* box root */
+	uint64_t nproc;	 /* 0: no limit of ours */
+	uint64_t fsize;	 /* 0: none */
 };
 /** walls_up() - rlimits, ids, capabilities, no_new_privs; in the program's child, before exec */
 int walls_up(const struct program_walls *w, struct err *err);
@@ -169,8 +170,13 @@ int walls_up(const struct program_walls *w, struct err *err);
 enum request_kind { REQ_SPAWN = 1, REQ_KILL, REQ_COUNT };
 enum report_kind { REP_READY = 1, REP_FAILED, REP_EXIT, REP_KILLED, REP_COUNT, REP_NO_FORK };
 
-enum spawn_flags { SPAWN_STDIN = 1, SPAWN_STDOUT = 2, SPAWN_STDERR = 4, SPAWN_PTY = 8,
-		   SPAWN_HOOK = 16 };
+enum spawn_flags {
+	SPAWN_STDIN = 1,
+	SPAWN_STDOUT = 2,
+	SPAWN_STDERR = 4,
+	SPAWN_PTY = 8,
+	SPAWN_HOOK = 16
+};
 
 typedef int child_hook(void *ctx, int sock, struct err *err);
 
@@ -183,7 +189,7 @@ struct request {
 	int id, flags;
 	int nargv, nenv;
 	bool has_cwd, has_termios;
-	child_hook *in_child;      /* same text in both processes: pid 1 is a fork */
+	child_hook *in_child; /* same text in both processes: pid 1 is a fork */
 	struct program_walls walls;
 	struct winsize winsize;
 	struct termios termios;
@@ -191,10 +197,10 @@ struct request {
 
 struct report {
 	enum report_kind what;
-	int id, status;            /* EXIT; KILLED, COUNT: status is the number */
-	bool layer_on_disk;        /* READY */
-	struct go go;              /* READY: what could be had */
-	struct err err;            /* FAILED */
+	int id, status;	    /* EXIT; KILLED, COUNT: status is the number */
+	bool layer_on_disk; /* READY */
+	struct go go;	    /* READY: what could be had */
+	struct err err;	    /* FAILED */
 };
 
 enum status_kind { STATUS_READY = 1, STATUS_FAILED };
@@ -211,10 +217,10 @@ _Noreturn void program_main(const struct request *req, const char *strings, cons
 
 /* ---- the supervisor's side ---------------------------------------------------------------- */
 
-#define SPAWNS_MAX 1024     /* programs started in one run */
-#define QUEUE_MAX (SPAWNS_MAX + 64)
-#define LOG_MAX (16ull << 20) /* bytes kept of what STDIO_NULL programs print, per run */
-#define END_DEADLINE_MS 10000 /* box_kill(), box_end(): then SIGKILL, then let go */
+#define SPAWNS_MAX	1024 /* programs started in one run */
+#define QUEUE_MAX	(SPAWNS_MAX + 64)
+#define LOG_MAX		(16ull << 20) /* bytes kept of what STDIO_NULL programs print, per run */
+#define END_DEADLINE_MS 10000	      /* box_kill(), box_end(): then SIGKILL, then let go */
 
 struct relay;
 struct limits;
@@ -224,17 +230,17 @@ struct box_run {
 	struct box_limits limits_set;
 	bool tmpfs_layer, as_user, emulates_root;
 	char *home;
-	char **env;               /* default environment of programs */
+	char **env; /* default environment of programs */
 	pid_t pid1;
 	int pidfd, ctl;
 	int rootfd, layerfd, userns;
-	int signals;              /* signalfd, -1 */
+	int signals; /* signalfd, -1 */
 	sigset_t old_mask;
 	bool masked, dead, dead_told, hurry;
 	int nspawns;
 	bool spawn_failed[SPAWNS_MAX + 1]; /* by id */
-	struct relay *relays;     /* list */
-	int log_pipe;             /* write end of the log of STDIO_NULL programs, -1 */
+	struct relay *relays;		   /* list */
+	int log_pipe;			   /* write end of the log of STDIO_NULL programs, -1 */
 	struct terminal *terminal;
 	struct limits *limits;
 	struct program_walls walls;

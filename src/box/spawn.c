@@ -15,9 +15,9 @@
 struct attempt {
 	struct request req;
 	struct buf strings;
-	int status;             /* our end */
+	int status; /* our end */
 	int hook;
-	int fds[8], nfds;       /* for pid 1; only those in `close` are ours to close */
+	int fds[8], nfds; /* for pid 1; only those in `close` are ours to close */
 	int close[8], nclose;
 	struct relay *relay;
 	pid_t pid, inner;
@@ -44,7 +44,8 @@ static int pack(struct attempt *a, const struct box_run *run, const struct box_p
 	if (prog->cwd)
 		buf_add(&a->strings, prog->cwd, strlen(prog->cwd) + 1);
 	if (a->strings.overflow)
-		return err_set_exit(err, EXIT_USAGE, ENAMETOOLONG, "box: folder '%.64s…'", prog->cwd);
+		return err_set_exit(err, EXIT_USAGE, ENAMETOOLONG, "box: folder '%.64s…'",
+				    prog->cwd);
 	a->req.has_cwd = prog->cwd;
 	return 0;
 }
@@ -112,7 +113,9 @@ static int hear(struct attempt *a, struct status *ret, struct err *err)
 		struct cmsghdr align;
 	} c;
 	struct iovec iov = { ret, sizeof(*ret) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = c.bytes,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = c.bytes,
 			    .msg_controllen = sizeof(c.bytes) };
 	ssize_t k;
 
@@ -160,8 +163,8 @@ static int converse(struct attempt *a, const struct box_hooks *hooks, struct err
 	if (a->hook >= 0 && hooks->in_supervisor) {
 		rc = hooks->in_supervisor(hooks->ctx, a->hook, a->pid, err);
 		if (rc) {
-			/* it may wait for an answer that will not come. The number is still its own:
-			 * its exit would have been the end of file that we have not seen */
+			/* it may wait for an answer that will not come. The number is still its
+			 * own: its exit would have been the end of file that we have not seen */
 			kill(a->pid, SIGKILL);
 			return rc < 0 ? rc : -rc;
 		}

@@ -9,7 +9,7 @@
 #include "box/runtime.h"
 
 struct terminal {
-	int fd;     /* ours, borrowed */
+	int fd;	    /* ours, borrowed */
 	int master; /* of the box's pty: a duplicate */
 	struct termios before;
 };

@@ -24,10 +24,10 @@
 
 #include "box/runtime.h"
 
-#define OOM_SCORE "300"              /* a process of the box goes before the user's own */
+#define OOM_SCORE   "300" /* a process of the box goes before the user's own */
 #define NOFILE_SOFT 1024
-#define NOFILE_HARD 524288           /* systemd's value for services */
-#define STACK_SOFT (8u << 20)
+#define NOFILE_HARD 524288 /* systemd's value for services */
+#define STACK_SOFT  (8u << 20)
 
 int wall_missing(struct err *err, int code, const char *fmt, ...)
 {
@@ -202,9 +202,9 @@ static int caps_set(uint64_t caps)
 /* ---- Landlock ----------------------------------------------------------------------------- */
 
 /* uapi of ABI 6 (Linux 6.12); Debian 12's headers are older */
-#define LANDLOCK_VERSION 1u
+#define LANDLOCK_VERSION	     1u
 #define LANDLOCK_SCOPE_ABSTRACT_UNIX 1u
-#define LANDLOCK_SCOPE_SIGNALS 2u
+#define LANDLOCK_SCOPE_SIGNALS	     2u
 struct landlock_attr_6 {
 	uint64_t handled_access_fs, handled_access_net, scoped;
 };
@@ -241,7 +241,8 @@ static int limits_up(const struct program_walls *w)
 {
 	int rc = 0;
 
-	/* 1, not 0: it also stops dumps that core_pattern pipes to a helper on the host (core(5)) */
+	/* 1, not 0: it also stops dumps that core_pattern pipes to a helper on the host (core(5))
+	 */
 	rc = limit(RLIMIT_CORE, 1, 1);
 	rc = rc ? rc : limit(RLIMIT_NOFILE, NOFILE_SOFT, NOFILE_HARD);
 	rc = rc ? rc : limit(RLIMIT_STACK, STACK_SOFT, RLIM_INFINITY);
@@ -258,9 +259,9 @@ int walls_up(const struct program_walls *w, struct err *err)
 
 	if (rc)
 		return err_set(err, rc, "box: resource limits");
-	if (w->change_ids && (syscall(SYS_setgroups, 0, NULL) ||
-			      syscall(SYS_setresgid, w->gid, w->gid, w->gid) ||
-			      syscall(SYS_setresuid, w->uid, w->uid, w->uid)))
+	if (w->change_ids &&
+	    (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, w->gid, w->gid, w->gid) ||
+	     syscall(SYS_setresuid, w->uid, w->uid, w->uid)))
 		return err_set(err, errno, "box: become user %u of the box", (unsigned)w->uid);
 	rc = caps_set(w->keep_caps ? caps_program() : 0);
 	if (rc)
