@@ -41,8 +41,8 @@ static void add_stamp(struct buf *b, const char *path, bool size)
 		   st.st_mtim.tv_nsec, size ? (long long)st.st_size : 0LL);
 }
 
-static int make_key(char ret[128], struct overlay_at lay[BOX_MOUNTS_MAX], int *ret_n,
-		    struct err *err)
+static int make_key(const struct box_home *home, char ret[128],
+		    struct overlay_at lay[BOX_MOUNTS_MAX], int *ret_n, struct err *err)
 {
 	cleanup_buf struct buf b = { 0 };
 	cleanup_free char *mi = NULL;
@@ -51,7 +51,7 @@ static int make_key(char ret[128], struct overlay_at lay[BOX_MOUNTS_MAX], int *r
 	struct utsname u;
 	int rc;
 
-	rc = read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16u << 20, &mi, NULL);
+	rc = mounts_read(home, &mi);
 	if (rc)
 		return err_set_exit(err, EXIT_NO_WALL, rc, "box: read '/proc/self/mountinfo'");
 	*ret_n = mounts_layout(mi, "", lay, why);
@@ -217,7 +217,7 @@ int base_ensure(struct box_home *home, char ret_key[128], struct err *err)
 	if (base_fd < 0)
 		rc = err_set(err, errno, "box: open '%s/base'", home->path);
 	else
-		rc = make_key(key, b->overlay, &b->noverlays, err);
+		rc = make_key(home, key, b->overlay, &b->noverlays, err);
 	if (rc || !fstatat(base_fd, key, &st, AT_SYMLINK_NOFOLLOW))
 		goto out;
 	lock = base_lock(home, true);

@@ -121,6 +121,8 @@ int layer_make(const struct box *box, int dirfd, struct err *err);
 #define LAYOUT_DEPTH 3
 int mounts_layout(const char *mountinfo, const char *root,
 		  struct overlay_at ret[BOX_MOUNTS_MAX], char ret_why[256]);
+/** mounts_read() - text of /proc/self/mountinfo, with the home of all boxes as one more mount */
+int mounts_read(const struct box_home *home, char **ret);
 /** mounts_below() - the first mount below @path, in @ret; false if there is none */
 bool mounts_below(const char *mountinfo, const char *path, char ret[4096]);
 /** overlay_at_ok() - whether @at may be an overlay's place: '/', or in the host's /usr, /var, … */

@@ -11,6 +11,8 @@
 
 #include "box/internal.h"
 
+#define MOUNTINFO_MAX (16u << 20)
+
 /* Folders of the host that a box shows, where they are folders; on a merged-/usr system bin, lib
  * and so on are links and belong to "/". */
 static const char *const tops[] = { "/usr", "/var",   "/opt",	"/bin",	  "/sbin",
@@ -62,6 +64,30 @@ bool mounts_below(const char *mountinfo, const char *path, char ret[4096])
 		}
 	}
 	return false;
+}
+
+/*
+ * The home of all boxes counts as a mount too: an overlay may not lie within its own lower folder
+ * (ELOOP), and a box must not see the others.
+ */
+int mounts_read(const struct box_home *home, char **ret)
+{
+	cleanup_free char *text = NULL, *real = realpath(home->path, NULL);
+	struct buf b = { 0 };
+	int rc = read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL);
+
+	if (rc)
+		return rc;
+	buf_puts(&b, text);
+	buf_puts(&b, "0 0 0:0 / ");
+	for (const char *p = real ? real : home->path; *p; p++)
+		if (strchr(" \t\n\\", *p))
+			buf_printf(&b, "\\%03o", (unsigned char)*p);
+		else
+			buf_add(&b, p, 1);
+	buf_puts(&b, " rw - none none rw\n");
+	*ret = buf_z(&b);
+	return 0;
 }
 
 struct layout {

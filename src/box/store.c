@@ -13,7 +13,6 @@
 #include "box/internal.h"
 
 #define OPEN_TRIES    8
-#define MOUNTINFO_MAX (16u << 20)
 
 int box_name_check(const char *name, struct err *err)
 {
@@ -114,7 +113,7 @@ static int find_layout(struct box *b, struct err *err)
 	char why[4096];
 	int n;
 
-	n = read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &mi, NULL);
+	n = mounts_read(b->home, &mi);
 	if (n)
 		return err_set_exit(err, EXIT_NO_WALL, n, "box: read '/proc/self/mountinfo'");
 	if (b->info.root[0]) {
