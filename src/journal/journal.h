@@ -34,8 +34,8 @@ enum event_kind {
 #include "journal/event_fields.h"
 
 #define EVENT_FIELDS_MAX 16
-#define EVENT_TEXT_MAX 65536 /* longest one TEXT field; longer is cut and the event gets .cut */
-#define EVENT_MAX 262144     /* longest encoded event */
+#define EVENT_TEXT_MAX (4u << 20) /* longest TEXT field: a command line of 2 MiB, quoted */
+#define EVENT_MAX (5u << 20)      /* longest encoded event */
 
 enum val_type { VAL_NULL = 0, VAL_INT, VAL_TEXT };
 

@@ -8,7 +8,7 @@
 #include "base/base.h"
 
 #define SPOOL_NAME	  "journal.spool"
-#define SPOOL_RING	  (4u << 20) /* a power of two, and a multiple of the page size */
+#define SPOOL_RING	  (16u << 20) /* a power of two, and a multiple of the page size */
 #define SPOOL_PAGE	  4096
 #define SPOOL_ID_LEN	  16
 #define SPOOL_RECORD_HEAD 12 /* u64 check, u32 length */
