@@ -447,6 +447,23 @@ const char *box_run_limits(const struct box_run *run)
 	return limits_text(run->limits);
 }
 
+uint32_t box_run_uid_in(const struct box_run *run, uint32_t outer)
+{
+	cleanup_free char *map = NULL;
+	uint32_t first, ours, count;
+	char name[64];
+	int n;
+
+	snprintf(name, sizeof(name), "/proc/%d/uid_map", run->pid1);
+	if (read_file_at(AT_FDCWD, name, 65536, &map, NULL))
+		return 65534;
+	for (const char *at = map; sscanf(at, "%u %u %u%n", &first, &ours, &count, &n) == 3;
+	     at += n)
+		if (outer >= ours && outer - ours < count)
+			return first + (outer - ours);
+	return 65534;
+}
+
 bool box_run_emulates_root(const struct box_run *run)
 {
 	return run->emulates_root;

@@ -16,8 +16,9 @@
 
 #include "cmd/cmd.h"
 
-#define LOOK_MS 250 /* how often a waiting session looks whether the record still can be written   \
-		     */
+#define LOOK_MS                                                                                    \
+	250 /* how often a waiting session looks whether the record still can be written           \
+	     */
 
 static void append(struct session_run *s, struct event *ev)
 {
