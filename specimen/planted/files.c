@@ -1,0 +1,601 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * files.c - planted actions: every way to change what is on disk
+ */
+#include <linux/openat2.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/xattr.h>
+
+#include "planted.h"
+
+static int ok(long rc, const char *what)
+{
+	return rc < 0 ? failed(what) : DONE;
+}
+
+/* A file "f" with some bytes, closed again. */
+static int seed(void)
+{
+	return put("f", "before\n");
+}
+
+static int rw(void)
+{
+	return open("f", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+}
+
+int open_creat(void)
+{
+	return ok(syscall(SYS_open, "f", O_WRONLY | O_CREAT, 0640), "open");
+}
+
+int open_excl(void)
+{
+	return ok(open("f", O_RDWR | O_CREAT | O_EXCL, 0600), "open");
+}
+
+int open_trunc(void)
+{
+	return seed() ? FAILED : ok(open("f", O_WRONLY | O_TRUNC), "open");
+}
+
+int open_append(void)
+{
+	int fd;
+
+	if (seed())
+		return FAILED;
+	fd = open("f", O_WRONLY | O_APPEND);
+	return ok(fd < 0 ? fd : write(fd, "more\n", 5), "append");
+}
+
+int creat_call(void)
+{
+	return ok(syscall(SYS_creat, "f", 0644), "creat");
+}
+
+int openat2_call(void)
+{
+	struct open_how how = { .flags = O_WRONLY | O_CREAT,
+				.mode = 0644,
+				.resolve = RESOLVE_BENEATH };
+
+	return ok(syscall(SYS_openat2, AT_FDCWD, "f", &how, sizeof(how)), "openat2");
+}
+
+/* ---- files without a name, and names for them --------------------------------------------- */
+
+static int nameless(void)
+{
+	int fd = open(".", O_TMPFILE | O_RDWR, 0644);
+
+	if (fd >= 0 && write(fd, "nameless\n", 9) != 9)
+		return -1;
+	return fd;
+}
+
+int tmpfile_only(void)
+{
+	return ok(nameless(), "O_TMPFILE");
+}
+
+int tmpfile_linkat(void)
+{
+	int fd = nameless();
+
+	if (fd < 0)
+		return failed("O_TMPFILE");
+	if (linkat(fd, "", AT_FDCWD, "named", AT_EMPTY_PATH) == 0)
+		return DONE;
+	return errno == ENOENT ? CANNOT : failed("linkat"); /* before 6.10: for capable ones only */
+}
+
+int tmpfile_linkat_proc(void)
+{
+	char path[64];
+	int fd = nameless();
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return ok(linkat(AT_FDCWD, path, AT_FDCWD, "named", AT_SYMLINK_FOLLOW), "linkat");
+}
+
+int memfd_call(void)
+{
+	return ok(memfd_create("planted-memory", 0), "memfd_create");
+}
+
+/* ---- directories, special files, links ---------------------------------------------------- */
+
+int mkdirat_call(void)
+{
+	return ok(mkdirat(AT_FDCWD, "dir", 0711), "mkdirat");
+}
+
+int mkfifo_call(void)
+{
+	return ok(mknodat(AT_FDCWD, "fifo", S_IFIFO | 0600, 0), "mknodat");
+}
+
+int mknod_device(void)
+{
+	mknod("device", S_IFBLK | 0600, 0xfe00); /* must fail, and be on record */
+	return DONE;
+}
+
+int mknod_whiteout(void)
+{
+	if (seed())
+		return FAILED;
+	mkdir("dir", 0755);
+	mknod("dir/hole", S_IFCHR, 0); /* what overlayfs takes for "deleted" */
+	return DONE;
+}
+
+int socket_file(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = "sock" };
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return ok(bind(s, (void *)&a, sizeof(a)), "bind");
+}
+
+int symlinkat_call(void)
+{
+	return ok(symlinkat("../elsewhere/target", AT_FDCWD, "link"), "symlinkat");
+}
+
+int linkat_call(void)
+{
+	return seed() ? FAILED : ok(linkat(AT_FDCWD, "f", AT_FDCWD, "second", 0), "linkat");
+}
+
+int link_then_write(void)
+{
+	if (seed() || link("f", "second"))
+		return failed("link");
+	return put("second", "after, through the other name\n");
+}
+
+/* ---- names change ------------------------------------------------------------------------- */
+
+int rename_call(void)
+{
+	return seed() ? FAILED : ok(syscall(SYS_rename, "f", "g"), "rename");
+}
+
+int rename_over(void)
+{
+	if (seed() || put("g", "will be replaced\n"))
+		return FAILED;
+	return ok(rename("f", "g"), "rename");
+}
+
+int rename_exchange(void)
+{
+	if (seed() || put("g", "other\n"))
+		return FAILED;
+	return ok(syscall(SYS_renameat2, AT_FDCWD, "f", AT_FDCWD, "g", 2), "renameat2 EXCHANGE");
+}
+
+int rename_noreplace(void)
+{
+	return seed() ? FAILED
+		      : ok(syscall(SYS_renameat2, AT_FDCWD, "f", AT_FDCWD, "g", 1), "renameat2");
+}
+
+int rename_directory(void)
+{
+	if (mkdir("dir", 0755) || put("dir/inside", "x\n"))
+		return failed("dir");
+	return ok(rename("dir", "dir2"), "rename");
+}
+
+int moved_and_back(void)
+{
+	if (seed())
+		return FAILED;
+	return ok(rename("f", "away") ?: rename("away", "f"), "rename");
+}
+
+int created_and_deleted(void)
+{
+	return seed() ? FAILED : ok(syscall(SYS_unlink, "f"), "unlink");
+}
+
+int unlinkat_call(void)
+{
+	return seed() ? FAILED : ok(unlinkat(AT_FDCWD, "f", 0), "unlinkat");
+}
+
+int rmdir_call(void)
+{
+	return mkdir("dir", 0755) ? failed("dir") : ok(syscall(SYS_rmdir, "dir"), "rmdir");
+}
+
+int unlinkat_dir(void)
+{
+	return mkdir("dir", 0755) ? failed("dir")
+				  : ok(unlinkat(AT_FDCWD, "dir", AT_REMOVEDIR), "x");
+}
+
+/* ---- contents ----------------------------------------------------------------------------- */
+
+int truncate_call(void)
+{
+	return seed() ? FAILED : ok(truncate("f", 3), "truncate");
+}
+
+int ftruncate_call(void)
+{
+	return ok(ftruncate(rw(), 12345), "ftruncate");
+}
+
+int fallocate_call(void)
+{
+	return ok(fallocate(rw(), 0, 0, 54321), "fallocate");
+}
+
+int copy_range(void)
+{
+	int in, out = rw();
+
+	if (put("source", "copied in the kernel\n"))
+		return FAILED;
+	in = open("source", O_RDONLY);
+	return ok(copy_file_range(in, NULL, out, NULL, 21, 0), "copy_file_range");
+}
+
+int sendfile_call(void)
+{
+	int in, out = rw();
+
+	if (put("source", "sent in the kernel\n"))
+		return FAILED;
+	in = open("source", O_RDONLY);
+	return ok(sendfile(out, in, NULL, 19), "sendfile");
+}
+
+int splice_call(void)
+{
+	int p[2], out = rw();
+
+	if (pipe(p) || write(p[1], "through a pipe\n", 15) != 15)
+		return failed("pipe");
+	return ok(splice(p[0], NULL, out, NULL, 15, 0), "splice");
+}
+
+int mmap_write(void)
+{
+	char *m;
+	int fd = rw();
+
+	if (ftruncate(fd, 4096))
+		return failed("ftruncate");
+	m = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (m == MAP_FAILED)
+		return failed("mmap");
+	memcpy(m, "no write call at all", 20);
+	return ok(munmap(m, 4096), "munmap");
+}
+
+int pwritev2_call(void)
+{
+	struct iovec v = { (char *)"vectored\n", 9 };
+
+	return ok(pwritev2(rw(), &v, 1, 0, 0), "pwritev2");
+}
+
+/* ---- metadata ----------------------------------------------------------------------------- */
+
+int chmod_call(void)
+{
+	return seed() ? FAILED : ok(syscall(SYS_chmod, "f", 0711), "chmod");
+}
+
+int fchmod_call(void)
+{
+	return ok(syscall(SYS_fchmod, rw(), 0700), "fchmod");
+}
+
+int fchmodat2_call(void)
+{
+	return seed() ? FAILED : ok(syscall(452, AT_FDCWD, "f", 0777, 0), "fchmodat2");
+}
+
+int setuid_bit(void)
+{
+	return seed() ? FAILED : ok(chmod("f", 04755), "chmod 4755");
+}
+
+int chown_call(void)
+{
+	if (seed())
+		return FAILED;
+	(void)!syscall(SYS_chown, "f", 33, 33); /* without capabilities it may be refused */
+	return DONE;
+}
+
+int fchownat_call(void)
+{
+	if (seed())
+		return FAILED;
+	(void)!fchownat(AT_FDCWD, "f", 7, 9, AT_SYMLINK_NOFOLLOW);
+	return DONE;
+}
+
+int setxattr_call(void)
+{
+	return seed() ? FAILED : ok(setxattr("f", "user.planted", "value", 5, 0), "setxattr");
+}
+
+int fsetxattr_call(void)
+{
+	return ok(fsetxattr(rw(), "user.planted", "v", 1, 0), "fsetxattr");
+}
+
+int removexattr_call(void)
+{
+	return setxattr_call() ? FAILED : ok(removexattr("f", "user.planted"), "removexattr");
+}
+
+int xattr_overlay(void)
+{
+	if (mkdir("dir", 0755))
+		return failed("dir");
+	/* names that overlayfs reads; whether it takes them is its affair */
+	setxattr("dir", "user.overlay.opaque", "y", 1, 0);
+	setxattr("dir", "trusted.overlay.opaque", "y", 1, 0);
+	return DONE;
+}
+
+/* ---- names -------------------------------------------------------------------------------- */
+
+int name_newline(void)
+{
+	return put("a\nb", "x\n");
+}
+
+int name_escape(void)
+{
+	return put("\033]0;owned\007\033[31mred", "x\n");
+}
+
+int name_tab(void)
+{
+	return put("a\tb", "x\n");
+}
+
+int name_not_utf8(void)
+{
+	return put("bad-\xff\xfe\xc0\x80", "x\n");
+}
+
+int name_spaces(void)
+{
+	return put("  -rf *  ", "x\n");
+}
+
+int name_bidi(void)
+{
+	return put("exe.\xe2\x80\xaegpj", "x\n");
+}
+
+int name_255(void)
+{
+	char name[256];
+
+	memset(name, 'n', 255);
+	name[255] = '\0';
+	return put(name, "x\n");
+}
+
+/* Go down until the working directory's path is @want bytes long. */
+static int descend(size_t want)
+{
+	char cwd[4096], name[256];
+	size_t at;
+
+	if (!getcwd(cwd, sizeof(cwd)))
+		return failed("getcwd");
+	for (at = strlen(cwd); at < want;) {
+		size_t left = want - at - 1, n = left > 200 ? (left > 202 ? 200 : 100) : left;
+
+		if (!n)
+			break;
+		memset(name, 'd', n);
+		name[n] = '\0';
+		if (mkdir(name, 0755) || chdir(name))
+			return failed("descend");
+		at += n + 1;
+	}
+	return DONE;
+}
+
+int path_max(void)
+{
+	char path[4096];
+	size_t n;
+
+	if (descend(4000) || !getcwd(path, sizeof(path)))
+		return failed("getcwd");
+	n = strlen(path);
+	path[n++] = '/';
+	memset(path + n, 'z', 4095 - n);
+	path[4095] = '\0';
+	return put(path, "x\n"); /* one absolute path of PATH_MAX - 1 bytes */
+}
+
+int path_beyond_max(void)
+{
+	return descend(5000) ? FAILED : put("deep-file", "x\n");
+}
+
+int path_dots(void)
+{
+	if (mkdir("a", 0755) || mkdir("a/b", 0755))
+		return failed("a/b");
+	return put("a//b/../.././f", "x\n");
+}
+
+/* ---- ways to name a directory ------------------------------------------------------------- */
+
+int dirfd_relative(void)
+{
+	int d, fd;
+
+	if (mkdir("dir", 0755))
+		return failed("dir");
+	d = open("dir", O_PATH | O_DIRECTORY);
+	if (chdir("/"))
+		return failed("/");
+	fd = openat(d, "f", O_WRONLY | O_CREAT, 0644);
+	return ok(fd, "openat");
+}
+
+int dirfd_moved(void)
+{
+	int d;
+
+	if (mkdir("dir", 0755))
+		return failed("dir");
+	d = open("dir", O_PATH | O_DIRECTORY);
+	if (rename("dir", "renamed"))
+		return failed("rename");
+	return ok(openat(d, "f", O_WRONLY | O_CREAT, 0644), "openat");
+}
+
+int after_chdir(void)
+{
+	return mkdir("dir", 0755) || chdir("dir") ? failed("dir") : put("f", "x\n");
+}
+
+int after_fchdir(void)
+{
+	if (mkdir("dir", 0755))
+		return failed("dir");
+	return fchdir(open("dir", O_RDONLY | O_DIRECTORY)) ? failed("fchdir") : put("f", "x\n");
+}
+
+int through_symlink(void)
+{
+	if (mkdir("dir", 0755) || symlink("dir", "way"))
+		return failed("dir");
+	return put("way/f", "x\n");
+}
+
+int symlink_followed(void)
+{
+	return symlink("target", "way") ? failed("symlink") : put("way", "x\n");
+}
+
+/* ---- descriptors from elsewhere ----------------------------------------------------------- */
+
+static int send_fd(int sock, int fd)
+{
+	union {
+		struct cmsghdr h;
+		char room[CMSG_SPACE(sizeof(int))];
+	} c = { .h = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct iovec v = { (char *)"x", 1 };
+	struct msghdr m = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c.room)
+	};
+
+	memcpy(CMSG_DATA(&c.h), &fd, sizeof(fd));
+	return sendmsg(sock, &m, 0) == 1 ? DONE : failed("sendmsg");
+}
+
+static int receive_fd(int sock)
+{
+	union {
+		struct cmsghdr h;
+		char room[CMSG_SPACE(sizeof(int))];
+	} c;
+	char x;
+	struct iovec v = { &x, 1 };
+	struct msghdr m = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c.room)
+	};
+	int fd;
+
+	if (recvmsg(sock, &m, 0) != 1)
+		return -1;
+	memcpy(&fd, CMSG_DATA(&c.h), sizeof(fd));
+	return fd;
+}
+
+int passed_descriptor(void)
+{
+	int sv[2], fd;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv))
+		return failed("socketpair");
+	pid = fork();
+	if (!pid) {
+		fd = receive_fd(sv[1]);
+		_exit(write(fd, "by the receiver\n", 16) != 16);
+	}
+	return send_fd(sv[0], rw()) || reap(pid) ? FAILED : DONE;
+}
+
+int reopened_descriptor(void)
+{
+	char path[64];
+	int fd;
+
+	if (seed())
+		return FAILED;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", open("f", O_RDONLY));
+	fd = open(path, O_WRONLY | O_APPEND);
+	return ok(fd < 0 ? fd : write(fd, "again\n", 6), "reopen");
+}
+
+int deleted_then_written(void)
+{
+	int fd = rw();
+
+	unlink("f");
+	return ok(write(fd, "nobody sees this\n", 17), "write");
+}
+
+/* ---- what was there before the run -------------------------------------------------------- */
+
+int base_changed(void)
+{
+	int fd = open("/etc/passwd", O_WRONLY | O_APPEND);
+
+	return ok(fd < 0 ? fd : write(fd, "planted:x:4711:4711::/:/bin/false\n", 34),
+		  "/etc/passwd");
+}
+
+int base_mode(void)
+{
+	return ok(chmod("/etc/group", 0600), "/etc/group");
+}
+
+int base_removed(void)
+{
+	if (access("/etc/debian_version", F_OK))
+		return CANNOT;
+	return ok(unlink("/etc/debian_version"), "/etc/debian_version");
+}
+
+int base_unit(void)
+{
+	mkdir("/etc/systemd", 0755);
+	mkdir("/etc/systemd/system", 0755);
+	return put("/etc/systemd/system/planted.service",
+		   "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n");
+}
+
+int base_cron(void)
+{
+	mkdir("/etc/cron.d", 0755);
+	return put("/etc/cron.d/planted", "@reboot root /bin/true\n");
+}
