@@ -38,4 +38,11 @@ int cmd_report(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
+/**
+ * verify_planted() - `belljar verify` without a name: are the planted actions on record?
+ *
+ * Prints a row per action. Return: EXIT_OK; EXIT_NEGATIVE when one is missing; -errno.
+ */
+int verify_planted(bool json, struct err *err);
+
 #endif
