@@ -78,8 +78,8 @@ static int find_program(char *out, size_t size, struct err *err)
 		if (access(out, X_OK) == 0)
 			return 0;
 	}
-	return err_set_exit(err, EXIT_UNREADABLE, ENOENT,
-			    "verify: find the planted program '%s'", out);
+	return err_set_exit(err, EXIT_UNREADABLE, ENOENT, "verify: find the planted program '%s'",
+			    out);
 }
 
 /* One run of the program in the box, from nothing to a sealed journal. */
@@ -92,7 +92,8 @@ static int run_program(struct session_run *s, const char *program, int fd, int *
 	struct session_opts o = { .create = true,
 				  .command_line = argv[0],
 				  .box = { .nenv = 1, .env = env, .nbinds = 1 } };
-	struct box_program prog = { .argv = argv, .stdio = STDIO_RELAY,
+	struct box_program prog = { .argv = argv,
+				    .stdio = STDIO_RELAY,
 				    .fds = { null, null, STDERR_FILENO } };
 	struct err end_err = { 0 };
 	struct box_proc proc;
@@ -165,8 +166,8 @@ static int ask_all(struct sqlite3 *db, bool json, struct tally *t, struct err *e
 
 	for (size_t i = 0; i < ARRAY_SIZE(actions) + ARRAY_SIZE(wholes); i++) {
 		bool is_action = i < ARRAY_SIZE(actions);
-		const struct planted *p = is_action ? &actions[i] :
-						      &wholes[i - ARRAY_SIZE(actions)];
+		const struct planted *p =
+			is_action ? &actions[i] : &wholes[i - ARRAY_SIZE(actions)];
 
 		rc = ask(db, p, is_action, &state, err);
 		if (rc)
