@@ -84,7 +84,11 @@ for shell in zsh fish; do
 	for sub in $subcommands; do
 		grep -q "$sub" "$file" || missing="$missing $sub"
 		for option in $(help_options "$sub"); do
-			grep -qE -e "${option#--}" "$file" || missing="$missing $sub:$option"
+			case $option in
+			--*) what=${option#--} ;;
+			*) what="-s ${option#-}|'$option\\[" ;;
+			esac
+			grep -qE -e "$what" "$file" || missing="$missing $sub:$option"
 		done
 	done
 	is "the $shell completion has each subcommand and option" "$missing"
