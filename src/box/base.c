@@ -22,9 +22,10 @@
 
 #include "box/base_build.h"
 
-#define FORMAT "1"
+#define FORMAT	   "1"
+#define HOLD_TRIES 4
 
-int base_lock(struct box_home *home, bool exclusive)
+static int base_lock(struct box_home *home, bool exclusive)
 {
 	return lock_file(home->fd, "base/lock", true, exclusive);
 }
@@ -205,34 +206,55 @@ static int build(struct base_build *b, int base_fd, const char *key, struct err 
 	return err_set(err, rc, "box: prepare the base at '%s'", b->at[0] ? b->at : "/");
 }
 
-int base_ensure(struct box_home *home, char ret_key[128], struct err *err)
+/* Build it unless it is there; then no process has the lock yet. */
+static int ensure(struct box_home *home, struct base_build *b, const char *key, struct err *err)
 {
-	struct base_build *b = xcalloc(1, sizeof(*b));
 	cleanup_close int base_fd = -1, lock = -1;
 	struct stat st;
-	char key[128];
-	int rc;
+	int rc = 0;
 
 	base_fd = openat(home->fd, "base", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (base_fd < 0)
-		rc = err_set(err, errno, "box: open '%s/base'", home->path);
-	else
-		rc = make_key(home, key, b->overlay, &b->noverlays, err);
-	if (rc || !fstatat(base_fd, key, &st, AT_SYMLINK_NOFOLLOW))
-		goto out;
+		return err_set(err, errno, "box: open '%s/base'", home->path);
+	if (!fstatat(base_fd, key, &st, AT_SYMLINK_NOFOLLOW))
+		return 0;
 	lock = base_lock(home, true);
-	if (lock < 0) {
-		rc = err_set(err, lock, "box: lock '%s/base'", home->path);
-		goto out;
-	}
+	if (lock < 0)
+		return err_set(err, lock, "box: lock '%s/base'", home->path);
 	if (fstatat(base_fd, key, &st, AT_SYMLINK_NOFOLLOW)) {
 		rc = build(b, base_fd, key, err);
 		if (!rc)
 			remove_unused(home, base_fd, key);
 	}
-out:
-	base_build_free(b);
-	if (!rc)
-		strcpy(ret_key, key);
 	return rc;
+}
+
+int base_hold(struct box_home *home, char ret_key[128], int *ret_lock, struct err *err)
+{
+	int rc = 0;
+
+	for (int i = 0; i < HOLD_TRIES && !rc; i++) {
+		struct base_build *b = xcalloc(1, sizeof(*b));
+		cleanup_close int lock = -1;
+		char key[128], rel[160];
+		struct stat st;
+
+		rc = make_key(home, key, b->overlay, &b->noverlays, err);
+		if (!rc)
+			rc = ensure(home, b, key, err);
+		base_build_free(b);
+		if (rc)
+			break;
+		lock = base_lock(home, false);
+		snprintf(rel, sizeof(rel), "base/%s", key);
+		if (lock < 0)
+			rc = err_set(err, lock, "box: lock '%s/base'", home->path);
+		else if (!fstatat(home->fd, rel, &st, AT_SYMLINK_NOFOLLOW)) {
+			strcpy(ret_key, key);
+			*ret_lock = steal_fd(&lock);
+			return 0;
+		}
+		/* removed between the two, by a process that saw another state of the host */
+	}
+	return rc ? rc : err_set(err, EAGAIN, "box: the host's packages change all the time");
 }

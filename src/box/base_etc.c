@@ -54,9 +54,9 @@ static void one_account(struct buf *out, struct str line, bool group)
 	else if (str_eq(name, STR("root")))
 		buf_puts(out, "root:x:0:0:root:/root:/bin/bash\n");
 	else
-		buf_printf(out, "%.*s:x:%.*s:%.*s::%.*s:%.*s\n", (int)name.n, name.p, (int)id.n,
-			   id.p, (int)field(line, 3).n, field(line, 3).p, (int)field(line, 5).n,
-			   field(line, 5).p, (int)field(line, 6).n, field(line, 6).p);
+		/* all after the id: group, description, home, shell */
+		buf_printf(out, "%.*s:x:%.*s:%.*s\n", (int)name.n, name.p, (int)id.n, id.p,
+			   (int)(line.p + line.n - field(line, 3).p), field(line, 3).p);
 }
 
 void base_accounts(struct buf *out, const char *text, bool group)

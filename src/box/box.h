@@ -31,12 +31,12 @@
 
 #include "base/base.h"
 
-#define BOX_NAME_MAX 64        /* [A-Za-z0-9][A-Za-z0-9._-]* */
-#define BOX_LAYERS_MAX 200     /* the kernel takes 500 lower layers, a page limits their names */
-#define BOX_BINDS_MAX 64
-#define BOX_ARGV_MAX 65536     /* bytes of one program's argv + env that the runtime passes on */
-#define BOX_ROOT_UID 1879048192u /* 0x70000000: unused in systemd's table of ids (UIDS-GIDS) */
-#define BOX_RANGE 65536u
+#define BOX_NAME_MAX   64  /* [A-Za-z0-9][A-Za-z0-9._-]* */
+#define BOX_LAYERS_MAX 200 /* the kernel takes 500 lower layers, a page limits their names */
+#define BOX_BINDS_MAX  64
+#define BOX_ARGV_MAX   65536 /* bytes of one program's argv + env that the runtime passes on */
+#define BOX_ROOT_UID   1879048192u /* 0x70000000: unused in systemd's table of ids (UIDS-GIDS) */
+#define BOX_RANGE      65536u
 
 /* ---- the home of all boxes ---------------------------------------------------------------- */
 
@@ -44,7 +44,7 @@
  * /var/lib/belljar for root, where everything belongs to BOX_ROOT_UID */
 struct box_home {
 	char path[4096];
-	int fd;       /* O_DIRECTORY */
+	int fd;	      /* O_DIRECTORY */
 	bool by_root; /* started by host root: BOX_ROOT_UID range mapping through the broker */
 	int broker;   /* socket to the privileged broker, -1 for a plain user */
 	uid_t uid;    /* the outside id that owns the boxes */
@@ -73,7 +73,7 @@ int box_name_check(const char *name, struct err *err);
 
 struct box_snapshot {
 	char name[BOX_NAME_MAX + 1];
-	unsigned layer;        /* number of the layer that was frozen: state = layers 1…layer */
+	unsigned layer; /* number of the layer that was frozen: state = layers 1…layer */
 	uint64_t wall_ns;
 };
 
@@ -83,12 +83,12 @@ struct box_info {
 	uint64_t created_ns;
 	char hostname[64];
 	char machine_id[33];
-	char base[128];        /* folder name of the base under HOME/base, "" with --root */
-	char root[4096];       /* --root DIR, "" without */
-	bool range;            /* id mapping, fixed when the box is made */
-	uint32_t range_start;  /* host id of box id 1 (newuidmap), or BOX_ROOT_UID for box id 0 */
+	char base[128];	      /* folder name of the base under HOME/base, "" with --root */
+	char root[4096];      /* --root DIR, "" without */
+	bool range;	      /* id mapping, fixed when the box is made */
+	uint32_t range_start; /* host id of box id 1 (newuidmap), or BOX_ROOT_UID for box id 0 */
 	uint32_t range_gid_start; /* the same for groups: /etc/subgid need not agree */
-	unsigned top;          /* number of the topmost layer, from 1 */
+	unsigned top;		  /* number of the topmost layer, from 1 */
 	unsigned nsnapshots;
 	struct box_snapshot snapshot[BOX_LAYERS_MAX];
 };
@@ -96,9 +96,9 @@ struct box_info {
 struct box;
 
 enum box_open_flags {
-	BOX_CREATE = 1,   /* make it when it is not there */
-	BOX_LOCK = 2,     /* hold it for a run or a change; -EBUSY, EXIT_BUSY when another does */
-	BOX_ANON = 4,     /* a box without a name (name is ignored), removed by box_close() */
+	BOX_CREATE = 1, /* make it when it is not there */
+	BOX_LOCK = 2,	/* hold it for a run or a change; -EBUSY, EXIT_BUSY when another does */
+	BOX_ANON = 4,	/* a box without a name (name is ignored), removed by box_close() */
 };
 
 /**
@@ -113,36 +113,53 @@ int box_open(struct box_home *home, const char *name, int flags, const struct bo
 	     struct box **ret_box, struct err *err);
 void box_close(struct box *box);
 const struct box_info *box_get_info(const struct box *box);
-int box_dirfd(const struct box *box);          /* the box's folder: journal.db, objects/, layers/ */
-const char *box_path(const struct box *box);   /* its absolute path */
+int box_dirfd(const struct box *box);	     /* the box's folder: journal.db, objects/, layers/ */
+const char *box_path(const struct box *box); /* its absolute path */
 bool box_is_held(struct box_home *home, const char *name); /* a run or change holds its lock */
 
 /** box_list() - names in order; @fn non-zero stops and is returned */
 int box_list(struct box_home *home, int (*fn)(void *ctx, const char *name), void *ctx,
 	     struct err *err);
 
-/** box_snapshot() - freeze the current state under @name; O(1). Box must be held. -EEXIST, EXIT_EXISTS */
+/** box_snapshot() - freeze the current state under @name; O(1). Box must be held. -EEXIST,
+ * EXIT_EXISTS */
 int box_snapshot(struct box *box, const char *name, struct err *err);
 /** box_rollback() - back to snapshot @name ("" or NULL: the state before the first run); later
  * layers and snapshots are dropped. The journal keeps its record. -ENOENT, EXIT_NO_BOX */
 int box_rollback(struct box *box, const char *name, struct err *err);
 /** box_remove() - the whole box; works on files of mapped owners too. Box must be held */
 int box_remove(struct box *box, struct err *err);
-/** box_export() - the box as one tar stream (pax, zstd) on @fd, owners as box ids; layers' whiteouts
- * and opaque marks kept. Box must be held */
+/**
+ * box_export() - the box as one tar stream (pax, zstd) on @fd: box.json, journal, objects, layers
+ * with owners as box ids, whiteouts, opaque marks, set-id bits, hard links, holes
+ *
+ * The base is not in it: an imported box gets that of the machine where it is imported, so what
+ * its programs see of /usr can differ. Box must be held.
+ *
+ * Return: how many entries could not be kept (sockets, device nodes), -errno.
+ */
 int box_export(struct box *box, int fd, struct err *err);
-/** box_import() - make box @name from such a stream; every member is checked (no absolute path,
- * no "..", nothing outside the folder) and on failure nothing is left. -EEXIST, EXIT_EXISTS; -EBADMSG, EXIT_CORRUPT */
-int box_import(struct box_home *home, const char *name, int fd, struct err *err);
+/**
+ * box_import() - make box @name from such a stream
+ * @root: the folder here for a box that was made with --root; NULL: such a box is refused, since
+ *        the stream must not choose which of the host's folders are shown
+ *
+ * Every member is checked (no absolute path, no "..", nothing outside the folder, number and size
+ * limited), and on failure nothing is left.
+ *
+ * Return: how many entries could not be made, -errno; -EEXIST, EXIT_EXISTS; -EBADMSG, EXIT_CORRUPT.
+ */
+int box_import(struct box_home *home, const char *name, const char *root, int fd, struct err *err);
 
 /** struct box_mount - one overlay of a box, for those that look at layers from outside */
 #define BOX_MOUNTS_MAX 64
 #define BOX_LOWERS_MAX 4
 struct box_mount {
-	char at[256];                       /* where in the box: "/", "/usr", … */
-	char sub[256];                      /* folder within a layer: "root", "usr", …; '+' for '/' when split */
+	char at[256];  /* where in the box: "/", "/usr", … */
+	char sub[256]; /* folder within a layer: "root", "usr", …; '+' for '/' when split */
 	int nlower;
-	char lower[BOX_LOWERS_MAX][4096];   /* below all layers, topmost first: base, then host folder */
+	char lower[BOX_LOWERS_MAX]
+		  [4096]; /* below all layers, topmost first: base, then host folder */
 };
 /** box_mounts() - the overlays, parents before children. Return: how many */
 int box_mounts(const struct box *box, struct box_mount ret[BOX_MOUNTS_MAX]);
@@ -161,31 +178,32 @@ int box_in_userns(struct box *box, int (*fn)(void *ctx), void *ctx, int *ret_sta
 enum box_bind_how { BIND_RO, BIND_RW, BIND_COPY };
 struct box_bind {
 	enum box_bind_how how;
-	const char *src;  /* on the host, absolute */
-	const char *dst;  /* in the box, absolute. ro, rw: default the same path; copy: HOME/basename */
-	int fd;           /* copy: opened before privileges were dropped; else -1 */
+	const char *src; /* on the host, absolute */
+	const char
+		*dst; /* in the box, absolute. ro, rw: default the same path; copy: HOME/basename */
+	int fd;	      /* copy: opened before privileges were dropped; else -1 */
 };
 
-struct box_limits {       /* 0: none, or the default given */
-	uint64_t memory;  /* bytes, all processes together; default 3/4 of the machine's */
-	double cpus;      /* cores */
-	uint32_t pids;    /* default 4096 */
-	uint64_t disk;    /* bytes of new data; default 8 GiB */
-	uint64_t inodes;  /* default 1 million */
-	double time;      /* wall seconds for the run */
+struct box_limits {	 /* 0: none, or the default given */
+	uint64_t memory; /* bytes, all processes together; default 3/4 of the machine's */
+	double cpus;	 /* cores */
+	uint32_t pids;	 /* default 4096 */
+	uint64_t disk;	 /* bytes of new data; default 8 GiB */
+	uint64_t inodes; /* default 1 million */
+	double time;	 /* wall seconds for the run */
 };
 
 enum box_net { BOX_NET_OFF };
 
 struct box_opts {
-	const char *root;      /* --root DIR, NULL: the host's folders */
+	const char *root; /* --root DIR, NULL: the host's folders */
 	int nbinds;
 	struct box_bind bind[BOX_BINDS_MAX];
 	struct box_limits limits;
 	enum box_net net;
-	const char *user;      /* --user: "root" (default) or "user": id 1000, named user */
-	bool force_single;     /* --idmap single: no range even where there is one */
-	bool on_disk;          /* anonymous box: layer on disk instead of tmpfs */
+	const char *user;  /* --user: "root" (default) or "user": id 1000, named user */
+	bool force_single; /* --idmap single: no range even where there is one */
+	bool on_disk;	   /* anonymous box: layer on disk instead of tmpfs */
 	int nenv;
 	const char *const *env; /* NAME=VALUE additions (--env) */
 };
@@ -232,23 +250,23 @@ struct box_hooks {
 };
 
 enum box_stdio {
-	STDIO_RELAY,  /* pipes, copied to and from ours by a relay thread: no host file crosses */
-	STDIO_PTY,    /* a pty of the box's own devpts, our terminal in raw mode, window size kept */
-	STDIO_NULL,   /* /dev/null in, output to a log of the box */
+	STDIO_RELAY, /* pipes, copied to and from ours by a relay thread: no host file crosses */
+	STDIO_PTY,   /* a pty of the box's own devpts, our terminal in raw mode, window size kept */
+	STDIO_NULL,  /* /dev/null in, output to a log of the box */
 };
 
 struct box_program {
-	const char *const *argv;   /* argv[0] is looked up in the box's PATH unless it has a '/' */
-	const char *const *env;    /* NULL: the box's default environment (opts.env included) */
-	const char *cwd;           /* NULL: home */
+	const char *const *argv; /* argv[0] is looked up in the box's PATH unless it has a '/' */
+	const char *const *env;	 /* NULL: the box's default environment (opts.env included) */
+	const char *cwd;	 /* NULL: home */
 	enum box_stdio stdio;
-	int fds[3];                /* STDIO_RELAY: where the relay reads and writes, normally 0 1 2 */
+	int fds[3]; /* STDIO_RELAY: where the relay reads and writes, normally 0 1 2 */
 };
 
 struct box_proc {
-	int id;        /* number of the spawn, from 1 */
-	pid_t pid;     /* in our pid namespace */
-	pid_t inner;   /* in the box */
+	int id;	     /* number of the spawn, from 1 */
+	pid_t pid;   /* in our pid namespace */
+	pid_t inner; /* in the box */
 };
 
 /**
@@ -261,36 +279,41 @@ int box_spawn(struct box_run *run, const struct box_program *prog, const struct 
 	      struct box_proc *ret_proc, struct err *err);
 
 enum box_happening {
-	BOX_PROGRAM_EXIT,   /* a spawned program ended: id, status as of waitpid() */
-	BOX_LIMIT,          /* a limit was reached: what, value, mechanism */
-	BOX_SIGNAL,         /* SIGINT, SIGTERM, SIGHUP to the supervisor: status is its number */
-	BOX_DEAD,           /* pid 1 is gone */
+	BOX_PROGRAM_EXIT, /* a spawned program ended: id, status as of waitpid() */
+	BOX_LIMIT,	  /* a limit was reached: what, value, mechanism */
+	BOX_SIGNAL,	  /* SIGINT, SIGTERM, SIGHUP to the supervisor: status is its number */
+	BOX_DEAD,	  /* pid 1 is gone */
 };
 
 struct box_event {
 	enum box_happening what;
 	int id, status;
-	const char *limit;      /* pids, memory, disk, inodes, time */
+	const char *limit; /* pids, memory, disk, inodes, time */
 	uint64_t value;
 	const char *mechanism;
-	bool fatal;             /* the box must end now: time, memory by polling, disk by polling */
+	bool fatal; /* the box must end now: time, memory by polling, disk by polling */
 };
 
-/** box_wait() - wait for the next happening; @timeout_ms -1 for ever. Return 1, 0 on time-out, -errno */
+/** box_wait() - wait for the next happening; @timeout_ms -1 for ever. Return 1, 0 on time-out,
+ * -errno */
 int box_wait(struct box_run *run, int timeout_ms, struct box_event *ret_ev, struct err *err);
 
-/** box_kill() - end all programs in the box, not pid 1; returns how many there were, after the last is reaped */
+/** box_kill() - end all programs in the box, not pid 1; returns how many there were, after the last
+ * is reaped */
 int box_kill(struct box_run *run, struct err *err);
 /** box_processes() - how many processes live in the box besides pid 1 */
 int box_processes(struct box_run *run);
-/** box_end() - end pid 1, flush the relay, release limits. What killed or not, nothing is left after */
+/** box_end() - end pid 1, flush the relay, release limits. What killed or not, nothing is left
+ * after */
 void box_end(struct box_run *run);
 
-int box_run_rootfd(const struct box_run *run);   /* O_PATH of the box's / as its programs see it */
-int box_run_layerfd(const struct box_run *run);  /* the topmost layer's folder, tmpfs or disk */
-pid_t box_run_pid1(const struct box_run *run);   /* in our pid namespace */
-const char *box_run_limits(const struct box_run *run); /* "memory=…(cgroup2);pids=…(RLIMIT_NPROC);…" */
-/** box_run_uid_in() - an id of ours as the box's own number; 65534 (the overflow id) when unmapped */
+int box_run_rootfd(const struct box_run *run);	/* O_PATH of the box's / as its programs see it */
+int box_run_layerfd(const struct box_run *run); /* the topmost layer's folder, tmpfs or disk */
+pid_t box_run_pid1(const struct box_run *run);	/* in our pid namespace */
+const char *
+box_run_limits(const struct box_run *run); /* "memory=…(cgroup2);pids=…(RLIMIT_NPROC);…" */
+/** box_run_uid_in() - an id of ours as the box's own number; 65534 (the overflow id) when unmapped
+ */
 uint32_t box_run_uid_in(const struct box_run *run, uint32_t outer);
 bool box_run_emulates_root(const struct box_run *run); /* 'single' mapping with box id 0 */
 
@@ -306,11 +329,11 @@ int box_run_in_userns(struct box_run *run, int (*fn)(void *ctx), void *ctx, int 
 /* ---- doctor ------------------------------------------------------------------------------- */
 
 struct box_probe {
-	const char *name;       /* "user namespaces" */
+	const char *name; /* "user namespaces" */
 	enum { PROBE_OK, PROBE_WEAKER, PROBE_MISSING } state;
-	char found[256];        /* what was seen */
-	const char *without;    /* what is lost without it */
-	const char *remedy;     /* what to do, one sentence */
+	char found[256];     /* what was seen */
+	const char *without; /* what is lost without it */
+	const char *remedy;  /* what to do, one sentence */
 };
 #define BOX_PROBES_MAX 48
 /** box_probe_all() - test each feature by using it, not by version. Return: how many */

@@ -16,6 +16,7 @@
 
 #define MOUNTINFO_MAX (16u << 20)
 #define CPU_PERIOD_US 100000
+#define MAKE_TRIES    8
 #define KILL_ROUNDS   200 /* of 10 ms: a killed process that is in the kernel needs some time */
 
 struct controller {
@@ -147,13 +148,20 @@ static int make_in(const char *controller, const char *name, char ret_dir[4096],
 	if (rc)
 		return rc;
 	snprintf(ours, sizeof(ours), "%s/belljar", root);
-	if (mkdir(ours, 0755) && errno != EEXIST)
-		return -errno;
-	if (*ret_v2 && *controller)
-		pass_on(root, controller);
 	if (snprintf(ret_dir, 4096, "%s/%s", ours, name) >= 4096)
 		return -ENAMETOOLONG;
-	return mkdir(ret_dir, 0755) && errno != EEXIST ? -errno : 0;
+	/* another broker may remove what is empty between the two */
+	for (int i = 0; i < MAKE_TRIES; i++) {
+		if (mkdir(ours, 0755) && errno != EEXIST)
+			return -errno;
+		if (*ret_v2 && *controller)
+			pass_on(root, controller);
+		if (!mkdir(ret_dir, 0755) || errno == EEXIST)
+			return 0;
+		if (errno != ENOENT)
+			break;
+	}
+	return -errno;
 }
 
 static int set_limit(int which, const char *dir, bool v2, const struct box_limits *l)
@@ -183,6 +191,14 @@ static int set_limit(int which, const char *dir, bool v2, const struct box_limit
 	}
 }
 
+/* Ours above the boxes' goes with the last of them. */
+static void remove_parent(const char *dir)
+{
+	cleanup_free char *parent = xstrndup(dir, (size_t)(strrchr(dir, '/') - dir));
+
+	rmdir(parent);
+}
+
 int cgroup_make(const char *name, pid_t pid, const struct box_limits *l, char ret_how[256])
 {
 	bool want[CONTROLLERS] = { l->memory > 0, l->pids > 0, l->cpus >= 0.01 && l->cpus < 1e6 };
@@ -199,6 +215,7 @@ int cgroup_make(const char *name, pid_t pid, const struct box_limits *l, char re
 			continue;
 		if (set_limit(i, dir, v2, l) || put(dir, "cgroup.procs", "%d", pid)) {
 			rmdir(dir);
+			remove_parent(dir);
 			continue;
 		}
 		snprintf(how + n, sizeof(how) - n, "%s%s=%s", n ? ";" : "", controllers[i].name,
@@ -268,6 +285,7 @@ int cgroup_remove(const char *name)
 		if (cgroup_dir(i < CONTROLLERS ? controllers[i].name : "", name, dir, &v2))
 			continue;
 		rc = remove_dir(dir);
+		remove_parent(dir);
 		if (!first)
 			first = rc;
 	}
@@ -297,5 +315,6 @@ void cgroup_sweep(void)
 			continue;
 		snprintf(ours, sizeof(ours), "%s/belljar", root);
 		sweep_in(ours);
+		rmdir(ours);
 	}
 }

@@ -9,8 +9,8 @@
 
 /** struct overlay_at - one overlay of a box's layout, fixed when the box is made */
 struct overlay_at {
-	char at[256];          /* "/", "/usr", "/usr/lib", … */
-	bool host;             /* the host's folder of that name is the lowest layer */
+	char at[256]; /* "/", "/usr", "/usr/lib", … */
+	bool host;    /* the host's folder of that name is the lowest layer */
 };
 
 /** struct box - an open box; store.c fills it, the runtime reads it */
@@ -18,8 +18,8 @@ struct box {
 	struct box_home *home; /* borrowed */
 	struct box_info info;
 	char path[4096];
-	int fd;                /* the box's folder */
-	int lock_fd;           /* -1 when not held */
+	int fd;	     /* the box's folder */
+	int lock_fd; /* -1 when not held */
 	bool anon;
 	int noverlays;
 	struct overlay_at overlay[BOX_MOUNTS_MAX];
@@ -93,10 +93,11 @@ int cgroup_dir(const char *controller, const char *name, char ret[4096], bool *r
 
 /* ---- folders ------------------------------------------------------------------------------ */
 
-/** base_ensure() - the base for boxes made now: its key; built when it is not there */
-int base_ensure(struct box_home *home, char ret_key[128], struct err *err);
-/** base_lock() - keep bases from being removed while a box is made. Return: descriptor or -errno */
-int base_lock(struct box_home *home, bool exclusive);
+/**
+ * base_hold() - the base for boxes made now, built when it is not there
+ * @ret_lock: while it is open no base is removed; close it when the box that names it is in place
+ */
+int base_hold(struct box_home *home, char ret_key[128], int *ret_lock, struct err *err);
 
 /**
  * layer_make() - the folders of a fresh layer (one per overlay, and work/ beside them) in @dirfd
@@ -143,6 +144,15 @@ int tree_remove(const struct box_home *home, struct idrange ids, int dirfd, cons
  * @renew: lowest layer that a rollback was dropping, 0 none
  */
 int layers_repair(struct box *box, unsigned renew, struct err *err);
+
+struct box *box_new(struct box_home *home);
+void box_free(struct box *b); /* closes and frees; unlike box_close() it removes nothing */
+/** stage_make() - an empty folder in tmp/ or anon/, its lock held; sets path, fd, lock_fd */
+int stage_make(struct box *b, const char *in_dir, struct err *err);
+/** stage_commit() - give a box that is complete its name. -EEXIST, EXIT_EXISTS */
+int stage_commit(struct box *b, struct err *err);
+void stage_discard(struct box *b, const char *in_dir);
+int real_root(const char *root, char ret[4096], struct err *err); /* --root, checked, absolute */
 
 /** lock_file() - open DIRFD/lock and lock it (open file description lock). -EBUSY when held */
 int lock_file(int dirfd, const char *name, bool wait, bool exclusive);

@@ -12,7 +12,7 @@
 
 #include "box/internal.h"
 
-#define OPEN_TRIES    8
+#define OPEN_TRIES 8
 
 int box_name_check(const char *name, struct err *err)
 {
@@ -54,7 +54,7 @@ const char *box_path(const struct box *box)
 	return box->path;
 }
 
-static struct box *box_new(struct box_home *home)
+struct box *box_new(struct box_home *home)
 {
 	struct box *b = xcalloc(1, sizeof(*b));
 
@@ -63,7 +63,7 @@ static struct box *box_new(struct box_home *home)
 	return b;
 }
 
-static void box_free(struct box *b)
+void box_free(struct box *b)
 {
 	if (!b)
 		return;
@@ -137,7 +137,7 @@ static int find_layout(struct box *b, struct err *err)
 	return 0;
 }
 
-static int real_root(const char *root, char ret[4096], struct err *err)
+int real_root(const char *root, char ret[4096], struct err *err)
 {
 	char path[PATH_MAX];
 	struct stat st;
@@ -156,7 +156,8 @@ static int real_root(const char *root, char ret[4096], struct err *err)
 	return 0;
 }
 
-static int describe(struct box *b, const char *name, const struct box_opts *opts, struct err *err)
+static int describe(struct box *b, const char *name, const struct box_opts *opts, int *ret_bases,
+		    struct err *err)
 {
 	struct box_info *in = &b->info;
 	struct idrange ids = { 0 };
@@ -175,12 +176,12 @@ static int describe(struct box *b, const char *name, const struct box_opts *opts
 	if (opts && opts->root)
 		rc = real_root(opts->root, in->root, err);
 	else
-		rc = base_ensure(b->home, in->base, err);
+		rc = base_hold(b->home, in->base, ret_bases, err);
 	return rc ? rc : find_layout(b, err);
 }
 
 /* The folder with its lock held, before any sweep can see it without. */
-static int make_locked(struct box *b, const char *in_dir, struct err *err)
+int stage_make(struct box *b, const char *in_dir, struct err *err)
 {
 	cleanup_close int guard = lock_file(b->home->fd, "lock", true, true);
 	char id[20], rel[64];
@@ -199,6 +200,28 @@ static int make_locked(struct box *b, const char *in_dir, struct err *err)
 	return b->lock_fd < 0 ? err_set(err, b->lock_fd, "box: lock '%s'", b->path) : 0;
 }
 
+int stage_commit(struct box *b, struct err *err)
+{
+	char to[BOX_NAME_MAX + 16];
+
+	snprintf(to, sizeof(to), "boxes/%s", b->info.name);
+	if (renameat2(AT_FDCWD, b->path, b->home->fd, to, RENAME_NOREPLACE)) {
+		if (errno == EEXIST)
+			return err_set_exit(err, EXIT_EXISTS, EEXIST, "box: '%s'", b->info.name);
+		return err_set(err, errno, "box: make '%s'", b->info.name);
+	}
+	snprintf(b->path, sizeof(b->path), "%.1024s/%s", b->home->path, to);
+	return 0;
+}
+
+void stage_discard(struct box *b, const char *in_dir)
+{
+	cleanup_close int dir = openat(b->home->fd, in_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (b->fd >= 0 && dir >= 0)
+		(void)tree_remove(b->home, box_ids(b), dir, strrchr(b->path, '/') + 1, NULL);
+}
+
 static int fill(struct box *b, struct err *err)
 {
 	cleanup_close int layer = -1;
@@ -214,43 +237,23 @@ static int fill(struct box *b, struct err *err)
 	return rc ? rc : boxjson_write(b, 0, err);
 }
 
-static void discard(struct box *b, const char *in_dir)
-{
-	cleanup_close int dir = openat(b->home->fd, in_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (b->fd >= 0 && dir >= 0)
-		(void)tree_remove(b->home, box_ids(b), dir, strrchr(b->path, '/') + 1, NULL);
-}
-
 static int make(struct box_home *home, const char *name, const struct box_opts *opts,
 		struct box **ret_box, struct err *err)
 {
 	const char *in_dir = name ? "tmp" : "anon";
 	cleanup_close int bases = -1;
 	struct box *b = box_new(home);
-	char to[BOX_NAME_MAX + 16];
 	int rc;
 
-	rc = describe(b, name, opts, err);
-	if (!rc && !b->info.root[0]) {
-		bases = base_lock(home, false);
-		if (bases < 0)
-			rc = err_set(err, bases, "box: lock '%s/base'", home->path);
-	}
+	rc = describe(b, name, opts, &bases, err);
 	if (!rc)
-		rc = make_locked(b, in_dir, err);
+		rc = stage_make(b, in_dir, err);
 	if (!rc)
 		rc = fill(b, err);
-	if (!rc && name) {
-		snprintf(to, sizeof(to), "boxes/%s", name);
-		if (renameat2(AT_FDCWD, b->path, home->fd, to, RENAME_NOREPLACE))
-			rc = errno == EEXIST ? -EEXIST
-					     : err_set(err, errno, "box: make '%s'", name);
-		else
-			snprintf(b->path, sizeof(b->path), "%.1024s/%s", home->path, to);
-	}
+	if (!rc && name)
+		rc = stage_commit(b, err);
 	if (rc) {
-		discard(b, in_dir);
+		stage_discard(b, in_dir);
 		box_free(b);
 		return rc;
 	}

@@ -19,11 +19,12 @@
 
 static int setup(void **state)
 {
-	char path[] = "/tmp/belljar-rmtree-XXXXXX";
+	const char *tmp = getenv("TMPDIR");
+	cleanup_free char *path = xasprintf("%s/belljar-rmtree-XXXXXX", tmp ? tmp : "/tmp");
 
 	if (!mkdtemp(path))
 		return -1;
-	*state = xstrdup(path);
+	*state = steal_ptr(&path);
 	return 0;
 }
 
