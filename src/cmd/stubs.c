@@ -12,13 +12,6 @@ STUB(list) STUB(show) STUB(snapshot) STUB(rollback) STUB(remove) STUB(export) ST
 	STUB(changes) STUB(events) STUB(report) STUB(verify) STUB(doctor)
 
 #include "capture/capture.h"
-#include "report/report.h"
-		__attribute__((weak)) int report_write(struct journal_reader *r UNUSED,
-						       const struct report_opts *o UNUSED,
-						       int fd UNUSED, struct err *err UNUSED)
-{
-	return 0;
-}
 __attribute__((weak)) int truth_record(struct box *box UNUSED, struct box_run *run UNUSED,
 				       struct journal *j UNUSED, uint32_t nr UNUSED,
 				       struct err *err UNUSED)

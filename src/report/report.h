@@ -14,7 +14,8 @@ enum report_format { REPORT_TEXT, REPORT_JSON, REPORT_HTML };
 
 /* ---- escapers ----------------------------------------------------------------------------- */
 
-/** escape_text() - for a terminal: control bytes, ESC, invalid UTF-8, bidi controls as \xNN / \u{…} */
+/** escape_text() - for a terminal: control bytes, ESC, invalid UTF-8, bidi controls as \xNN / \u{…}
+ */
 void escape_text(struct buf *out, struct str s);
 /** escape_json() - a JSON string with quotes; bytes that are no UTF-8 as \udcNN (as Python's
  * surrogateescape, so that nothing is lost) */
@@ -42,9 +43,9 @@ int report_sql(struct journal_reader *r, const char *sql, bool json, int fd, str
 struct report_opts {
 	enum report_format format;
 	bool colour;
-	const char *title;   /* box name */
-	uint32_t run;        /* 0: all runs */
-	unsigned rows_max;   /* rows shown per section, default REPORT_ROWS; the rest is counted */
+	const char *title; /* box name */
+	uint32_t run;	   /* 0: all runs */
+	unsigned rows_max; /* rows shown per section, default REPORT_ROWS; the rest is counted */
 };
 #define REPORT_ROWS 500
 

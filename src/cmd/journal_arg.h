@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * journal_arg.h - what events, report and verify have in common: NAME|FILE, and times of day
+ */
+#ifndef BELLJAR_CMD_JOURNAL_ARG_H
+#define BELLJAR_CMD_JOURNAL_ARG_H
+
+#include "cmd/cmd.h"
+#include "journal/journal.h"
+
+/** struct journal_arg - a journal that the user named */
+struct journal_arg {
+	char *path;	   /* journal.db */
+	char *keydir;	   /* where the installation's public key is; NULL for a FILE */
+	const char *title; /* the name as given, for people */
+};
+
+/**
+ * journal_arg_find() - the journal of a box, or a journal.db by its path
+ *
+ * What has a '/' in it is a path; so is the name of a file when there is no box of that name.
+ *
+ * Return: 0; -ENOENT, EXIT_NO_BOX; -EINVAL, EXIT_BAD_NAME; what box_home_open() gives.
+ */
+int journal_arg_find(const char *name, struct journal_arg *ret, struct err *err);
+void journal_arg_free(struct journal_arg *a);
+
+/** journal_arg_open() - open it for reading, and have everything that reading needs at hand, so
+ * that lockdown_reader() can follow */
+int journal_arg_open(const struct journal_arg *a, struct journal_reader **ret_r, struct err *err);
+
+/** struct moment - a time that the user gave: after a run's start, or on the wall */
+struct moment {
+	bool given;
+	bool wall;   /* .ns is CLOCK_REALTIME */
+	bool of_day; /* wall, and only the time of day is known: ns since midnight UTC */
+	uint64_t ns;
+};
+/** moment_parse() - 12.5s, 300ms, 2m, 1h, 90 (seconds), 2026-11-23T19:24:01Z, 19:24:01. -EINVAL */
+int moment_parse(const char *s, struct moment *ret);
+/** moment_in_run() - as ns since the start of a run that began at @run_wall; false: before it */
+bool moment_in_run(const struct moment *m, uint64_t run_wall, uint64_t *ret_t);
+
+#endif

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * report.c - belljar report: the whole of a record for people, on stdout or in a file
+ *
+ * A file is written under a name of its own and renamed when it is whole. The process that reads
+ * the journal is locked down and could not do that; it is a child that has only the open file,
+ * and its parent, which has read nothing from the journal, puts the file in place.
+ */
+#include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "cmd/journal_arg.h"
+#include "report/report.h"
+
+#define SUB	   "report"
+#define ROWS_LIMIT 100000
+
+struct wish {
+	struct report_opts opts;
+	const char *name, *file;
+	bool help;
+};
+
+static int parse_format(const char *s, enum report_format *ret)
+{
+	static const char *const name[] = { "text", "json", "html" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(name); i++) {
+		if (!strcmp(s, name[i])) {
+			*ret = (enum report_format)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int small_number(const char *s, unsigned long max, unsigned *ret)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(s, &end, 10);
+	if (errno || end == s || *end || *s < '0' || *s > '9' || !n || n > max)
+		return -EINVAL;
+	*ret = (unsigned)n;
+	return 0;
+}
+
+static int parse(int argc, char **argv, struct wish *w)
+{
+	static const struct option longs[] = {
+		{ "format", required_argument, NULL, 'f' },
+		{ "output", required_argument, NULL, 'o' },
+		{ "run", required_argument, NULL, 'r' },
+		{ "rows", required_argument, NULL, 'R' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "html", no_argument, NULL, 'H' },
+		{ "no-color", no_argument, NULL, 'n' },
+		{ "no-colour", no_argument, NULL, 'n' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	bool no_color = false;
+	int c;
+
+	optind = 1;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "o:", longs, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			if (parse_format(optarg, &w->opts.format))
+				return cmd_usage(SUB, "--format is text, json or html");
+			break;
+		case 'o':
+			w->file = optarg;
+			break;
+		case 'r':
+			if (small_number(optarg, UINT32_MAX, &w->opts.run))
+				return cmd_usage(SUB, "--run needs the number of a run, from 1");
+			break;
+		case 'R':
+			if (small_number(optarg, ROWS_LIMIT, &w->opts.rows_max))
+				return cmd_usage(SUB, "--rows needs a number from 1 to %d",
+						 ROWS_LIMIT);
+			break;
+		case 'j':
+			w->opts.format = REPORT_JSON;
+			break;
+		case 'H':
+			w->opts.format = REPORT_HTML;
+			break;
+		case 'n':
+			no_color = true;
+			break;
+		case 'h':
+			w->help = true;
+			return 0;
+		default:
+			return cmd_usage(SUB, "there is no such option, or its value is missing");
+		}
+	}
+	if (optind + 1 != argc)
+		return cmd_usage(SUB, "give one box, or the path of one journal");
+	w->name = argv[optind];
+	w->opts.title = w->name;
+	w->opts.colour = !no_color && !w->file && w->opts.format == REPORT_TEXT &&
+			 isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	return 0;
+}
+
+static int write_to(const struct wish *w, int fd, struct err *err)
+{
+	struct journal_arg arg;
+	struct journal_reader *r = NULL;
+	int rc = journal_arg_find(w->name, &arg, err);
+
+	if (rc)
+		return rc;
+	rc = journal_arg_open(&arg, &r, err);
+	if (!rc)
+		rc = lockdown_reader(err);
+	if (!rc)
+		rc = report_write(r, &w->opts, fd, err);
+	journal_read_close(r);
+	journal_arg_free(&arg);
+	return rc;
+}
+
+/* The reading half, in a process of its own. Return: its exit status */
+static int write_in_child(const struct wish *w, int fd)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0) {
+		struct err err = { 0 };
+
+		err_set(&err, errno, "report: start the reading process");
+		return cmd_fail(&err);
+	}
+	if (!pid) {
+		struct err err = { 0 };
+		int rc = write_to(w, fd, &err);
+
+		rc = rc ? (int)cmd_fail(&err) : EXIT_OK;
+		fflush(NULL);
+		_exit(rc);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return EXIT_INTERNAL;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_INTERNAL;
+}
+
+static int no_output(const char *file, int code)
+{
+	struct err err = { 0 };
+
+	err_set_exit(&err, code == ENOSPC || code == EDQUOT ? EXIT_NO_SPACE : EXIT_UNREADABLE, code,
+		     "report: write '%s'", file);
+	return cmd_fail(&err);
+}
+
+/* A name for the time being, in the same folder: link the finished file there, then rename. */
+static int put_in_place(int dirfd, int fd, const char *base)
+{
+	char from[32], temp[64];
+
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
+	snprintf(temp, sizeof(temp), ".belljar-report.%d", (int)getpid());
+	if (linkat(AT_FDCWD, from, dirfd, temp, AT_SYMLINK_FOLLOW))
+		return -errno;
+	if (renameat(dirfd, temp, dirfd, base)) {
+		int code = errno;
+
+		unlinkat(dirfd, temp, 0);
+		return -code;
+	}
+	return 0;
+}
+
+static int to_special(const struct wish *w)
+{
+	cleanup_close int fd = open(w->file, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? no_output(w->file, errno) : write_in_child(w, fd);
+}
+
+static int to_file(const struct wish *w)
+{
+	char path[PATH_MAX], also[PATH_MAX];
+	const char *base;
+	struct stat st;
+	int rc;
+
+	if (strlen(w->file) >= sizeof(path))
+		return no_output(w->file, ENAMETOOLONG);
+	if (!stat(w->file, &st)) {
+		if (S_ISDIR(st.st_mode))
+			return no_output(w->file, EISDIR);
+		if (!S_ISREG(st.st_mode))
+			return to_special(w); /* a pipe, a terminal: nothing to put in place */
+		if (access(w->file, W_OK))
+			return no_output(w->file, errno);
+	}
+	strcpy(path, w->file);
+	strcpy(also, w->file);
+	base = basename(also);
+	cleanup_close int dirfd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dirfd < 0)
+		return no_output(w->file, errno);
+	cleanup_close int fd = openat(dirfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return no_output(w->file, errno);
+	rc = write_in_child(w, fd);
+	if (rc)
+		return rc;
+	if (fsync(fd))
+		return no_output(w->file, errno);
+	rc = put_in_place(dirfd, fd, base);
+	return rc ? no_output(w->file, -rc) : EXIT_OK;
+}
+
+int cmd_report(int argc, char **argv)
+{
+	struct wish w = { .opts = { .format = REPORT_TEXT } };
+	struct err err = { 0 };
+	int rc = parse(argc, argv, &w);
+
+	if (rc)
+		return rc;
+	if (w.help)
+		return cmd_help(SUB);
+	if (w.file && strcmp(w.file, "-"))
+		return to_file(&w);
+	rc = write_to(&w, STDOUT_FILENO, &err);
+	return rc ? cmd_fail(&err) : EXIT_OK;
+}

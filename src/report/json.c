@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * json.c - the report for other programs; doc/REPORT.md has the schema
+ *
+ * Names are whole here (nothing is clipped) and sentences are the same as in the other formats.
+ * What has no value on record is left out. A comma goes where the text so far asks for one.
+ */
+#include "report/model.h"
+
+#define REPORT_JSON_VERSION 1
+
+static void comma(struct buf *o)
+{
+	char last = o->n ? o->p[o->n - 1] : '{';
+
+	if (last != '{' && last != '[' && last != ':')
+		buf_add(o, ",", 1);
+}
+
+static void key(struct buf *o, const char *k)
+{
+	comma(o);
+	buf_printf(o, "\"%s\":", k);
+}
+
+static void begin(struct buf *o, const char *k, const char *bracket)
+{
+	if (k)
+		key(o, k);
+	else
+		comma(o);
+	buf_puts(o, bracket);
+}
+
+static void num(struct buf *o, const char *k, uint64_t v)
+{
+	key(o, k);
+	buf_printf(o, "%llu", (unsigned long long)v);
+}
+
+static void snum(struct buf *o, const char *k, int64_t v)
+{
+	key(o, k);
+	buf_printf(o, "%lld", (long long)v);
+}
+
+static void yes(struct buf *o, const char *k, bool v)
+{
+	key(o, k);
+	buf_puts(o, v ? "true" : "false");
+}
+
+static void text(struct buf *o, const char *k, struct str s)
+{
+	if (!s.n)
+		return;
+	key(o, k);
+	escape_json(o, s);
+}
+
+static void when(struct buf *o, const char *k, uint64_t wall)
+{
+	char iso[CLOCK_ISO_MAX];
+
+	if (wall)
+		text(o, k, str_z(clock_iso(wall, iso)));
+}
+
+static void one_line(struct buf *o, const struct line *l)
+{
+	cleanup_buf struct buf b = { 0 };
+
+	for (size_t i = 0; i < l->n; i++)
+		buf_add(&b, l->p[i].s.p, l->p[i].s.n);
+	begin(o, NULL, "{");
+	text(o, "text", (struct str){ b.p, b.n });
+	if (l->seq) {
+		num(o, "event", l->seq);
+		num(o, "more", l->more);
+	}
+	buf_puts(o, "}");
+}
+
+static void all_lines(struct buf *o, const char *k, const struct lines *ls)
+{
+	begin(o, k, "[");
+	for (size_t i = 0; i < ls->n; i++)
+		one_line(o, &ls->l[i]);
+	buf_puts(o, "]");
+}
+
+static void figures(struct buf *o, const struct rep *rep)
+{
+	static const char *const concern[] = { "setid_files", "user_files", "trust_files",
+					       "network_files", "program_files" };
+
+	begin(o, "figures", "{");
+	num(o, "events", rep->events);
+	num(o, "runs", rep->procs.nrun);
+	num(o, "runs_cut", rep->ncut);
+	num(o, "processes", rep->nprocs);
+	num(o, "programs_started", rep->nexecs);
+	num(o, "programs_different", rep->nimages);
+	num(o, "programs_written_then_run", rep->ndropped);
+	num(o, "left_running", rep->nleft);
+	begin(o, "files", "{");
+	for (int i = 0; i < CH_KINDS; i++)
+		num(o, change_word[i], rep->changes[i]);
+	buf_puts(o, "}");
+	begin(o, "folders", "{");
+	for (int i = 0; i < CH_KINDS; i++)
+		num(o, change_word[i], rep->folders[i]);
+	buf_puts(o, "}");
+	for (size_t i = 0; i < ARRAY_SIZE(concern); i++)
+		num(o, concern[i], rep->concerned[i]);
+	num(o, "autostart_entries", rep->starts);
+	num(o, "autostart_new", rep->starts_new);
+	num(o, "attempts_out", rep->out.total);
+	num(o, "attempts_out_not_refused", rep->unanswered);
+	num(o, "listens", rep->listens.total);
+	num(o, "stayed_local", rep->local.total);
+	num(o, "wall_calls", rep->wall.total);
+	num(o, "wall_refused", rep->refused);
+	num(o, "wall_claimed", rep->claimed);
+	num(o, "wall_allowed", rep->allowed);
+	num(o, "signals", rep->signals.total);
+	num(o, "gaps", rep->gaps.total);
+	num(o, "limits", rep->limits.total);
+	num(o, "mismatches", rep->mismatches.total);
+	num(o, "objects_kept", rep->objects_kept);
+	num(o, "objects_kept_bytes", rep->objects_size);
+	num(o, "objects_not_kept", rep->objects_lost);
+	begin(o, "events_by_kind", "{");
+	for (int k = 1; k < EVENT_KINDS; k++)
+		if (event_kind_def(k))
+			num(o, event_kind_def(k)->name, rep->count[k]);
+	buf_puts(o, "}}");
+}
+
+static void looks(struct buf *o, const struct rep *rep)
+{
+	begin(o, "look_first", "[");
+	for (size_t i = 0; i < rep->nlook; i++) {
+		const struct look *k = &rep->look[i];
+
+		begin(o, NULL, "{");
+		text(o, "id", str_z(k->id));
+		text(o, "title", str_z(k->title));
+		text(o, "why", str_z(k->why));
+		text(o, "innocent", str_z(k->innocent));
+		num(o, "total", k->rows.total);
+		all_lines(o, "rows", &k->rows);
+		buf_puts(o, "}");
+	}
+	buf_puts(o, "]");
+}
+
+static void runs(struct buf *o, const struct rep *rep)
+{
+	begin(o, "runs", "[");
+	for (size_t i = 0; i < rep->procs.nrun; i++) {
+		const struct run_info *r = &rep->procs.run[i];
+		cleanup_buf struct buf b = { 0 };
+
+		outcome(&b, r);
+		begin(o, NULL, "{");
+		num(o, "run", r->run);
+		num(o, "event", r->begin_seq);
+		when(o, "begin", r->wall);
+		when(o, "end", r->wall_end);
+		text(o, "command_line", r->command);
+		text(o, "cwd", r->cwd);
+		text(o, "host", r->host);
+		text(o, "idmap", r->idmap);
+		text(o, "net", r->net);
+		text(o, "limits", r->limits);
+		text(o, "version", r->version);
+		yes(o, "cut", !r->end_seq);
+		if (r->end_seq) {
+			num(o, "end_event", r->end_seq);
+			num(o, "duration_ns", r->t_end);
+			if (r->has_status)
+				snum(o, "exit_status", r->status);
+			if (r->signal)
+				snum(o, "signal", r->signal);
+			text(o, "reason", r->reason);
+			snum(o, "left_running", r->left);
+		}
+		text(o, "outcome", (struct str){ b.p, b.n });
+		buf_puts(o, "}");
+	}
+	buf_puts(o, "]");
+}
+
+static void process(struct buf *o, const struct rep *rep, const struct tree_row *row)
+{
+	const struct proc *p = row->p;
+
+	begin(o, NULL, "{");
+	num(o, "depth", (uint64_t)row->depth);
+	num(o, "times", row->times);
+	yes(o, "arguments_differ", row->alike);
+	num(o, "below", row->below);
+	num(o, "proc", p->key);
+	num(o, "parent", p->parent);
+	num(o, "run", p->run);
+	snum(o, "pid", p->pid);
+	num(o, "event", p->first_seq);
+	num(o, "begin_ns", p->t0);
+	text(o, "cause", p->cause);
+	begin(o, "programs", "[");
+	for (uint32_t i = p->exec_first; i; i = rep->procs.e[i - 1].next) {
+		const struct exec *e = &rep->procs.e[i - 1];
+
+		begin(o, NULL, "{");
+		num(o, "event", e->seq);
+		num(o, "t", e->t);
+		text(o, "image", e->image);
+		text(o, "command_line", e->command);
+		text(o, "cwd", e->cwd);
+		text(o, "sha256", e->sha256);
+		text(o, "script", e->script);
+		text(o, "script_sha256", e->script_sha256);
+		if (e->uid >= 0)
+			snum(o, "uid", e->uid);
+		buf_puts(o, "}");
+	}
+	buf_puts(o, "]");
+	if (p->ended) {
+		num(o, "end_ns", p->t1);
+		if (p->signal)
+			snum(o, "signal", p->signal);
+		else
+			snum(o, "exit_status", p->status);
+	}
+	yes(o, "left_running", left_running(rep, p));
+	num(o, "file_calls", p->nfile);
+	num(o, "socket_calls", p->nsocket);
+	num(o, "attempts", p->nattempt);
+	buf_puts(o, "}");
+}
+
+static void processes(struct buf *o, struct rep *rep)
+{
+	struct tree tree;
+
+	tree_make(rep, &tree);
+	begin(o, "processes", "{");
+	begin(o, "rows", "[");
+	for (size_t i = 0; i < tree.n; i++)
+		process(o, rep, &tree.row[i]);
+	buf_puts(o, "]");
+	num(o, "not_shown", tree.hidden);
+	buf_puts(o, "}");
+	tree_free(&tree);
+}
+
+static int events(struct buf *o, struct rep *rep, const char *k, const struct plain_rows *rows,
+		  struct err *err)
+{
+	begin(o, k, "[");
+	for (size_t i = 0; i < rows->n; i++) {
+		struct event ev;
+		int rc = source_fetch(&rep->src, rows->r[i].kind, rows->r[i].seq, &ev, err);
+
+		if (rc == -ENOENT)
+			continue;
+		if (rc)
+			return rc;
+		comma(o);
+		event_json(o, &ev, &rep->procs);
+		o->n -= !o->overflow; /* the line's end */
+	}
+	buf_puts(o, "]");
+	return 0;
+}
+
+static void one_change(struct buf *o, const struct change_row *c)
+{
+	static const char *const concern[] = { "setid", "user", "trust", "network", "program" };
+
+	begin(o, NULL, "{");
+	num(o, "event", c->seq);
+	num(o, "run", c->run);
+	text(o, "op", str_z(change_word[c->op]));
+	text(o, "path", c->path);
+	text(o, "path2", c->path2);
+	text(o, "type", c->type);
+	snum(o, "mode", c->mode);
+	snum(o, "uid", c->uid);
+	snum(o, "gid", c->gid);
+	if (c->size >= 0)
+		snum(o, "size", c->size);
+	text(o, "sha256", c->sha256);
+	text(o, "detail", c->detail);
+	if (c->writer)
+		num(o, "writer", c->writer);
+	begin(o, "concerns", "[");
+	for (size_t i = 0; i < ARRAY_SIZE(concern); i++) {
+		if (!(c->concerns >> i & 1))
+			continue;
+		comma(o);
+		escape_json(o, str_z(concern[i]));
+	}
+	buf_puts(o, "]}");
+}
+
+static void changes(struct buf *o, const struct rep *rep)
+{
+	begin(o, "changes", "{");
+	num(o, "total", rep->count[EV_CHANGE]);
+	begin(o, "folders", "[");
+	for (size_t i = 0; i < rep->ndir && i < rep->rows_max; i++) {
+		const struct dir_row *d = &rep->dir[i];
+
+		begin(o, NULL, "{");
+		text(o, "path", d->path);
+		num(o, "event", d->first_seq);
+		for (int op = 0; op < CH_KINDS; op++)
+			if (d->n[op])
+				num(o, change_word[op], d->n[op]);
+		buf_puts(o, "}");
+	}
+	buf_puts(o, "]");
+	num(o, "folders_total", rep->ndir);
+	begin(o, "rows", "[");
+	for (size_t i = 0; i < rep->nchange; i++)
+		one_change(o, &rep->change[i]);
+	buf_puts(o, "]");
+	begin(o, "concerns", "[");
+	for (size_t i = 0; i < rep->nconcern; i++)
+		one_change(o, &rep->concern[i]);
+	buf_puts(o, "]}");
+}
+
+static void starts(struct buf *o, const struct rep *rep)
+{
+	begin(o, "autostart", "[");
+	for (size_t i = 0; i < rep->nstart; i++) {
+		const struct start_row *s = &rep->start[i];
+
+		begin(o, NULL, "{");
+		num(o, "event", s->seq);
+		num(o, "run", s->run);
+		text(o, "op", s->op);
+		text(o, "class", s->class);
+		text(o, "place", s->place);
+		text(o, "name", s->name);
+		text(o, "command", s->command);
+		text(o, "program", s->program);
+		text(o, "technique", s->technique);
+		if (s->writer)
+			num(o, "writer", s->writer);
+		buf_puts(o, "}");
+	}
+	buf_puts(o, "]");
+}
+
+static void groups(struct buf *o, struct rep *rep, const char *k, const struct groups *gs)
+{
+	begin(o, k, "{");
+	num(o, "total", gs->total);
+	num(o, "groups", gs->n);
+	num(o, "in_further_groups", gs->lost);
+	begin(o, "rows", "[");
+	for (size_t i = 0; i < gs->n && i < rep->rows_max; i++) {
+		const struct group *g = &gs->g[i];
+		bool socket = g->kind == EV_SOCKET;
+
+		begin(o, NULL, "{");
+		num(o, "event", g->first_seq);
+		num(o, "times", g->n);
+		text(o, "kind", str_z(event_kind_def(g->kind)->name));
+		num(o, "run", g->run);
+		num(o, "proc", g->proc);
+		snum(o, "pid", g->pid);
+		text(o, "image", g->who);
+		text(o,
+		     socket		    ? "address"
+		     : g->kind == EV_SIGNAL ? "signal_name"
+					    : "call",
+		     g->what);
+		text(o, socket ? "protocol" : "category", g->how);
+		text(o, socket ? "family" : "target_image", g->where);
+		if (socket && g->port >= 0)
+			snum(o, "port", g->port);
+		if (g->kind == EV_SIGNAL)
+			snum(o, "signal", g->port);
+		text(o, socket ? "op" : "example", g->example);
+		text(o, "answer", g->answer);
+		text(o, "errno", g->errname);
+		text(o, "reason", g->reason);
+		num(o, "first_ns", g->first_t);
+		num(o, "last_ns", g->last_t);
+		buf_puts(o, "}");
+	}
+	buf_puts(o, "]}");
+}
+
+static void check(struct buf *o, const struct journal_head *h)
+{
+	begin(o, "check", "{");
+	num(o, "events", h->events);
+	num(o, "blocks", h->blocks);
+	text(o, "head", str_z(h->hash));
+	text(o, "key", str_z(h->key));
+	yes(o, "signed", h->is_signed);
+	yes(o, "cut", h->cut);
+	num(o, "unsealed", h->unsealed);
+	buf_puts(o, "}");
+}
+
+int report_json(struct rep *rep, struct buf *o, struct err *err)
+{
+	struct plain_rows moments;
+	int rc;
+
+	begin(o, NULL, "{");
+	num(o, "v", REPORT_JSON_VERSION);
+	text(o, "belljar", STR(BELLJAR_VERSION));
+	text(o, "box", str_z(rep->opts->title));
+	num(o, "run", rep->opts->run);
+	num(o, "rows_max", rep->rows_max);
+	yes(o, "everything_seen", all_seen(rep));
+	all_lines(o, "summary", &rep->summary);
+	figures(o, rep);
+	looks(o, rep);
+	runs(o, rep);
+	processes(o, rep);
+	find_moments(rep, &moments);
+	rc = events(o, rep, "moments", &moments, err);
+	free(moments.r);
+	if (rc)
+		return rc;
+	changes(o, rep);
+	starts(o, rep);
+	groups(o, rep, "out", &rep->out);
+	groups(o, rep, "listens", &rep->listens);
+	groups(o, rep, "local", &rep->local);
+	groups(o, rep, "walls", &rep->wall);
+	groups(o, rep, "signals", &rep->signals);
+	rc = events(o, rep, "gaps", &rep->gaps, err);
+	if (!rc)
+		rc = events(o, rep, "limits", &rep->limits, err);
+	if (!rc)
+		rc = events(o, rep, "mismatches", &rep->mismatches, err);
+	if (!rc)
+		rc = events(o, rep, "marks", &rep->marks, err);
+	if (rc)
+		return rc;
+	check(o, &rep->head);
+	buf_puts(o, "}\n");
+	return 0;
+}
