@@ -12,12 +12,6 @@
 
 /* The planted actions and what must be on record of them: planted.c, where it is built in. */
 int verify_planted(bool json, struct err *err);
-__attribute__((weak)) int verify_planted(bool json UNUSED, struct err *err)
-{
-	return err_set_exit(err, EXIT_INTERNAL, ENOSYS,
-			    "verify: check the recorder itself (this build lacks the test)");
-}
-
 static void put_json(struct buf *out, const char *name, const struct journal_verdict *v)
 {
 	buf_puts(out, "{\"v\":1,\"journal\":");
