@@ -118,7 +118,8 @@ struct autostart_entry {
 	struct str program;     /* resolved in the box, empty if not found */
 };
 
-/** autostart_between() - entries of the catalogue that differ, as changes_between() */
+/** autostart_between() - entries of the catalogue that differ, as changes_between(); an entry as
+ * before whose program differs is 'changed'. -E2BIG when there were more than could be told */
 int autostart_between(struct box *box, struct box_run *run, unsigned since,
 		      int (*fn)(void *ctx, const struct autostart_entry *e), void *ctx,
 		      struct err *err);
@@ -132,6 +133,7 @@ struct autostart_start {
 	const char *user;         /* who it would run as */
 	const char *cwd;          /* NULL: home */
 	const char *when;         /* boot, login, timer, desktop */
+	bool wait;                /* ends by itself; the next waits for it (ExecStartPre, oneshot) */
 };
 #define AUTOSTART_STARTS_MAX 256
 /**
