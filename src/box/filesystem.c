@@ -13,6 +13,7 @@
  * must be real directories, and what is written goes through openat2(RESOLVE_NO_MAGICLINKS) after
  * the host's descriptors are closed.
  */
+#include <dirent.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -589,18 +590,35 @@ int do_identity(struct setup *s, const struct step *st, struct err *err)
 	return rc ? err_set(err, rc, "box: write '%s' in the box", st->path) : 0;
 }
 
+/* The home as the base has it belongs to box root: hand it over, its first level too. */
+static void give_home(int home, uid_t uid, gid_t gid)
+{
+	int fd = openat(home, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!d && fd >= 0)
+		close(fd);
+	while (d && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			(void)!fchownat(dirfd(d), e->d_name, uid, gid, AT_SYMLINK_NOFOLLOW);
+	if (d)
+		closedir(d);
+	(void)!fchownat(home, "", uid, gid, AT_EMPTY_PATH);
+}
+
 int do_home(struct setup *s, const struct step *st, struct err *err)
 {
-	cleanup_close int fd =
-		open2(AT_FDCWD, st->path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
+	cleanup_close int fd = make_dirs(st->path, RESOLVE_NO_MAGICLINKS);
+	struct stat sb;
 
-	if (fd != -ENOENT)
+	/* what a program has made of it in an earlier run stays its own affair */
+	if (fd == -ENOTDIR || fd == -ELOOP)
 		return 0;
-	fd = make_dirs(st->path, RESOLVE_NO_MAGICLINKS);
 	if (fd < 0)
 		return err_set(err, fd, "box: make '%s' in the box", st->path);
-	if (s->plan->uid != s->plan->inner_uid &&
-	    fchownat(fd, "", s->plan->uid, s->plan->gid, AT_EMPTY_PATH))
-		return err_set(err, errno, "box: own '%s' in the box", st->path);
+	if (s->plan->uid != s->plan->inner_uid && !fstat(fd, &sb) &&
+	    sb.st_uid == s->plan->inner_uid)
+		give_home(fd, s->plan->uid, s->plan->gid);
 	return 0;
 }

@@ -170,7 +170,9 @@ static void plan_steps(struct box_plan *p, const struct box *box)
 
 	add(p, STEP_CLONE, NULL,
 	    "clone pid 1 into new user, mount, pid, net, ipc and uts namespaces; "
-	    "a cgroup with the limits where there is one");
+	    "%s",
+	    p->want_cgroup ? "a cgroup with the limits where one can be had"
+			   : "no cgroup: no limit was asked for");
 	add(p, STEP_QUIET, NULL,
 	    "close inherited descriptors, default signals, own name, "
 	    "die with the supervisor");
@@ -229,6 +231,7 @@ static int plan_limits(struct box_plan *p, const struct box_opts *opts, struct e
 	uint64_t machine = machine_memory();
 
 	*l = opts->limits;
+	p->want_cgroup = l->memory || l->pids || l->cpus > 0;
 	if (l->time < 0 || l->cpus < 0 || l->time > 1e9 || l->cpus > 1e6)
 		return err_set_exit(err, EXIT_USAGE, EINVAL, "box: a limit out of range");
 	if (!l->memory)

@@ -154,6 +154,7 @@ static int take_signals(struct box_run *run, struct err *err)
 static void remember(struct box_run *run, const struct box_plan *plan)
 {
 	run->limits_set = plan->limits;
+	run->want_cgroup = plan->want_cgroup;
 	run->tmpfs_layer = plan->tmpfs_layer;
 	run->as_user = plan->as_user;
 	run->emulates_root = plan->emulates_root;

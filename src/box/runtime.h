@@ -98,6 +98,7 @@ struct box_plan {
 	int nbinds;
 	struct plan_bind bind[BOX_BINDS_MAX];
 	struct box_limits limits; /* defaults filled in; time 0: none, cpus 0: none */
+	bool want_cgroup;	  /* the user asked for memory, processes or CPUs */
 	bool tmpfs_layer;
 	bool as_user; /* --user user */
 	bool emulates_root;
@@ -228,7 +229,7 @@ struct limits;
 struct box_run {
 	struct box *box;
 	struct box_limits limits_set;
-	bool tmpfs_layer, as_user, emulates_root;
+	bool want_cgroup, tmpfs_layer, as_user, emulates_root;
 	char *home;
 	char **env; /* default environment of programs */
 	pid_t pid1;
