@@ -140,6 +140,12 @@ static uint8_t *wait_place(struct journal *j, size_t n)
 	uint8_t *at = NULL;
 
 	while (!j->failed.code && !(at = spool_place(&j->spool, n, SPOOL_KEEP))) {
+		if (j->spool.code) {
+			err_set(&j->failed, j->spool.code, "journal: reserve disk for '%s'",
+				SPOOL_NAME);
+			put_gap(j, UINT64_MAX, 0, -1, "the record stops here: the disk is full", 0);
+			break;
+		}
 		j->urgent = true;
 		j->waiters++;
 		pthread_cond_signal(&j->work);

@@ -26,7 +26,7 @@
 #include "journal/schema.h"
 #include "journal/store.h"
 
-#define COPY_TRIES 5
+#define BUSY_MS 5000
 
 /* ---- SQLite ------------------------------------------------------------------------------- */
 
@@ -42,17 +42,29 @@ static int64_t number(struct sqlite3 *db, const char *sql, int64_t none)
 	return v;
 }
 
-/* Return: SQLite's code of the first real read, which opens all side files. */
-static int try_open(const char *path, const char *vfs, struct sqlite3 **ret)
-{
-	int rc = sqlite3_open_v2(path, ret, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, vfs);
+/** enum way - how SQLite is to open the file, from the usual to the last resort */
+enum way { WAY_SHARED, WAY_ALONE, WAY_AS_IT_IS, WAYS };
 
+/* Return: SQLite's code of the first real read, which opens all side files. */
+static int try_open(const char *path, enum way way, struct sqlite3 **ret)
+{
+	struct buf uri = { 0 };
+	int rc;
+
+	buf_puts(&uri, "file:");
+	for (const char *c = path; *c; c++)
+		buf_printf(&uri, strchr("%?#", *c) ? "%%%02x" : "%c", (unsigned char)*c);
+	buf_puts(&uri, way == WAY_AS_IT_IS ? "?immutable=1" : "?mode=ro");
+	rc = sqlite3_open_v2(buf_z(&uri), ret,
+			     SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI,
+			     way == WAY_ALONE ? "unix-none" : NULL);
+	buf_free(&uri);
 	if (rc != SQLITE_OK)
 		return rc;
 	sqlite3_extended_result_codes(*ret, 1);
-	sqlite3_busy_timeout(*ret, 5000);
+	sqlite3_busy_timeout(*ret, BUSY_MS);
 	db_harden(*ret);
-	if (vfs)
+	if (way == WAY_ALONE)
 		rc = sqlite3_exec(*ret, "PRAGMA locking_mode=EXCLUSIVE", NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(*ret,
@@ -61,19 +73,35 @@ static int try_open(const char *path, const char *vfs, struct sqlite3 **ret)
 	return rc;
 }
 
+static bool has_wal(const char *path)
+{
+	cleanup_free char *wal = xasprintf("%s-wal", path);
+	struct stat st;
+
+	return !stat(wal, &st) && st.st_size > 0;
+}
+
 /*
  * A WAL file needs a shared index beside it. Where that cannot be made (read-only media, somebody
  * else's folder), SQLite keeps the index in memory if nobody else may come: without locks, in
  * exclusive mode. A live writer always has made the index, so this is for files at rest.
+ *
+ * Killed while it changed the file to or from WAL mode, a writer leaves a rollback journal of one
+ * page, the header, which only a writer may play back. Both headers are right for what is there,
+ * so the file is read as it is.
  */
 static int open_db(const char *path, struct sqlite3 **ret, struct err *err)
 {
-	int rc = try_open(path, NULL, ret);
+	int rc = SQLITE_CANTOPEN;
 
-	if ((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY) {
+	for (int way = 0; way < WAYS; way++) {
+		if (way == WAY_AS_IT_IS && has_wal(path))
+			break;
 		sqlite3_close(*ret);
 		*ret = NULL;
-		rc = try_open(path, "unix-none", ret);
+		rc = try_open(path, (enum way)way, ret);
+		if ((rc & 0xff) != SQLITE_CANTOPEN && (rc & 0xff) != SQLITE_READONLY)
+			break;
 	}
 	return rc == SQLITE_OK ? 0 : db_fail(*ret, rc, "open the journal", err);
 }

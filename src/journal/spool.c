@@ -4,9 +4,10 @@
  *
  * Theory of operation
  *
- * The file is one page of header and a ring, allocated in full when made, so that a store into
- * the mapping can not fail for want of disk. Positions count bytes since the spool was made;
- * position p is at ring[p % SPOOL_RING]. Records lie between tail and head:
+ * The file is one page of header and a ring. Disk for the ring is reserved ahead of the first
+ * store into it, so that a store into the mapping can not fail for want of disk. Positions count
+ *bytes since the spool was made; position p is at ring[p % SPOOL_RING]. Records lie between tail
+ *and head:
  *
  *	u64 check; u32 length; bytes; zeros up to a multiple of 8
  *
@@ -130,36 +131,45 @@ static int open_locked(int dirfd, struct err *err)
 	}
 }
 
-/* All of the file's blocks, now: a store into the mapping has nowhere to report a full disk. */
-static int allocate(int fd, struct err *err)
+/*
+ * Blocks for the ring up to @upto, in steps: a store into the mapping has nowhere to report a full
+ * disk, so they are there before the first store; and a short run does not pay for a long one.
+ */
+static int reserve(struct spool *s, uint64_t upto)
 {
-	static const char zeros[65536];
+	uint64_t at = SPOOL_PAGE + s->reserved;
+
+	upto = (upto + SPOOL_STEP - 1) & ~(uint64_t)(SPOOL_STEP - 1);
+	upto = upto > SPOOL_RING ? SPOOL_RING : upto;
+	if (fallocate(s->fd, 0, 0, SPOOL_PAGE + (off_t)upto)) {
+		if (errno != EOPNOTSUPP)
+			return -errno;
+		/* read what is there and write it again: the ring may hold records */
+		while (at < SPOOL_PAGE + upto) {
+			char old[SPOOL_PAGE];
+			ssize_t k = pread(s->fd, old, sizeof(old), (off_t)at);
+
+			if (k == (ssize_t)sizeof(old))
+				k = pwrite(s->fd, old, sizeof(old), (off_t)at);
+			if (k <= 0)
+				return k ? -errno : -EIO;
+			at += (uint64_t)k;
+		}
+	}
+	s->reserved = upto;
+	return 0;
+}
+
+/* A copy-on-write file system needs new blocks for every store, unless it is told. */
+static void no_copy_on_write(int fd)
+{
 	struct statfs fs;
 	int flags;
 
-	/* a copy-on-write file system needs new blocks for every store, unless it is told */
 	if (!fstatfs(fd, &fs) && fs.f_type == BTRFS_MAGIC && !ioctl(fd, FS_IOC_GETFLAGS, &flags)) {
 		flags |= FS_NOCOW_FL;
 		(void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
 	}
-	if (!fallocate(fd, 0, 0, SPOOL_FILE_SIZE))
-		return 0;
-	if (errno != EOPNOTSUPP)
-		return err_set(err, errno, "journal: reserve %u bytes for '%s'", SPOOL_FILE_SIZE,
-			       SPOOL_NAME);
-	for (size_t at = 0; at < SPOOL_FILE_SIZE;) {
-		size_t n =
-			SPOOL_FILE_SIZE - at < sizeof(zeros) ? SPOOL_FILE_SIZE - at : sizeof(zeros);
-		ssize_t k = pwrite(fd, zeros, n, (off_t)at);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			return err_set(err, errno, "journal: reserve %u bytes for '%s'",
-				       SPOOL_FILE_SIZE, SPOOL_NAME);
-		at += (size_t)k;
-	}
-	return 0;
 }
 
 static int map(struct spool *s, struct err *err)
@@ -181,6 +191,8 @@ static int map(struct spool *s, struct err *err)
 	/* children of the supervisor, the program among them, must not have it */
 	(void)madvise(p, all, MADV_DONTFORK);
 	(void)madvise(p, all, MADV_DONTDUMP);
+	/* read-ahead would clear the whole ring at the first touch: a millisecond of start-up */
+	(void)madvise(p, all, MADV_RANDOM);
 	s->h = (struct spool_header *)p;
 	s->ring = p + SPOOL_PAGE;
 	return 0;
@@ -205,16 +217,17 @@ int spool_open(int dirfd, struct spool *ret, bool *ret_old, struct err *err)
 		return fd;
 	if (fstat(fd, &st))
 		return err_set(err, errno, "journal: look at '%s'", SPOOL_NAME);
+	s.fd = fd;
 	old = st.st_size >= SPOOL_FILE_SIZE;
 	if (!old) {
-		rc = allocate(fd, err);
+		no_copy_on_write(fd);
+		rc = ftruncate(fd, SPOOL_FILE_SIZE) ? -errno : reserve(&s, SPOOL_STEP);
 		if (rc) {
-			/* shorter than a spool: nothing can be in it */
+			/* shorter than a spool, or empty: nothing can be in it */
 			unlinkat(dirfd, SPOOL_NAME, 0);
-			return rc;
+			return err_set(err, rc, "journal: reserve disk for '%s'", SPOOL_NAME);
 		}
 	}
-	s.fd = fd;
 	rc = map(&s, err);
 	if (rc)
 		return rc;
@@ -281,11 +294,18 @@ uint64_t spool_tail(const struct spool *s)
 
 uint8_t *spool_place(struct spool *s, size_t n, size_t keep_free)
 {
-	uint64_t head = spool_head(s);
+	uint64_t head = spool_head(s), at = head % SPOOL_RING;
+	uint64_t end = at + record_size(n) + keep_free;
 
+	s->code = 0;
 	if (record_size(n) + keep_free > SPOOL_RING - (head - spool_tail(s)))
 		return NULL;
-	return s->ring + head % SPOOL_RING + SPOOL_RECORD_HEAD;
+	if (s->reserved < SPOOL_RING && end > s->reserved) {
+		s->code = reserve(s, end);
+		if (s->code)
+			return NULL;
+	}
+	return s->ring + at + SPOOL_RECORD_HEAD;
 }
 
 void spool_commit(struct spool *s, size_t n)

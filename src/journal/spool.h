@@ -8,7 +8,8 @@
 #include "base/base.h"
 
 #define SPOOL_NAME	  "journal.spool"
-#define SPOOL_RING	  (16u << 20) /* a power of two, and a multiple of the page size */
+#define SPOOL_RING	  (8u << 20) /* a power of two, above EVENT_MAX */
+#define SPOOL_STEP	  (1u << 20) /* disk that is reserved at once */
 #define SPOOL_PAGE	  4096
 #define SPOOL_ID_LEN	  16
 #define SPOOL_RECORD_HEAD 12 /* u64 check, u32 length */
@@ -19,6 +20,8 @@ struct spool_header;
 struct spool {
 	int fd;			  /* holds the lock */
 	struct spool_header *h;	  /* mapped first page */
+	uint64_t reserved;	  /* first bytes of the ring that have disk behind them */
+	int code;		  /* -errno of the last try to reserve more */
 	uint8_t *ring;		  /* mapped twice in a row, so that a record never wraps */
 	uint8_t id[SPOOL_ID_LEN]; /* the journal's */
 };
@@ -48,8 +51,9 @@ int spool_open(int dirfd, struct spool *ret, bool *ret_old, struct err *err);
 /** spool_close() - @remove: everything in it is in the journal */
 void spool_close(struct spool *s, int dirfd, bool remove);
 
-/** spool_place() - where a record of @n bytes is to be encoded, NULL while there is no room.
- * Only one thread at a time (the journal's lock) places and commits. */
+/** spool_place() - where a record of @n bytes is to be encoded; NULL while there is no room, or,
+ * with s->code set, because the disk is full. Only one thread at a time (the journal's lock) places
+ * and commits. */
 uint8_t *spool_place(struct spool *s, size_t n, size_t keep_free);
 /** spool_commit() - the record placed last is @n bytes long: from here on it survives the process
  */

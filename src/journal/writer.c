@@ -42,7 +42,7 @@ static bool gather(struct journal *j)
 	}
 	j->idle = false;
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += BLOCK_WAIT_NS;
+	until.tv_nsec += j->stored ? BLOCK_WAIT_NS : FIRST_WAIT_NS;
 	if (until.tv_nsec >= (long)NSEC_PER_SEC) {
 		until.tv_nsec -= (long)NSEC_PER_SEC;
 		until.tv_sec++;

@@ -10,9 +10,11 @@
 
 #include "journal/store.h"
 
+/* the first block early: what it costs once is then paid beside the box's start, not at the end */
+#define FIRST_WAIT_NS	 (2 * 1000 * 1000)
 #define BLOCK_WAIT_NS	 (100 * 1000 * 1000)
 #define SPOOL_KEEP	 1024 /* room for the GAP that tells of the end */
-#define URGENT_FILL	 (SPOOL_RING / 4)
+#define URGENT_FILL	 (256 << 10)
 #define EVENT_TEXT_TOTAL (EVENT_MAX - 1024) /* all TEXT of one event */
 
 struct journal {
