@@ -120,7 +120,7 @@ static int open_parent(struct import *x, const char *path, const char **ret_name
 {
 	const char *name = strrchr(path, '/');
 	cleanup_free char *parent = name ? xstrndup(path, (size_t)(name - path)) : xstrdup("");
-	int fd = dup(x->root);
+	int fd = fcntl(x->root, F_DUPFD_CLOEXEC, 0);
 	char *p = parent;
 
 	*ret_name = name ? name + 1 : path;
