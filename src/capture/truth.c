@@ -250,6 +250,7 @@ static int autostart_entry(void *ctx, const struct autostart_entry *e)
 	enum change_op op =
 		e->op == CHANGE_ADDED || e->op == CHANGE_REMOVED ? e->op : CHANGE_CHANGED;
 	cleanup_buf struct buf key = { 0 }, value = { 0 };
+	const struct tracked *w;
 	struct known *k;
 
 	add_field(&key, str_z(e->class->name));
@@ -259,6 +260,9 @@ static int autostart_entry(void *ctx, const struct autostart_entry *e)
 	add_field(&value, e->command);
 	add_field(&value, e->program);
 	known_put(&t->seen, key.p, key.n);
+	w = join_find(&t->join, e->place);
+	if (w && w->how == TOUCH_SETUP)
+		return 0;
 	k = known_get(t->history.autostart, key.p, key.n);
 	if (k && k->value_n == value.n && !memcmp(k->value, value.p, value.n))
 		return 0;

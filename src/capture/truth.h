@@ -80,8 +80,10 @@ void history_free(struct history *h);
  * before the layer comes back */
 void history_apply(struct history *h, struct changeset *set);
 
-/** history_is_ours() - made by belljar while no program ran: before the first run, between runs */
-bool history_is_ours(const struct history *h, const struct delta *d);
+/** history_is_copied() - copied in by belljar, or a folder above such a file */
+bool history_is_copied(const struct history *h, const struct delta *d);
+/** history_is_setup() - last changed while no program ran: before the first run, between runs */
+bool history_is_setup(const struct history *h, const struct delta *d);
 
 /** history_counts() - whether events of run @nr can explain a change that is recorded now: this
  * run, and those before it whose end (and so their changes) was never recorded */
@@ -89,7 +91,12 @@ bool history_counts(const struct history *h, uint32_t nr);
 
 /* ---- join --------------------------------------------------------------------------------- */
 
-enum touch_how { TOUCH_NONE, TOUCH_PROC, TOUCH_OURS };
+enum touch_how {
+	TOUCH_NONE,
+	TOUCH_PROC,
+	TOUCH_OURS,  /* belljar copied it in */
+	TOUCH_SETUP, /* belljar made it with the box, or while no program ran: no change of a run */
+};
 
 /** struct tracked - a changed path and the last call on record that touched it */
 struct tracked {

@@ -341,12 +341,15 @@ void history_apply(struct history *h, struct changeset *set)
 		back_again(set, p);
 }
 
-bool history_is_ours(const struct history *h, const struct delta *d)
+bool history_is_copied(const struct history *h, const struct delta *d)
+{
+	return known_get(h->copied, d->c.path.p, d->c.path.n) != NULL;
+}
+
+bool history_is_setup(const struct history *h, const struct delta *d)
 {
 	int64_t from = 0;
 
-	if (known_get(h->copied, d->c.path.p, d->c.path.n))
-		return true;
 	if (!d->ctime_ns)
 		return false;
 	for (size_t i = 0; i < h->nruns; i++) {

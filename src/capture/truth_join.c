@@ -423,8 +423,11 @@ static void conclude(struct join *j)
 		if (is_touched(t)) {
 			t->how = TOUCH_PROC;
 			t->proc = t->strong_seq ? t->strong_proc : t->weak_proc;
-		} else if (history_is_ours(j->h, t->d)) {
+		} else if (history_is_copied(j->h, t->d)) {
 			t->how = TOUCH_OURS;
+		} else if (history_is_setup(j->h, t->d)) {
+			t->how = TOUCH_SETUP;
+			t->d->gone = true;
 		}
 	}
 }

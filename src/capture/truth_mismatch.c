@@ -6,7 +6,8 @@
  *
  * truth-without-intent: a path of the layer differs, and no call of this run (nor of a run before
  * it on this layer that was cut off) explains it, by any of truth_join.c's ways; and belljar did
- * not make it itself (a file copied in; anything whose change time lies where no program ran).
+ * not make it itself (a file copied in; anything whose change time, which nothing in the box can
+ * set, lies where no program ran).
  *
  * intent-without-truth: a call to make a path that is not there at the end. Whether a call failed
  * is mostly unknown (what it answers is not recorded), and failing calls are daily bread: mkdir -p

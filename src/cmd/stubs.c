@@ -12,9 +12,3 @@ STUB(list) STUB(show) STUB(snapshot) STUB(rollback) STUB(remove) STUB(export) ST
 	STUB(changes) STUB(events) STUB(report) STUB(verify) STUB(doctor)
 
 #include "capture/capture.h"
-__attribute__((weak)) int truth_record(struct box *box UNUSED, struct box_run *run UNUSED,
-				       struct journal *j UNUSED, uint32_t nr UNUSED,
-				       struct err *err UNUSED)
-{
-	return 0;
-}

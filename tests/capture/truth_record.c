@@ -318,7 +318,7 @@ static void test_what_belljar_made_itself_is_process_zero(void **state)
 	finish(w);
 	record_is(w, 1,
 		  "added /home by 0\nadded /home/user by 0\nadded /home/user/setup.run by 0\n"
-		  "added /mountpoint by 0\nobject /home/user/setup.run kept 1\n");
+		  "object /home/user/setup.run kept 1\n");
 }
 
 /* ---- several runs on one layer -------------------------------------------------------------- */
