@@ -136,14 +136,16 @@ static int hash_rows(struct check *c, const struct block *b, struct err *err)
 		int rc;
 
 		if (!c->have || c->ev.seq > seq)
-			return bad(c, seq, "The journal was changed: event %llu was removed.",
+			return bad(c, b->first_seq,
+				   "The journal was changed: event %llu was removed.",
 				   (unsigned long long)seq);
 		if (c->ev.seq < seq)
-			return bad(c, seq, "The journal was changed: there are two events %llu.",
+			return bad(c, b->first_seq,
+				   "The journal was changed: there are two events %llu.",
 				   (unsigned long long)c->ev.seq);
 		n = event_encode(&c->ev, c->bytes + 4, EVENT_MAX);
 		if (n < 0)
-			return bad(c, seq,
+			return bad(c, b->first_seq,
 				   "The journal was changed: event %llu is one that "
 				   "cannot have been written.",
 				   (unsigned long long)seq);
