@@ -82,11 +82,13 @@ int session_begin(struct session_run *s, const struct session_opts *o, struct er
 	if (rc)
 		return rc;
 	keys = xasprintf("%s/key", s->home.path);
-	rc = journal_open(box_dirfd(s->box), keys, &s->journal, err);
-	if (!rc)
-		rc = box_plan_make(s->box, &o->box, &s->plan, err);
+	/* the box first: pid 1 is cloned while this process has one thread, and the journal has
+	 * a writer of its own */
+	rc = box_plan_make(s->box, &o->box, &s->plan, err);
 	if (!rc)
 		rc = box_start(s->box, s->plan, &s->run, err);
+	if (!rc)
+		rc = journal_open(box_dirfd(s->box), keys, &s->journal, err);
 	if (!rc)
 		rc = begin_record(s, o, err);
 	if (!rc)
