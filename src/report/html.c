@@ -1,10 +1,633 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * html.c - the report as one page
+ * html.c - the report as one page that loads nothing and runs nothing
+ *
+ * The policy in its head forbids every load and every script, so that even a mistake in an
+ * escaper could show a name wrongly but not make it act. Every line links to its event; the events
+ * that are linked to stand in a table at the end (all of them when they are few).
+ *
+ * Always true: words from our own sources go out as they are written; whatever else is put into
+ * the page goes through escape_html().
  */
-#include "report/model.h"
+#include "report/html.h"
 
-int report_html(struct rep *rep UNUSED, struct buf *out UNUSED, struct err *err)
+void html_name(struct buf *out, struct str s)
 {
-	return err_set(err, ENOSYS, "report: write a page");
+	struct str shown = clip(s, NAME_SHOWN_MAX);
+
+	buf_puts(out, "<code>");
+	escape_html(out, shown);
+	if (shown.n < s.n)
+		buf_printf(out, "… (+%zu bytes)", s.n - shown.n);
+	buf_puts(out, "</code>");
+}
+
+void html_ref(struct html *h, enum event_kind kind, uint64_t seq, uint64_t more)
+{
+	bool linked = h->all || h->nref < REPORT_REFS_MAX;
+
+	if (!seq || kind == EV_NONE)
+		return;
+	if (!h->all && linked) {
+		h->ref = vec_grow(h->ref, h->nref, &h->ref_cap, sizeof(*h->ref));
+		h->ref[h->nref++] = (struct html_ref){ seq, kind };
+	}
+	if (linked)
+		buf_printf(h->out, " <a class=\"ev\" href=\"#e%llu\" data-seq=\"%llu\">#%llu",
+			   (unsigned long long)seq, (unsigned long long)seq,
+			   (unsigned long long)seq);
+	else
+		buf_printf(h->out, " <span class=\"ev\">#%llu", (unsigned long long)seq);
+	if (more)
+		buf_printf(h->out, " +%llu", (unsigned long long)more);
+	buf_puts(h->out, linked ? "</a>" : "</span>");
+}
+
+void html_more(struct html *h, uint64_t shown, uint64_t total, const char *what)
+{
+	if (total <= shown)
+		return;
+	buf_puts(h->out, "<p class=\"more\">… and ");
+	put_number(h->out, total - shown);
+	buf_printf(h->out, " more %s</p>\n", what);
+}
+
+static void line(struct html *h, const struct line *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->p[i].what == PIECE_NAME)
+			html_name(h->out, l->p[i].s);
+		else
+			escape_html(h->out, l->p[i].s);
+	}
+	html_ref(h, l->kind, l->seq, l->more);
+}
+
+static void row(struct html *h, struct line *l)
+{
+	buf_puts(h->out, "<li>");
+	line(h, l);
+	buf_puts(h->out, "</li>\n");
+	free(l->p);
+}
+
+static void section(struct html *h, const char *id, const char *title)
+{
+	buf_printf(h->out, "<section aria-labelledby=\"h-%s\">\n<h2 id=\"h-%s\">%s</h2>\n", id, id,
+		   title);
+}
+
+static const struct {
+	const char *id, *title;
+} contents[] = {
+	{ "look", "Look at first" },
+	{ "runs", "Runs" },
+	{ "programs", "Programs that ran, and who started whom" },
+	{ "when", "What happened when" },
+	{ "disk", "What is different on disk" },
+	{ "starts", "What starts by itself" },
+	{ "out", "Attempts to get out" },
+	{ "walls", "Special powers and walls" },
+	{ "trust", "Users, set-id programs, trust" },
+	{ "gaps", "Gaps, limits, mismatches" },
+	{ "check", "How to check this record" },
+	{ "events-h", "Events" },
+};
+
+static void section_nr(struct html *h, size_t nr)
+{
+	section(h, contents[nr].id, contents[nr].title);
+}
+
+static void head(struct html *h)
+{
+	struct buf *o = h->out;
+	struct str title = str_z(h->rep->opts->title);
+
+	buf_puts(o, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+		    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+		    "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n"
+		    "<meta name=\"referrer\" content=\"no-referrer\">\n"
+		    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+		    "<meta name=\"generator\" content=\"belljar " BELLJAR_VERSION "\">\n<title>");
+	escape_html(o, clip(title, 200));
+	buf_puts(o, " — belljar report</title>\n<style>\n");
+	buf_puts(o, html_style);
+	buf_puts(o, "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#h-look\">Skip to what to "
+		    "look at first</a>\n<header>\n<p class=\"kicker\">Report of what a program did "
+		    "under glass</p>\n<h1>");
+	if (h->rep->procs.nrun) {
+		buf_puts(o, "What ");
+		html_name(o, clip(h->rep->procs.run[0].command, 160));
+		buf_puts(o, " did");
+	} else {
+		buf_puts(o, "An empty record");
+	}
+	buf_puts(o, "</h1>\n<p class=\"soft\">Box ");
+	html_name(o, title);
+	buf_puts(o, "</p>\n</header>\n<main>\n");
+}
+
+static void summary(struct html *h)
+{
+	const struct lines *s = &h->rep->summary;
+
+	buf_puts(h->out, "<section aria-label=\"Summary\">\n<div class=\"card lead\">\n");
+	for (size_t i = 0; i + 1 < s->n; i++) {
+		buf_puts(h->out, "<p>");
+		line(h, &s->l[i]);
+		buf_puts(h->out, "</p>\n");
+	}
+	if (s->n) {
+		buf_printf(h->out, "<p class=\"seal %s\">%s ", all_seen(h->rep) ? "good" : "bad",
+			   all_seen(h->rep) ? "✓" : "⚠");
+		line(h, &s->l[s->n - 1]);
+		buf_puts(h->out, "</p>\n");
+	}
+	buf_puts(h->out, "</div>\n");
+}
+
+static void figure(struct html *h, uint64_t n, const char *what, const char *class)
+{
+	buf_printf(h->out, "<li%s%s%s><b>", class && n ? " class=\"" : "", class && n ? class : "",
+		   class && n ? "\"" : "");
+	put_number(h->out, n);
+	buf_printf(h->out, "</b><span>%s</span></li>\n", what);
+}
+
+static void figures(struct html *h)
+{
+	const struct rep *rep = h->rep;
+
+	buf_puts(h->out, "<ul class=\"figures\" aria-label=\"Key figures\">\n");
+	figure(h, rep->nexecs, "programs started", NULL);
+	figure(h, rep->changes[CH_ADDED], "files added", NULL);
+	figure(h, rep->changes[CH_CHANGED] + rep->changes[CH_REMOVED], "files changed or removed",
+	       NULL);
+	figure(h, rep->starts_new, "start by themselves", "hot");
+	figure(h, rep->out.total, "attempts to get out", "hot");
+	figure(h, rep->refused, "calls refused", "hot");
+	figure(h, rep->gaps.total + rep->mismatches.total + rep->ncut, "gaps or mismatches",
+	       "alarm");
+	buf_puts(h->out, "</ul>\n</section>\n");
+}
+
+static void navigation(struct html *h)
+{
+	buf_puts(h->out, "<nav aria-label=\"Contents\" style=\"padding:0\">\n<ol>\n");
+	for (size_t i = 0; i < ARRAY_SIZE(contents); i++)
+		buf_printf(h->out, "<li><a href=\"#h-%s\">%s</a></li>\n", contents[i].id,
+			   contents[i].title);
+	buf_puts(h->out, "</ol>\n</nav>\n");
+}
+
+static void looks(struct html *h)
+{
+	const struct rep *rep = h->rep;
+
+	section_nr(h, 0);
+	if (!rep->nlook)
+		buf_puts(h->out, "<p class=\"none\">Nothing that stays, reaches out or pushes "
+				 "against the box.</p>\n");
+	for (size_t i = 0; i < rep->nlook; i++) {
+		const struct look *k = &rep->look[i];
+
+		buf_printf(h->out,
+			   "<article class=\"card look%s\" id=\"look-%s\">\n<h3>%s <span "
+			   "class=\"n\">(",
+			   strcmp(k->id, "unseen") ? "" : " alarm", k->id, k->title);
+		put_number(h->out, k->rows.total);
+		buf_puts(h->out, ")</span></h3>\n<ul>\n");
+		for (size_t r = 0; r < k->rows.n; r++) {
+			buf_puts(h->out, "<li>");
+			line(h, &k->rows.l[r]);
+			buf_puts(h->out, "</li>\n");
+		}
+		if (k->rows.total > k->rows.n) {
+			buf_puts(h->out, "<li class=\"more\">… and ");
+			put_number(h->out, k->rows.total - k->rows.n);
+			buf_puts(h->out, " more</li>\n");
+		}
+		buf_printf(h->out,
+			   "</ul>\n<dl>\n<dt>Why it matters</dt><dd>%s</dd>\n<dt>Can be "
+			   "harmless</dt><dd>%s</dd>\n</dl>\n</article>\n",
+			   k->why, k->innocent);
+	}
+	buf_puts(h->out, "</section>\n");
+}
+
+static void fact(struct html *h, const char *what, struct str s)
+{
+	if (!s.n)
+		return;
+	buf_printf(h->out, "<dt>%s</dt><dd>", what);
+	html_name(h->out, s);
+	buf_puts(h->out, "</dd>\n");
+}
+
+static void runs(struct html *h)
+{
+	const struct procs *ps = &h->rep->procs;
+
+	section_nr(h, 1);
+	for (size_t i = 0; i < ps->nrun && i < h->rep->rows_max; i++) {
+		const struct run_info *r = &ps->run[i];
+
+		buf_printf(h->out, "<div class=\"card\" data-run=\"%u\">\n<h3>Run %u: ", r->run,
+			   r->run);
+		html_name(h->out, clip(r->command, 200));
+		html_ref(h, EV_RUN_BEGIN, r->begin_seq, 0);
+		buf_puts(h->out, "</h3>\n<dl class=\"facts\">\n<dt>Began</dt><dd>");
+		put_day(h->out, r->wall);
+		buf_puts(h->out, "</dd>\n<dt>Outcome</dt><dd>It ");
+		outcome(h->out, r);
+		if (r->end_seq) {
+			buf_puts(h->out, " after ");
+			put_duration(h->out, r->t_end);
+			html_ref(h, EV_RUN_END, r->end_seq, 0);
+		}
+		buf_puts(h->out, "</dd>\n");
+		fact(h, "Folder", r->cwd);
+		fact(h, "Network", r->net);
+		fact(h, "Limits", r->limits);
+		fact(h, "User ids", r->idmap);
+		fact(h, "Host", r->host);
+		fact(h, "belljar", r->version);
+		buf_puts(h->out, "</dl>\n</div>\n");
+	}
+	html_more(h, h->rep->rows_max, ps->nrun, "runs");
+	buf_puts(h->out, "</section>\n");
+}
+
+static void event_cells(struct html *h, const struct event *ev)
+{
+	const struct run_info *run = procs_run(&h->rep->procs, ev->run);
+	char iso[CLOCK_ISO_MAX];
+
+	if (run && run->wall)
+		buf_printf(h->out, "<td class=\"t\" title=\"%s\">",
+			   clock_iso(run->wall + ev->t, iso));
+	else
+		buf_puts(h->out, "<td class=\"t\">");
+	if (h->rep->procs.nrun > 1)
+		buf_printf(h->out, "run %u, ", ev->run);
+	put_clock(h->out, ev->t);
+	buf_puts(h->out, " s</td><td class=\"w\">");
+	put_who(h->out, &h->rep->procs, ev->proc, ev->seq, escape_html);
+	buf_puts(h->out, "</td><td>");
+	event_words(h->out, ev, &h->rep->procs, html_name);
+}
+
+static int plain_table(struct html *h, const struct plain_rows *rows, const char *caption,
+		       struct err *err)
+{
+	if (!rows->n)
+		return 0;
+	buf_printf(
+		h->out,
+		"<div class=\"scroll\"><table>\n<caption class=\"soft\" "
+		"style=\"text-align:left\">%s</caption>\n<thead><tr><th scope=\"col\">Time</th>"
+		"<th scope=\"col\" class=\"w\">Who</th><th scope=\"col\">What</th></tr></thead>\n"
+		"<tbody>\n",
+		caption);
+	for (size_t i = 0; i < rows->n; i++) {
+		struct event ev;
+		int rc = source_fetch(&h->rep->src, rows->r[i].kind, rows->r[i].seq, &ev, err);
+
+		if (rc == -ENOENT)
+			continue;
+		if (rc)
+			return rc;
+		buf_puts(h->out, "<tr>");
+		event_cells(h, &ev);
+		html_ref(h, ev.kind, ev.seq, 0);
+		buf_puts(h->out, "</td></tr>\n");
+	}
+	buf_puts(h->out, "</tbody></table></div>\n");
+	html_more(h, rows->n, rows->total, "like these");
+	return 0;
+}
+
+static int moments(struct html *h, struct err *err)
+{
+	struct plain_rows rows;
+	int rc;
+
+	section_nr(h, 3);
+	html_charts(h);
+	find_moments(h->rep, &rows);
+	rows.total = rows.n;
+	rc = plain_table(h, &rows, "The first of each kind of thing, and every turning point", err);
+	free(rows.r);
+	buf_puts(h->out, "</section>\n");
+	return rc;
+}
+
+/* Rows of each folder, in a chain by the folder's number. */
+static void folder_rows(struct html *h, const uint32_t *first, const uint32_t *next, size_t dir)
+{
+	const struct rep *rep = h->rep;
+	uint64_t shown = 0;
+
+	buf_puts(h->out, "<ul class=\"rows\">\n");
+	for (uint32_t i = first[dir]; i; i = next[i - 1], shown++) {
+		struct line l = { 0 };
+
+		say_change(h->rep, &l, &rep->change[i - 1]);
+		row(h, &l);
+	}
+	if (shown < rep->dir[dir].total) {
+		buf_puts(h->out, "<li class=\"more\">… and ");
+		put_number(h->out, rep->dir[dir].total - shown);
+		buf_puts(h->out, " more here</li>\n");
+	}
+	buf_puts(h->out, "</ul>\n");
+}
+
+static void folders(struct html *h)
+{
+	const struct rep *rep = h->rep;
+	uint32_t *first = xcalloc(rep->ndir, sizeof(*first));
+	uint32_t *next = xcalloc(rep->nchange + 1, sizeof(*next));
+
+	for (size_t i = rep->nchange; i-- > 0;) {
+		uint32_t id = intern_find(&rep->dirs, dir_name(rep->change[i].path));
+
+		if (id == INTERN_NONE)
+			continue;
+		next[i] = first[id];
+		first[id] = (uint32_t)i + 1;
+	}
+	for (size_t d = 0; d < rep->ndir && d < rep->rows_max; d++) {
+		const struct dir_row *dir = &rep->dir[d];
+		const char *between = " — ";
+
+		buf_puts(h->out, dir->total <= 6 && rep->ndir <= 40
+					 ? "<details class=\"dir\" open><summary>"
+					 : "<details class=\"dir\"><summary>");
+		html_name(h->out, dir->path);
+		for (int op = 0; op < CH_KINDS; op++) {
+			if (!dir->n[op])
+				continue;
+			buf_puts(h->out, between);
+			put_number(h->out, dir->n[op]);
+			buf_printf(h->out, " %s",
+				   op == CH_META ? "with other permissions or owners"
+						 : change_word[op]);
+			between = ", ";
+		}
+		html_ref(h, EV_CHANGE, dir->first_seq, dir->total - 1);
+		buf_puts(h->out, "</summary>\n");
+		folder_rows(h, first, next, d);
+		buf_puts(h->out, "</details>\n");
+	}
+	free(first);
+	free(next);
+	html_more(h, h->rep->rows_max, rep->ndir, "folders");
+	html_more(h, 0, rep->dirs_lost, "changes in further folders");
+}
+
+static void disk(struct html *h)
+{
+	section_nr(h, 4);
+	if (h->rep->ndir)
+		folders(h);
+	else
+		buf_puts(h->out, "<p class=\"none\">Nothing.</p>\n");
+	buf_puts(h->out, "</section>\n");
+}
+
+static void starts(struct html *h)
+{
+	const struct rep *rep = h->rep;
+
+	section_nr(h, 5);
+	if (!rep->nstart)
+		buf_puts(h->out, "<p class=\"none\">Nothing was added, changed or removed.</p>\n");
+	else
+		buf_puts(h->out, "<ul class=\"rows\">\n");
+	for (size_t i = 0; i < rep->nstart; i++) {
+		struct line l = { 0 };
+
+		say_start(h->rep, &l, &rep->start[i]);
+		row(h, &l);
+	}
+	if (rep->nstart)
+		buf_puts(h->out, "</ul>\n");
+	html_more(h, rep->nstart, rep->starts, "entries");
+	buf_puts(h->out, "</section>\n");
+}
+
+static void groups(struct html *h, const char *title, const struct groups *gs, const char *none)
+{
+	size_t n = gs->n < h->rep->rows_max ? gs->n : h->rep->rows_max;
+
+	if (title && gs->n)
+		buf_printf(h->out, "<h3>%s</h3>\n", title);
+	if (!gs->n && none)
+		buf_printf(h->out, "<p class=\"none\">%s</p>\n", none);
+	if (!gs->n)
+		return;
+	buf_puts(h->out, "<ul class=\"rows\">\n");
+	for (size_t i = 0; i < n; i++) {
+		struct line l = { 0 };
+
+		say_group(h->rep, &l, &gs->g[i]);
+		row(h, &l);
+	}
+	buf_puts(h->out, "</ul>\n");
+	html_more(h, n, gs->n, "groups");
+	html_more(h, 0, gs->lost, "in further groups");
+}
+
+static void outside(struct html *h)
+{
+	section_nr(h, 6);
+	groups(h, NULL, &h->rep->out, "None.");
+	groups(h, "Programs that wait for connections", &h->rep->listens, NULL);
+	groups(h, "Connections that stayed in the box", &h->rep->local, NULL);
+	buf_puts(h->out, "</section>\n");
+	section_nr(h, 7);
+	groups(h, NULL, &h->rep->wall, "Nothing asked for any.");
+	groups(h, "Signals to other processes", &h->rep->signals, NULL);
+	buf_puts(h->out, "</section>\n");
+}
+
+static void trust(struct html *h)
+{
+	const struct rep *rep = h->rep;
+
+	section_nr(h, 8);
+	if (!rep->nconcern)
+		buf_puts(h->out, "<p class=\"none\">Nothing of that sort was touched.</p>\n");
+	else
+		buf_puts(h->out, "<ul class=\"rows\">\n");
+	for (size_t i = 0; i < rep->nconcern; i++) {
+		struct line l = { 0 };
+
+		say_change(h->rep, &l, &rep->concern[i]);
+		row(h, &l);
+	}
+	if (rep->nconcern)
+		buf_puts(h->out, "</ul>\n");
+	if (rep->nconcern >= rep->rows_max)
+		buf_puts(h->out, "<p class=\"more\">… and perhaps more</p>\n");
+	buf_puts(h->out, "</section>\n");
+}
+
+static int gaps(struct html *h, struct err *err)
+{
+	const struct rep *rep = h->rep;
+	int rc;
+
+	section_nr(h, 9);
+	if (all_seen(rep) && !rep->limits.total)
+		buf_puts(h->out, "<p class=\"none\">None.</p>\n");
+	for (size_t i = 0; i < rep->procs.nrun; i++)
+		if (!rep->procs.run[i].end_seq)
+			buf_printf(h->out, "<p>Run %u has no end on record: it was cut off.</p>\n",
+				   rep->procs.run[i].run);
+	if (rep->objects_lost) {
+		buf_puts(h->out, "<p>Of ");
+		put_count(h->out, rep->objects_lost, "program", "programs");
+		buf_puts(h->out, " only the hash was kept, the bytes were over the limit.</p>\n");
+	}
+	rc = plain_table(h, &rep->gaps, "Gaps: not seen", err);
+	if (!rc)
+		rc = plain_table(h, &rep->limits, "Limits that were reached", err);
+	if (!rc)
+		rc = plain_table(h, &rep->mismatches, "Mismatches: record and disk disagree", err);
+	buf_puts(h->out, "</section>\n");
+	return rc;
+}
+
+static void check(struct html *h)
+{
+	const struct journal_head *j = &h->rep->head;
+
+	section_nr(h, 10);
+	buf_puts(h->out, "<p>All events are chained by their hashes, and the end of the chain is "
+			 "signed. Whoever has the journal can check that nothing in it was changed "
+			 "since:</p>\n<pre>belljar verify ");
+	escape_html(h->out, clip(str_z(h->rep->opts->title), 200));
+	buf_puts(h->out, "</pre>\n<dl class=\"facts\">\n<dt>Sealed events</dt><dd>");
+	put_number(h->out, j->events);
+	buf_puts(h->out, ", in ");
+	put_count(h->out, j->blocks, "block", "blocks");
+	buf_puts(h->out, "</dd>\n");
+	fact(h, "Chain head", str_z(j->hash));
+	fact(h, "Public key", str_z(j->key));
+	buf_printf(h->out, "<dt>Signed</dt><dd>%s</dd>\n",
+		   j->is_signed ? "yes (Ed25519)" : "<span class=\"tag bad\">NO</span>");
+	if (j->unsealed) {
+		buf_puts(h->out, "<dt>Not sealed</dt><dd>");
+		put_count(h->out, j->unsealed, "event", "events");
+		buf_puts(h->out, " at the end: nothing vouches for them</dd>\n");
+	}
+	buf_puts(h->out, "</dl>\n</section>\n");
+}
+
+/* ---- the events that the page links to ---------------------------------------------------- */
+
+static int event_row(void *ctx, const struct event *ev)
+{
+	struct html *h = ctx;
+	const struct kind_def *k = event_kind_def(ev->kind);
+
+	buf_printf(h->out,
+		   "<tr id=\"e%llu\" data-kind=\"%s\" data-run=\"%u\" data-t=\"%llu\" "
+		   "data-proc=\"%u\"><td class=\"num\">#%llu</td>",
+		   (unsigned long long)ev->seq, k ? k->name : "", ev->run,
+		   (unsigned long long)ev->t, ev->proc, (unsigned long long)ev->seq);
+	event_cells(h, ev);
+	buf_puts(h->out, "</td></tr>\n");
+	return 0;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+	const struct html_ref *x = a, *y = b;
+
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+static int linked_rows(struct html *h, struct err *err)
+{
+	uint64_t last = 0;
+
+	if (h->nref)
+		qsort(h->ref, h->nref, sizeof(*h->ref), by_seq);
+	for (size_t i = 0; i < h->nref; i++) {
+		struct event ev;
+		int rc;
+
+		if (h->ref[i].seq == last)
+			continue;
+		last = h->ref[i].seq;
+		rc = source_fetch(&h->rep->src, h->ref[i].kind, last, &ev, err);
+		if (rc && rc != -ENOENT)
+			return rc;
+		if (!rc)
+			event_row(h, &ev);
+	}
+	return 0;
+}
+
+static int events(struct html *h, struct err *err)
+{
+	struct journal_filter f = { .run = h->rep->opts->run };
+	int rc;
+
+	section_nr(h, 11);
+	buf_puts(h->out, "<p class=\"soft\">");
+	if (h->all) {
+		buf_puts(h->out, "All ");
+		put_number(h->out, h->rep->events);
+		buf_puts(h->out, " events of the record.");
+	} else {
+		buf_puts(h->out, "Of the ");
+		put_number(h->out, h->rep->events);
+		buf_puts(h->out, " events of the record, these are the ones that this page refers "
+				 "to. <code>belljar events</code> shows all.");
+	}
+	buf_puts(h->out,
+		 "</p>\n<div class=\"scroll\"><table id=\"events\">\n<thead><tr>"
+		 "<th scope=\"col\">Number</th><th scope=\"col\">Time</th><th scope=\"col\" "
+		 "class=\"w\">Who</th><th scope=\"col\">What</th></tr></thead>\n<tbody>\n");
+	rc = h->all ? journal_read(h->rep->src.r, &f, event_row, h, err) : linked_rows(h, err);
+	buf_puts(h->out, "</tbody></table></div>\n</section>\n");
+	return rc;
+}
+
+int report_html(struct rep *rep, struct buf *out, struct err *err)
+{
+	struct html h = { .rep = rep, .out = out, .all = rep->events <= REPORT_EVENTS_FULL };
+	int rc;
+
+	head(&h);
+	summary(&h);
+	figures(&h);
+	navigation(&h);
+	looks(&h);
+	runs(&h);
+	section_nr(&h, 2);
+	html_tree(&h);
+	buf_puts(out, "</section>\n");
+	rc = moments(&h, err);
+	if (!rc) {
+		disk(&h);
+		starts(&h);
+		outside(&h);
+		trust(&h);
+		rc = gaps(&h, err);
+	}
+	if (!rc) {
+		check(&h);
+		rc = events(&h, err);
+	}
+	buf_puts(out, "</main>\n<footer>Made by belljar " BELLJAR_VERSION " from the record alone. "
+		      "This page loads nothing and runs nothing. It says what was seen; what it "
+		      "means is for people to judge.</footer>\n</body>\n</html>\n");
+	free(h.ref);
+	return rc;
 }

@@ -117,7 +117,7 @@ struct run_info {
 	uint32_t run;
 	uint64_t begin_seq, end_seq; /* 0: not on record */
 	uint64_t wall, wall_end, t_end;
-	uint64_t t_main;             /* when the program that was asked for ended; 0 unknown */
+	uint64_t t_main; /* when the program that was asked for ended; 0 unknown */
 	struct str command, cwd, host, idmap, net, limits, version;
 	bool has_status;
 	int64_t status, signal, left;
@@ -138,7 +138,7 @@ struct proc {
 	int64_t pid;
 	uint64_t fork_seq, exit_seq, first_seq; /* 0: not on record */
 	uint64_t t0, t1;
-	bool ended, killed;                     /* killed: another process sent it SIGKILL */
+	bool ended, killed; /* killed: another process sent it SIGKILL */
 	int64_t status, signal;
 	struct str cause;
 	uint32_t exec_first, exec_last;	     /* index + 1 */
