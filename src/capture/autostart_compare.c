@@ -189,6 +189,20 @@ static void put_folded(struct as_list *out, const struct as_fs *fs, const struct
 	put(out, fs, &one, op);
 }
 
+/* A new user's copy of a file that the base has in /etc/skel is nobody's doing. */
+static bool copied_from_skel(const struct as_fs *now, const struct as_fs *base, const char *path)
+{
+	cleanup_free char *a = NULL, *b = NULL;
+	char skel[AS_PATH_MAX];
+	size_t an, bn;
+
+	if (snprintf(skel, sizeof(skel), "/etc/skel/%s", strrchr(path, '/') + 1) >=
+	    (int)sizeof(skel))
+		return false;
+	return !as_slurp(base, skel, &b, &bn) && !as_slurp(now, path, &a, &an) && an == bn &&
+	       an < AS_FILE_MAX && !memcmp(a, b, an);
+}
+
 static void compare_file(const struct as_fs *now, const struct as_fs *base,
 			 const struct as_place *place, const char *path, struct as_list *out)
 {
@@ -206,6 +220,8 @@ static void compare_file(const struct as_fs *now, const struct as_fs *base,
 	was = old.n;
 	is = new.n;
 	if ((flags & AS_F_IN_BOTH) && !(was && is))
+		goto done;
+	if (place->parser == AS_P_SHELL && !was && copied_from_skel(now, base, path))
 		goto done;
 	cancel(&old, &new);
 	if ((flags & AS_F_FOLD) && was != is && old.n + new.n >= FOLD_MIN) {

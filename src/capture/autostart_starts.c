@@ -306,6 +306,7 @@ static void cron_start(struct as_boot *b, struct cron *c, struct str schedule, c
 	struct as_start *s;
 	int nenv = 0;
 
+	schedule = as_trim(schedule);
 	snprintf(name, sizeof(name), "%.*s", (int)(schedule.n > 190 ? 190 : schedule.n),
 		 schedule.p);
 	s = as_boot_add(b, c->class, c->path, name, c->at_boot ? "boot" : "timer");

@@ -40,6 +40,21 @@
 	"  belljar run ./setup.run\n"                                                              \
 	"  belljar run -b tax --copy setup.deb -- sh -c 'dpkg -i ~/setup.deb'\n"
 
+#define HELP_RESTART                                                                               \
+	"options:\n"                                                                               \
+	"  --wait DURATION     how long what was started may run (10s); ends earlier when\n"       \
+	"                      all has ended\n"                                                    \
+	"  --stay              until all has ended, or Ctrl-C\n"                                   \
+	"  --time DURATION     limit of the whole run; then exit status 124\n"                     \
+	"  -q, --quiet         only the list of what was started\n"                                \
+	"\n"                                                                                       \
+	"Starts what a boot and a login would start, of what programs in the box put there:\n"     \
+	"systemd units, init scripts, rc.local, cron, at, login shells, desktop entries.\n"        \
+	"A box in which a program runs is refused (status 112): end that run first.\n"             \
+	"\n"                                                                                       \
+	"  belljar restart tax\n"                                                                  \
+	"  belljar restart tax --stay --time 1h\n"
+
 #define HELP_EVENTS                                                                                \
 	"NAME is a box, or the path of a journal.db.\n"                                           \
 	"\n"                                                                                      \

@@ -10,8 +10,8 @@
 static const struct subcommand subcommands[] = {
 	{ "run", "[-b NAME] [OPTION…] [--] PROGRAM [ARG…]", "run a program in a box and record it",
 	  HELP_RUN, cmd_run },
-	{ "restart", "NAME",
-	  "end everything in a box, then start what its own autostart entries name", "",
+	{ "restart", "NAME [OPTION…]",
+	  "end everything in a box, then start what its own autostart entries name", HELP_RESTART,
 	  cmd_restart },
 	{ "list", "[--json]", "list the boxes", "", cmd_list },
 	{ "show", "NAME [--json]", "what a box is: identity, layers, snapshots, runs", "",

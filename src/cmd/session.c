@@ -132,6 +132,8 @@ static int happened(struct session_run *s, const struct box_event *e, int id, pi
 {
 	switch (e->what) {
 	case BOX_PROGRAM_EXIT:
+		if (s->on_exit)
+			s->on_exit(s->on_exit_ctx, e->id, e->status);
 		if (e->id != id)
 			return 0;
 		*ret_status = e->status;

@@ -35,6 +35,9 @@ struct session_run {
 	int left;                  /* processes that session_end had to end */
 	const char *reason;        /* exit, time-limit, memory-limit, disk-limit, interrupted, record-failed */
 	int signal;                /* that interrupted us */
+	/* told of every spawn that ends while session_wait() waits; set after session_begin() */
+	void (*on_exit)(void *ctx, int id, int status);
+	void *on_exit_ctx;
 };
 
 /** session_open() - home and box only, for --dry-run and for what needs no run */
