@@ -9,6 +9,6 @@
 STUB(run)
 STUB(restart)
 STUB(list) STUB(show) STUB(snapshot) STUB(rollback) STUB(remove) STUB(export) STUB(import)
-	STUB(changes) STUB(events) STUB(report) STUB(verify) STUB(doctor)
+	STUB(events) STUB(report) STUB(verify) STUB(doctor)
 
 #include "capture/capture.h"
