@@ -37,6 +37,11 @@ static const struct {
 	{ AF_QIPCRTR, "qipcrtr" },
 };
 
+static bool own_family(int family)
+{
+	return family == AF_UNIX || family == AF_INET || family == AF_INET6 || family == AF_NETLINK;
+}
+
 static const char *family_name(int family, char scratch[16])
 {
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
@@ -274,14 +279,23 @@ void decode_listen(struct held *h)
 
 void decode_socket(struct held *h)
 {
+	bool foreign = !own_family((int)h->a[0]);
+	bool raw = ((int)h->a[1] & 0xf) == SOCK_RAW;
 	char scratch[16];
 	struct event ev =
 		socket_event(h, "socket", family_name((int)h->a[0], scratch),
 			     protocol_name((int)h->a[0], (int)h->a[1] & 0xf, (int)h->a[2]));
 
-	ev.v[EV_AT(SOCKET, ANSWER)] = V_Z("refused");
-	ev.v[EV_AT(SOCKET, REASON)] = V_Z("this family of sockets does not end at the box's walls");
-	answer_error(h, EAFNOSUPPORT);
+	if (foreign) {
+		ev.v[EV_AT(SOCKET, REASON)] =
+			V_Z("this family of sockets does not end at the box's walls");
+		answer_error(h, EAFNOSUPPORT);
+	} else if (raw && h->a[0] != AF_NETLINK) {
+		ev.v[EV_AT(SOCKET, REASON)] =
+			V_Z("raw sockets need a privilege that the box lacks");
+		answer_error(h, EPERM);
+	}
+	ev.v[EV_AT(SOCKET, ANSWER)] = V_Z(h->answer.what == ANSWER_ERROR ? "refused" : "local");
 	recorder_append(h->rec, &ev);
 }
 
@@ -307,8 +321,7 @@ void decode_socketcall(struct held *h)
 	if (nr >= ARRAY_SIZE(sub) || !sub[nr].decode ||
 	    target_read(h->tid, h->a[1], args, 4 * (size_t)sub[nr].nargs))
 		return;
-	if (sub[nr].id == CALL_socket && (args[0] == AF_UNIX || args[0] == AF_INET ||
-					  args[0] == AF_INET6 || args[0] == AF_NETLINK))
+	if (sub[nr].id == CALL_socket && own_family((int)args[0]) && (args[1] & 0xf) != SOCK_RAW)
 		return;
 	for (int i = 0; i < sub[nr].nargs; i++)
 		h->a[i] = args[i];

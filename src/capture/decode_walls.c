@@ -5,6 +5,7 @@
  * The calls of one category are refused with one error and one reason, whatever the kernel would
  * have said: that keeps the answer independent of kernel versions, and the record readable.
  */
+#include <sched.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/timex.h>
@@ -44,6 +45,31 @@ void decode_wall(struct held *h)
 	}
 	attempt(h, walls[w].category, h->text, "refused", walls[w].error, walls[w].reason);
 	answer_error(h, walls[w].error);
+}
+
+/* clone3(2) keeps its flags in memory, where they can be swapped after a look: nobody gets it. libc
+ * falls back to clone. On record is who asked for namespaces. */
+void decode_clone3(struct held *h)
+{
+	uint64_t flags = 0;
+
+	answer_error(h, ENOSYS);
+	if (target_read(h->tid, h->a[0], &flags, sizeof(flags)) || !(flags & NEW_NAMESPACES))
+		return;
+	snprintf(h->text, sizeof(h->text), "flags %#llx", (unsigned long long)flags);
+	attempt(h, "namespace", h->text, "refused", ENOSYS, walls[WALL_NAMESPACE].reason);
+}
+
+/* A call of the x32 ABI: no program of Debian's makes one, a way around filters is one use. */
+void decode_foreign(struct held *h)
+{
+	static const struct call x32 = { .name = "x32" };
+
+	h->call = &x32;
+	snprintf(h->text, sizeof(h->text), "call %d", (int)((uint32_t)h->n->data.nr & ~X32_BIT));
+	attempt(h, "kernel", h->text, "refused", ENOSYS,
+		"calls of another kind of program are not served");
+	answer_error(h, ENOSYS);
 }
 
 void decode_chroot(struct held *h)

@@ -164,6 +164,7 @@ static int open_script(struct recorder *rec, const struct proc *p, const struct 
 	} else {
 		strcpy(path, given);
 	}
+	tidy_path(path);
 	fd = open_in_box(rec, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) ||
 	    (st.st_dev == image->st_dev && st.st_ino == image->st_ino))

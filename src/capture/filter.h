@@ -6,10 +6,27 @@
 #define BELLJAR_CAPTURE_FILTER_H
 
 #include <linux/filter.h>
+#include <sched.h>
 
 #include "base/base.h"
 
-enum call_test { TEST_ALWAYS, TEST_WRITES, TEST_NONZERO, TEST_FLAGS, TEST_ONEOF, TEST_NOTIN, TEST_OWNER };
+/* flags of clone(2) and unshare(2) */
+#define NEW_NAMESPACES                                                                             \
+	(CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
+	 CLONE_NEWCGROUP | 0x80 /* CLONE_NEWTIME */)
+
+#define X32_BIT 0x40000000u /* __X32_SYSCALL_BIT of asm/unistd.h */
+
+enum call_test {
+	TEST_ALWAYS,
+	TEST_WRITES,
+	TEST_NONZERO,
+	TEST_FLAGS,
+	TEST_ONEOF,
+	TEST_NOTIN,
+	TEST_SOCKET,
+	TEST_OWNER
+};
 
 /** enum wall_category - detail of the calls that are always refused */
 enum wall_category {
@@ -38,9 +55,6 @@ enum id_call {
 	ID_SETGROUPS,
 	ID_CALLS,
 };
-
-/** enum call_set - detail of NOTIN rows: the values that pass without being held */
-enum call_set { SET_FAMILIES, SET_PERSONA };
 
 enum call_id {
 #define CALL(nr64, nr32, name, decoder, test, arg, detail) CALL_##name,
@@ -73,8 +87,7 @@ enum call_id call_find(uint32_t arch, int nr);
  * Own emitter: libseccomp takes 1.2 ms to make such a program, half of what the whole start-up of
  * a box may take; and "any of these bits" cannot be said as one of its rules.
  *
- * x32 calls and io_uring's other entries get ENOSYS, clone3 too (its flags are in memory, where
- * they can be swapped after the check; libc falls back to clone), other architectures are killed.
+ * x32 calls are held as well (nobody's libc makes them); other architectures are killed.
  *
  * Return: number of instructions.
  */

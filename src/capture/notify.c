@@ -78,15 +78,16 @@ static void handle(struct held *h, const struct seccomp_notif *n)
 	h->tid = (pid_t)n->pid;
 	h->ia32 = n->data.arch != AUDIT_ARCH_X86_64;
 	h->answer = (struct answer){ ANSWER_GO_ON, 0 };
+	for (int i = 0; i < 6; i++)
+		h->a[i] = h->ia32 ? (uint32_t)n->data.args[i] : n->data.args[i];
+	if (!identify(h))
+		return;
 	if (id == CALLS) {
-		answer_error(h, ENOSYS);
+		decode_foreign(h);
 		return;
 	}
 	h->call = call_row(id);
-	for (int i = 0; i < 6; i++)
-		h->a[i] = h->ia32 ? (uint32_t)n->data.args[i] : n->data.args[i];
-	if (identify(h))
-		decoders[id](h);
+	decoders[id](h);
 }
 
 void *notify_thread(void *arg)

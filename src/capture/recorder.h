@@ -153,7 +153,7 @@ decoder decode_open, decode_openat, decode_openat2, decode_creat, decode_mkdir, 
 decoder decode_kill, decode_pidfd_kill;
 decoder decode_socket, decode_connect, decode_listen, decode_sendto, decode_sendmsg,
 	decode_sendmmsg, decode_socketcall;
-decoder decode_setid, decode_capset, decode_wall, decode_chroot, decode_ptrace, decode_vm_write,
+decoder decode_setid, decode_capset, decode_wall, decode_chroot, decode_ptrace, decode_clone3, decode_foreign, decode_vm_write,
 	decode_adjtime, decode_personality;
 
 /** answer_error() - the call fails with @error and is not carried out */
@@ -193,6 +193,8 @@ int target_path(const struct held *h, int dirfd, uint64_t addr, char *out);
 int target_fd_path(const struct held *h, int fd, char *out);
 /** target_fd() - our own duplicate of a task's descriptor (pidfd_getfd). Return: fd or -errno */
 int target_fd(const struct held *h, int fd);
+/** tidy_path() - in place: "/a//b/./c/" → "/a/b/c"; ".." stays, what it means depends on links */
+void tidy_path(char *path);
 /** existed() - whether @path is there now, in the box's view: 1, 0, or -1 unknown */
 int existed(const struct held *h, const char *path);
 /** open_in_box() - open a path as the box sees it, links resolved inside it. Return: fd or -errno */

@@ -77,8 +77,7 @@ static ssize_t proc_link(pid_t tid, const char *what, int fd, char *out, size_t 
 	return n;
 }
 
-/* "/a//b/./c/" → "/a/b/c"; ".." stays: what it means depends on symbolic links. */
-static void tidy(char *path)
+void tidy_path(char *path)
 {
 	char *o = path;
 
@@ -164,7 +163,7 @@ int target_path(const struct held *h, int dirfd, uint64_t addr, char *out)
 	}
 	memcpy(out + at, path, n + 1);
 	if (!is_tidy(out, at + n))
-		tidy(out);
+		tidy_path(out);
 	if (out[1] == 'p' || out[1] == 'd')
 		follow_fd(h, out);
 	return rc;

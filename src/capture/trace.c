@@ -44,7 +44,7 @@ static void go_on(pid_t tid, int sig)
 }
 
 static void process_event(struct recorder *rec, const struct proc *p, const char *op,
-			  uint32_t parent, int status)
+			  uint32_t parent, const char *cause, int status)
 {
 	struct event ev = { .kind = EV_PROCESS, .proc = p->key };
 
@@ -52,6 +52,7 @@ static void process_event(struct recorder *rec, const struct proc *p, const char
 	ev.v[EV_AT(PROCESS, PID)] = V_INT(p->inner);
 	if (parent)
 		ev.v[EV_AT(PROCESS, PARENT)] = V_INT(parent);
+	ev.v[EV_AT(PROCESS, CAUSE)] = V_Z(cause);
 	if (!strcmp(op, "exit")) {
 		if (WIFEXITED(status))
 			ev.v[EV_AT(PROCESS, STATUS)] = V_INT(WEXITSTATUS(status));
@@ -97,7 +98,7 @@ static void born(struct tracer *t, pid_t parent_tid, pid_t tid, bool may_be_thre
 	}
 	pthread_mutex_unlock(&rec->lock);
 	if (!thread)
-		process_event(rec, &copy, "fork", by, 0);
+		process_event(rec, &copy, "fork", by, NULL, 0);
 	HASH_FIND_INT(t->early, &tid, e);
 	if (e) {
 		HASH_DEL(t->early, e);
@@ -144,7 +145,7 @@ static void ended(struct tracer *t, pid_t tid, int status)
 	proctab_drop(rec->procs, tid);
 	pthread_mutex_unlock(&rec->lock);
 	if (copy.key)
-		process_event(rec, &copy, "exit", 0, status);
+		process_event(rec, &copy, "exit", 0, NULL, status);
 	HASH_FIND_INT(t->early, &tid, e);
 	if (e) {
 		HASH_DEL(t->early, e);
@@ -276,7 +277,7 @@ static void attach(struct tracer *t)
 		p->inner = pid_in_box(rec->pidns, s->program);
 		copy = *p;
 		pthread_mutex_unlock(&rec->lock);
-		process_event(rec, &copy, "fork", 0, 0);
+		process_event(rec, &copy, "fork", 0, s->cause, 0);
 	}
 	pthread_mutex_lock(&s->lock);
 	s->attach_rc = rc;

@@ -38,7 +38,7 @@ static void test_paths_are_tidied_without_changing_what_they_name(void **state)
 
 		strcpy(p, table[i][0]);
 		if (!is_tidy(p, strlen(p)))
-			tidy(p);
+			tidy_path(p);
 		assert_string_equal(p, table[i][1]);
 	}
 }
