@@ -60,6 +60,7 @@ static const struct rule rules[] = {
 	 */
 	{ "var/lib/dpkg/lock*", FILES, ACT_EMPTY },
 	{ "var/lib/dpkg/*/lock", FILES, ACT_EMPTY },
+	{ "var/lib/dpkg/*/Lock", FILES, ACT_EMPTY },
 	{ "var/lib/dpkg/info/*", FILES, ACT_SKELETON }, /* replaced, never written in place */
 	{ "var/lib/dpkg/*", FILES, ACT_COPY_BIG },
 	{ "var/lib/apt/lists/lock", FILES, ACT_EMPTY },
