@@ -33,6 +33,26 @@ static void field(struct words *w, int at)
 		name(w, ev_str(w->ev, at));
 }
 
+/* A field that belljar wrote: an op, a class, a reason. */
+static void word(struct words *w, int at)
+{
+	struct str s = ev_str(w->ev, at);
+
+	if (s.n && plain_word(s))
+		buf_add(w->out, s.p, s.n);
+	else
+		field(w, at);
+}
+
+static void aside_word(struct words *w, const char *label, int at)
+{
+	if (!ev_has(w->ev, at))
+		return;
+	buf_printf(w->out, " (%s", label);
+	word(w, at);
+	buf_puts(w->out, ")");
+}
+
 /* " (LABEL value)" when there is one */
 static void aside(struct words *w, const char *label, int at)
 {
@@ -59,7 +79,7 @@ static void answer(struct words *w, int at, int reason)
 			buf_printf(w->out, " — %s", said[i].said);
 	if (ev_has(w->ev, reason)) {
 		buf_puts(w->out, ev_has(w->ev, at) ? ": " : " — fails: ");
-		name(w, ev_str(w->ev, reason));
+		word(w, reason);
 	}
 }
 
@@ -103,14 +123,14 @@ static void say_run_begin(struct words *w)
 {
 	buf_puts(w->out, "run begins: ");
 	field(w, EV_AT(RUN_BEGIN, ARGV));
-	aside(w, "network ", EV_AT(RUN_BEGIN, NET));
+	aside_word(w, "network ", EV_AT(RUN_BEGIN, NET));
 }
 
 static void say_run_end(struct words *w)
 {
 	buf_puts(w->out, "run ends ");
 	status(w, EV_AT(RUN_END, STATUS), EV_AT(RUN_END, SIGNAL));
-	aside(w, "", EV_AT(RUN_END, REASON));
+	aside_word(w, "", EV_AT(RUN_END, REASON));
 	if (ev_int(w->ev, EV_AT(RUN_END, LEFT))) {
 		buf_puts(w->out, ", ");
 		put_count(w->out, (uint64_t)ev_int(w->ev, EV_AT(RUN_END, LEFT)),
@@ -176,7 +196,7 @@ static void say_file(struct words *w)
 	if (i < ARRAY_SIZE(file_ops)) {
 		buf_puts(w->out, file_ops[i].before);
 	} else {
-		field(w, EV_AT(FILE, OP));
+		word(w, EV_AT(FILE, OP));
 		buf_puts(w->out, " ");
 	}
 	field(w, EV_AT(FILE, PATH));
@@ -240,10 +260,10 @@ static void say_socket(struct words *w)
 			buf_printf(w->out, ":%lld", (long long)ev_int(w->ev, EV_AT(SOCKET, PORT)));
 		buf_puts(w->out, ", ");
 	}
-	field(w, EV_AT(SOCKET, FAMILY));
+	word(w, EV_AT(SOCKET, FAMILY));
 	if (ev_has(w->ev, EV_AT(SOCKET, PROTOCOL))) {
 		buf_puts(w->out, " ");
-		field(w, EV_AT(SOCKET, PROTOCOL));
+		word(w, EV_AT(SOCKET, PROTOCOL));
 	}
 	answer(w, EV_AT(SOCKET, ANSWER), EV_AT(SOCKET, REASON));
 }
@@ -251,21 +271,21 @@ static void say_socket(struct words *w)
 static void say_attempt(struct words *w)
 {
 	buf_puts(w->out, "tries ");
-	field(w, EV_AT(ATTEMPT, CALL));
+	word(w, EV_AT(ATTEMPT, CALL));
 	buf_puts(w->out, "(");
 	field(w, EV_AT(ATTEMPT, ARGS));
 	buf_puts(w->out, ")");
-	aside(w, "", EV_AT(ATTEMPT, CATEGORY));
+	aside_word(w, "", EV_AT(ATTEMPT, CATEGORY));
 	answer(w, EV_AT(ATTEMPT, ANSWER), EV_AT(ATTEMPT, REASON));
-	aside(w, "", EV_AT(ATTEMPT, ERRNO));
+	aside_word(w, "", EV_AT(ATTEMPT, ERRNO));
 }
 
 static void say_change(struct words *w)
 {
 	buf_puts(w->out, "found after the run: ");
-	field(w, EV_AT(CHANGE, OP));
+	word(w, EV_AT(CHANGE, OP));
 	buf_puts(w->out, " ");
-	field(w, EV_AT(CHANGE, TYPE));
+	word(w, EV_AT(CHANGE, TYPE));
 	buf_puts(w->out, " ");
 	field(w, EV_AT(CHANGE, PATH));
 	aside(w, "was ", EV_AT(CHANGE, PATH2));
@@ -279,7 +299,7 @@ static void say_change(struct words *w)
 static void say_mismatch(struct words *w)
 {
 	buf_puts(w->out, "record and result disagree (");
-	field(w, EV_AT(MISMATCH, WHAT));
+	word(w, EV_AT(MISMATCH, WHAT));
 	buf_puts(w->out, ") on ");
 	field(w, EV_AT(MISMATCH, PATH));
 	aside(w, "", EV_AT(MISMATCH, DETAIL));
@@ -288,9 +308,9 @@ static void say_mismatch(struct words *w)
 static void say_autostart(struct words *w)
 {
 	buf_puts(w->out, "start entry ");
-	field(w, EV_AT(AUTOSTART, OP));
+	word(w, EV_AT(AUTOSTART, OP));
 	buf_puts(w->out, ": ");
-	field(w, EV_AT(AUTOSTART, CLASS));
+	word(w, EV_AT(AUTOSTART, CLASS));
 	buf_puts(w->out, ", ");
 	field(w, EV_AT(AUTOSTART, PLACE));
 	aside(w, "", EV_AT(AUTOSTART, NAME));
@@ -317,28 +337,28 @@ static void say_object(struct words *w)
 static void say_mark(struct words *w)
 {
 	buf_puts(w->out, "mark: ");
-	field(w, EV_AT(MARK, NAME));
+	word(w, EV_AT(MARK, NAME));
 	aside(w, "", EV_AT(MARK, DETAIL));
 }
 
 static void say_gap(struct words *w)
 {
 	buf_puts(w->out, "NOT SEEN (");
-	field(w, EV_AT(GAP, SOURCE));
+	word(w, EV_AT(GAP, SOURCE));
 	buf_puts(w->out, "): ");
-	field(w, EV_AT(GAP, DETAIL));
+	word(w, EV_AT(GAP, DETAIL));
 	aside(w, "count ", EV_AT(GAP, COUNT));
 }
 
 static void say_limit(struct words *w)
 {
 	buf_puts(w->out, "limit reached: ");
-	field(w, EV_AT(LIMIT, WHAT));
+	word(w, EV_AT(LIMIT, WHAT));
 	aside(w, "limit ", EV_AT(LIMIT, VALUE));
-	aside(w, "held by ", EV_AT(LIMIT, MECHANISM));
+	aside_word(w, "held by ", EV_AT(LIMIT, MECHANISM));
 	if (ev_has(w->ev, EV_AT(LIMIT, DETAIL))) {
 		buf_puts(w->out, ": ");
-		field(w, EV_AT(LIMIT, DETAIL));
+		word(w, EV_AT(LIMIT, DETAIL));
 	}
 }
 

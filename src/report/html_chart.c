@@ -2,7 +2,8 @@
 /*
  * html_chart.c - a run in one picture: how much happened when, who lived how long, first attempts
  *
- * Plain SVG in the page. Bars and marks are links to events, with their words as titles. When there
+ * Plain SVG in the page. Children of one parent that ran the same program and did nothing of note
+ * share a lane. Bars and marks are links to events, with their words as titles. When there
  * are more processes than lanes, those that tried to get out, hit a wall or stayed get theirs
  * first, then those that lived longest.
  */
@@ -14,11 +15,24 @@
 #define STRIP 44
 #define LANE  20
 
+/** struct lane - one process, or all children of one parent that run the same program unremarkably
+ */
+struct lane {
+	const struct proc *first;
+	uint64_t times, life;
+	uint32_t id; /* in chart.ids */
+	int rank;
+	double drawn; /* right end of the last bar */
+};
+
 struct chart {
 	struct html *h;
 	const struct run_info *run;
 	uint64_t t_max;
-	const struct proc *lane[REPORT_LANES];
+	struct intern ids;
+	struct lane *lane; /* all of them by id, then the chosen ones in order of birth */
+	size_t cap;
+	int *place; /* by id: line in the picture, -1 none */
 	int nlanes;
 	uint64_t left_out;
 };
@@ -35,52 +49,100 @@ static uint64_t end_of(const struct chart *c, const struct proc *p)
 	return p->ended ? p->t1 : c->t_max;
 }
 
-static int rank(const struct chart *c, const struct proc *p, uint64_t *ret_life)
+static int rank(const struct chart *c, const struct proc *p)
 {
-	uint64_t end = end_of(c, p);
-
-	*ret_life = end > p->t0 ? end - p->t0 : 0;
-	return (p->nattempt || p->nsocket ? 2 : 0) + (left_running(c->h->rep, p) ? 4 : 0);
+	return (left_running(c->h->rep, p) ? 4 : 0) + (p->nattempt || p->nsocket ? 2 : 0);
 }
 
-/* Whether @a deserves a lane before @b. */
-static bool before(const struct chart *c, const struct proc *a, const struct proc *b)
+static const struct exec *last_exec(const struct chart *c, const struct proc *p)
 {
-	uint64_t la, lb;
-	int ra = rank(c, a, &la), rb = rank(c, b, &lb);
+	return &c->h->rep->procs.e[p->exec_last - 1];
+}
 
-	return ra != rb ? ra > rb : la != lb ? la > lb : a->key < b->key;
+/* The lane of a process: one of its own when it did something of note. */
+static uint32_t lane_id(struct chart *c, const struct proc *p, bool *ret_new)
+{
+	const struct exec *e = last_exec(c, p);
+	cleanup_buf struct buf key = { 0 };
+
+	if (rank(c, p) || p->child) {
+		buf_printf(&key, "%u", p->key);
+	} else {
+		buf_printf(&key, "%u:", p->parent);
+		buf_add(&key, e->image.p, e->image.n);
+		buf_add(&key, e->script.p, e->script.n);
+	}
+	return intern_add(&c->ids, (struct str){ buf_z(&key), key.n }, ret_new);
+}
+
+static bool in_picture(const struct chart *c, const struct proc *p)
+{
+	return p->key && p->run == c->run->run && p->exec_first;
+}
+
+static int by_weight(const void *a, const void *b)
+{
+	const struct lane *x = a, *y = b;
+
+	if (x->rank != y->rank)
+		return x->rank > y->rank ? -1 : 1;
+	if (x->life != y->life)
+		return x->life > y->life ? -1 : 1;
+	return x->first->key < y->first->key ? -1 : 1;
 }
 
 static int by_birth(const void *a, const void *b)
 {
-	const struct proc *const *x = a, *const *y = b;
+	const struct lane *x = a, *y = b;
 
-	return (*x)->key < (*y)->key ? -1 : (*x)->key > (*y)->key;
+	return x->first->key < y->first->key ? -1 : x->first->key > y->first->key;
 }
 
 static void choose(struct chart *c)
 {
 	const struct procs *ps = &c->h->rep->procs;
+	size_t n = 0;
 
+	c->ids = (struct intern){ .a = &c->h->rep->a };
 	for (size_t k = 1; k < ps->n; k++) {
 		const struct proc *p = &ps->p[k];
-		int at;
+		bool is_new;
+		uint32_t id = in_picture(c, p) ? lane_id(c, p, &is_new) : INTERN_NONE;
+		uint64_t end;
 
-		if (!p->key || p->run != c->run->run || !p->exec_first)
+		if (id == INTERN_NONE) {
+			c->left_out += in_picture(c, p);
 			continue;
-		if (c->nlanes == REPORT_LANES) {
-			c->left_out++;
-			if (!before(c, p, c->lane[c->nlanes - 1]))
-				continue;
-			c->nlanes--;
 		}
-		for (at = c->nlanes++; at > 0 && before(c, p, c->lane[at - 1]); at--)
-			c->lane[at] = c->lane[at - 1];
-		c->lane[at] = p;
+		if (is_new) {
+			c->lane = vec_grow(c->lane, n, &c->cap, sizeof(*c->lane));
+			c->lane[n++] = (struct lane){ .first = p, .id = id, .rank = rank(c, p) };
+		}
+		end = end_of(c, p);
+		c->lane[id].times++;
+		c->lane[id].life += end > p->t0 ? end - p->t0 : 0;
 	}
-	if (c->nlanes)
-		qsort(c->lane, (size_t)c->nlanes, sizeof(c->lane[0]), by_birth);
+	c->place = xcalloc(n + 1, sizeof(*c->place));
+	if (!n)
+		return;
+	qsort(c->lane, n, sizeof(*c->lane), by_weight);
+	for (size_t i = REPORT_LANES; i < n; i++) {
+		c->left_out += c->lane[i].times;
+		c->place[c->lane[i].id] = -1;
+	}
+	c->nlanes = n < REPORT_LANES ? (int)n : REPORT_LANES;
+	qsort(c->lane, (size_t)c->nlanes, sizeof(*c->lane), by_birth);
+	for (int i = 0; i < c->nlanes; i++)
+		c->place[c->lane[i].id] = i;
+}
+
+/* The line of a process in the picture, -1 when it has none. */
+static int place_of(struct chart *c, const struct proc *p)
+{
+	bool is_new;
+	uint32_t id = in_picture(c, p) ? lane_id(c, p, &is_new) : INTERN_NONE;
+
+	return id == INTERN_NONE ? -1 : c->place[id];
 }
 
 /* A step of 1, 2 or 5 times a power of ten that gives 4 to 8 ticks. */
@@ -158,42 +220,62 @@ static void link_open(const struct chart *c, enum event_kind kind, uint64_t seq)
 	buf_printf(o, "<a href=\"#e%llu\">", (unsigned long long)seq);
 }
 
-static void bars(const struct chart *c)
+static void names(const struct chart *c)
+{
+	struct buf *o = c->h->out;
+
+	for (int i = 0; i < c->nlanes; i++) {
+		const struct lane *l = &c->lane[i];
+		struct str name = procs_name(&c->h->rep->procs, l->first->key, UINT64_MAX);
+		size_t room = l->times > 1 ? 16 : 22;
+
+		buf_printf(o, "<text x=\"0\" y=\"%d\">", lane_y(i) + 11);
+		if (l->times > 1)
+			buf_printf(o, "×%llu ", (unsigned long long)l->times);
+		escape_html(o, clip(name, room));
+		buf_puts(o, name.n > room ? "…</text>\n" : "</text>\n");
+	}
+}
+
+/* Bars of one lane that would cover each other are drawn once. */
+static void bars(struct chart *c)
 {
 	struct buf *o = c->h->out;
 	const struct procs *ps = &c->h->rep->procs;
 
-	for (int i = 0; i < c->nlanes; i++) {
-		const struct proc *p = c->lane[i];
-		const struct exec *e = &ps->e[p->exec_last - 1];
-		double from = x_of(c, p->t0), to = x_of(c, end_of(c, p));
-		struct str name = procs_name(ps, p->key, UINT64_MAX);
+	for (size_t k = 1; k < ps->n; k++) {
+		const struct proc *p = &ps->p[k];
+		int at = place_of(c, p);
+		double from, to;
 
-		link_open(c, EV_PROCESS, e->seq);
-		buf_printf(o, "<text x=\"0\" y=\"%d\">", lane_y(i) + 11);
-		escape_html(o, clip(name, 22));
-		buf_puts(o, name.n > 22 ? "…" : "");
+		if (at < 0)
+			continue;
+		from = x_of(c, p->t0);
+		to = x_of(c, end_of(c, p));
+		to = to - from > 2 ? to : from + 2;
+		if (to < c->lane[at].drawn + 0.5)
+			continue;
+		c->lane[at].drawn = to;
+		link_open(c, EV_PROCESS, last_exec(c, p)->seq);
 		buf_printf(o,
-			   "</text><rect class=\"bar\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" "
+			   "<rect class=\"bar\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" "
 			   "height=\"12\" rx=\"2\"><title>",
-			   from, lane_y(i) + 1, to - from > 2 ? to - from : 2.0);
-		escape_html(o, clip(e->command, 200));
+			   from, lane_y(at) + 1, to - from);
+		escape_html(o, clip(last_exec(c, p)->command, 200));
 		buf_printf(o, " (process %lld)</title></rect></a>\n", (long long)p->pid);
 	}
 }
 
-static void mark(const struct chart *c, uint32_t proc, uint64_t t, enum event_kind kind,
-		 uint64_t seq, const char *class, const char *words)
+static void mark(struct chart *c, uint32_t proc, uint64_t t, enum event_kind kind, uint64_t seq,
+		 const char *class, const char *words)
 {
 	struct buf *o = c->h->out;
+	const struct proc *p = procs_get(&c->h->rep->procs, proc);
+	int lane = p ? place_of(c, p) : -1, y = lane_y(lane) + 7;
 	double x = x_of(c, t);
-	int lane = 0, y;
 
-	while (lane < c->nlanes && c->lane[lane]->key != proc)
-		lane++;
-	if (lane == c->nlanes)
+	if (lane < 0)
 		return;
-	y = lane_y(lane) + 7;
 	link_open(c, kind, seq);
 	if (!strcmp(class, "out"))
 		buf_printf(o, "<circle class=\"out\" cx=\"%.1f\" cy=\"%d\" r=\"5\">", x, y);
@@ -205,7 +287,7 @@ static void mark(const struct chart *c, uint32_t proc, uint64_t t, enum event_ki
 		   strcmp(class, "out") ? "path" : "circle");
 }
 
-static void marks(const struct chart *c)
+static void marks(struct chart *c)
 {
 	const struct rep *rep = c->h->rep;
 
@@ -243,15 +325,17 @@ static void chart(struct html *h, size_t at)
 		c.t_max = 1000;
 	choose(&c);
 	height = lane_y(c.nlanes) + 4;
-	buf_printf(o,
-		   "<figure style=\"margin:0\" class=\"card\"><figcaption class=\"soft\">Run %u, "
-		   "in seconds from its start%s</figcaption>\n<div class=\"scroll\"><svg "
-		   "viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" style=\"min-width:640px\" "
-		   "role=\"group\" aria-label=\"Timeline of run %u: activity and %d processes\">\n",
-		   c.run->run, c.left_out ? "; not all processes are shown" : "", W, height, W,
-		   height, c.run->run, c.nlanes);
+	buf_printf(
+		o,
+		"<figure style=\"margin:0\" class=\"card\"><figcaption class=\"soft\">Run %u, "
+		"in seconds from its start%s</figcaption>\n<div class=\"scroll\"><svg "
+		"viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" style=\"min-width:640px\" "
+		"role=\"group\" aria-label=\"Timeline of run %u: activity and %d lanes of processes\">\n",
+		c.run->run, c.left_out ? "; not all processes are shown" : "", W, height, W, height,
+		c.run->run, c.nlanes);
 	axis(&c, height);
 	strip(&c, &rep->hist[at]);
+	names(&c);
 	bars(&c);
 	marks(&c);
 	buf_puts(o,
@@ -268,6 +352,9 @@ static void chart(struct html *h, size_t at)
 		buf_puts(o, " shorter-lived processes are left out of the picture.</p>");
 	}
 	buf_puts(o, "</figure>\n");
+	intern_free(&c.ids);
+	free(c.lane);
+	free(c.place);
 }
 
 void html_charts(struct html *h)

@@ -60,6 +60,9 @@ void put_mode(struct buf *out, int64_t mode);	 /* 0755 */
 const char *signal_word(int64_t signo);		 /* SIGKILL, or NULL */
 const char *signal_means(int64_t signo);	 /* "was ended by force", or NULL */
 const char *port_word(int64_t port);		 /* web (HTTPS), or NULL */
+/** plain_word() - printable ASCII that means nothing to any format: what belljar itself wrote into
+ * the journal (an op, a class, a reason) can go without the dress of a name then */
+bool plain_word(struct str s);
 struct str base_name(struct str path);
 struct str dir_name(struct str path);	   /* without the last '/', "/" at least */
 struct str clip(struct str s, size_t max); /* not inside a UTF-8 sequence */

@@ -271,7 +271,8 @@ static void on_file(void *ctx, const struct event *ev)
 	if (!ev_has(ev, EV_AT(FILE, REASON)) && writes(op, ev, &path)) {
 		uint32_t id = intern_find(&rep->ran, path);
 
-		if (id != INTERN_NONE && ev->seq < rep->ran_info[id].exec_seq) {
+		if (id != INTERN_NONE && !rep->ran_info[id].write_seq &&
+		    ev->seq < rep->ran_info[id].exec_seq) {
 			rep->ran_info[id].write_seq = ev->seq;
 			rep->ran_info[id].write_kind = EV_FILE;
 			rep->ran_info[id].writer = ev->proc;
@@ -533,6 +534,29 @@ static const struct {
 	{ EV_OBJECT, F(OBJECT, SIZE) | F(OBJECT, KEPT), on_object },
 };
 
+/* Of a file that was written here: the first exec after that, not the last. */
+static void first_execs(struct rep *rep)
+{
+	for (size_t i = 0; i < rep->ran.n; i++)
+		rep->ndropped += rep->ran_info[i].write_seq != 0;
+	for (size_t i = rep->ndropped ? rep->procs.ne : 0; i-- > 0;) {
+		const struct exec *e = &rep->procs.e[i];
+		const struct str path[] = { e->image, e->script };
+		const struct str sha256[] = { e->sha256, e->script_sha256 };
+
+		for (size_t k = 0; k < ARRAY_SIZE(path); k++) {
+			uint32_t id = intern_find(&rep->ran, path[k]);
+			struct dropped *d = id == INTERN_NONE ? NULL : &rep->ran_info[id];
+
+			if (!d || d->write_kind != EV_FILE || e->seq < d->write_seq)
+				continue;
+			d->exec_seq = e->seq;
+			d->proc = e->proc;
+			d->sha256 = sha256[k];
+		}
+	}
+}
+
 static int count_events(struct rep *rep, struct err *err)
 {
 	for (int kind = 1; kind < EVENT_KINDS; kind++) {
@@ -577,8 +601,7 @@ int model_make(struct rep *rep, struct journal_reader *r, const struct report_op
 	rc = count_events(rep, err);
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < rep->ran.n; i++)
-		rep->ndropped += rep->ran_info[i].write_seq != 0;
+	first_execs(rep);
 	say_summary(rep);
 	find_looks(rep);
 	return 0;

@@ -7,6 +7,14 @@
  */
 #include "report/model.h"
 
+static void say_word(struct rep *rep, struct line *l, struct str s)
+{
+	if (plain_word(s))
+		line_say(&rep->a, l, "%.*s", (int)s.n, s.p);
+	else
+		line_name(&rep->a, l, s);
+}
+
 static void say_number(struct rep *rep, struct line *l, uint64_t n, const char *one,
 		       const char *many)
 {
@@ -280,10 +288,10 @@ static void say_where(struct rep *rep, struct line *l, const struct group *g)
 	if (g->port >= 0)
 		line_say(&rep->a, l, " port %lld", (long long)g->port);
 	line_say(&rep->a, l, ", ");
-	line_name(&rep->a, l, g->where);
+	say_word(rep, l, g->where);
 	if (g->how.n) {
 		line_say(&rep->a, l, " ");
-		line_name(&rep->a, l, g->how);
+		say_word(rep, l, g->how);
 	}
 	if (service)
 		line_say(&rep->a, l, ", the usual port for %s", service);
@@ -297,16 +305,16 @@ static void say_answer(struct rep *rep, struct line *l, const struct group *g)
 		line_say(&rep->a, l, " — stays in the box");
 	else if (g->answer.n) {
 		line_say(&rep->a, l, " — ");
-		line_name(&rep->a, l, g->answer);
+		say_word(rep, l, g->answer);
 	}
 	if (g->errname.n) {
 		line_say(&rep->a, l, " (");
-		line_name(&rep->a, l, g->errname);
+		say_word(rep, l, g->errname);
 		line_say(&rep->a, l, ")");
 	}
 	if (g->reason.n) {
 		line_say(&rep->a, l, ": ");
-		line_name(&rep->a, l, g->reason);
+		say_word(rep, l, g->reason);
 	}
 }
 
@@ -332,7 +340,7 @@ void say_group(struct rep *rep, struct line *l, const struct group *g)
 			line_name(&rep->a, l, g->example);
 		}
 		line_say(&rep->a, l, " [");
-		line_name(&rep->a, l, g->how.n ? g->how : STR("other"));
+		say_word(rep, l, g->how.n ? g->how : STR("other"));
 		line_say(&rep->a, l, "]");
 	}
 	say_times(rep, l, g->n);
@@ -353,11 +361,11 @@ static void say_writer(struct rep *rep, struct line *l, uint32_t writer, uint64_
 
 void say_start(struct rep *rep, struct line *l, const struct start_row *s)
 {
-	line_name(&rep->a, l, s->op);
+	say_word(rep, l, s->op);
 	line_say(&rep->a, l, ": ");
 	line_name(&rep->a, l, s->place);
 	line_say(&rep->a, l, " (");
-	line_name(&rep->a, l, s->class);
+	say_word(rep, l, s->class);
 	if (s->name.n) {
 		line_say(&rep->a, l, ", ");
 		line_name(&rep->a, l, s->name);

@@ -205,3 +205,11 @@ struct str clip(struct str s, size_t max)
 		max--;
 	return (struct str){ s.p, max };
 }
+
+bool plain_word(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < ' ' || s.p[i] > '~' || strchr("<>&\"\\`", s.p[i]))
+			return false;
+	return s.n <= 200;
+}
