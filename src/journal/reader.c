@@ -230,7 +230,6 @@ static int build_in_memory(struct journal_reader *r, struct err *err)
 		}
 		if (rc == SQLITE_OK)
 			rc = event_insert(*st, &ev);
-		r->left_count++;
 	}
 	for (int k = 0; k < EVENT_KINDS; k++)
 		sqlite3_finalize(insert[k]);
@@ -365,6 +364,7 @@ static int open_all(struct journal_reader *r, const char *path, struct err *err)
 					    "journal: '%s' beside '%s' is damaged", SPOOL_NAME,
 					    path);
 		memcpy(r->id, spool_id, ID_LEN);
+		find_left(r);
 		rc = build_in_memory(r, err);
 	} else {
 		rc = check_kind(r->db, path, err);
