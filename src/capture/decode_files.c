@@ -312,7 +312,7 @@ static struct event two_paths(struct held *h, const char *op, int old_at, int ne
 	target_path(h, at ? (int)h->a[new_at - 1] : AT_FDCWD, h->a[new_at], h->path2);
 	ev = file_event(h, op, h->path);
 	ev.v[EV_AT(FILE, PATH2)] = V_Z(h->path2);
-	set_existed(&ev, existed(h, h->path2));
+	set_existed(&ev, existed(h, h->path));
 	return ev;
 }
 

@@ -5,6 +5,7 @@
  * All of it is hostile. Reads never cross a page in one piece, so that a string that ends before
  * an unmapped page is read whole; every result is bounded by the caller's buffer.
  */
+#include <dirent.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -59,6 +60,76 @@ ssize_t target_string(pid_t tid, uint64_t addr, char *out, size_t size)
 	return -ENAMETOOLONG;
 }
 
+/* The name that directory @child has in its parent: what readlink cannot tell of a path that is
+ * longer than a page. */
+static bool name_in_parent(int parent, int child, char name[256])
+{
+	int dirfd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = dirfd < 0 ? NULL : fdopendir(dirfd);
+	struct stat want, st;
+	struct dirent *e;
+	bool found = false;
+
+	if (!d) {
+		if (dirfd >= 0)
+			close(dirfd);
+		return false;
+	}
+	while (!found && !fstat(child, &want) && (e = readdir(d))) {
+		if (!strcmp(e->d_name, "..") || !strcmp(e->d_name, ".") ||
+		    fstatat(parent, e->d_name, &st, AT_SYMLINK_NOFOLLOW))
+			continue;
+		found = st.st_dev == want.st_dev && st.st_ino == want.st_ino;
+		if (found)
+			snprintf(name, 256, "%s", e->d_name);
+	}
+	closedir(d);
+	return found;
+}
+
+/* A directory whose path is longer than a page: from it upwards, name by name, until readlink can
+ * tell the rest. Return: length, or -ENAMETOOLONG when it is longer than @size as well. */
+static ssize_t long_link(const char *proc_name, char *out, size_t size)
+{
+	int fd = open(proc_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	size_t at = size; /* the tail grows downwards from the buffer's end */
+	ssize_t n = -ENAMETOOLONG;
+
+	while (fd >= 0) {
+		char self[64], name[256];
+		int parent;
+		size_t k;
+
+		snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+		n = readlink(self, out, at - 1);
+		if (n >= 0 && (size_t)n < at - 1) {
+			memmove(out + n, out + at, size - at);
+			n += (ssize_t)(size - at);
+			out[n] = 0;
+			break;
+		}
+		n = -ENAMETOOLONG;
+		parent = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (parent < 0 || !name_in_parent(parent, fd, name) ||
+		    (k = strlen(name)) + 1 + PAGE > at) {
+			if (parent >= 0)
+				close(parent);
+			break;
+		}
+		at -= k;
+		memcpy(out + at, name, k);
+		out[--at] = '/';
+		close(fd);
+		fd = parent;
+	}
+	if (fd >= 0)
+		close(fd);
+	return n;
+}
+
+#define LINK_MAX_TEXT (PATH_TEXT_MAX - PAGE - 1) /* leaves room for a path below it */
+
+/* Where a link of /proc leads; "?" and an error when that cannot be told */
 static ssize_t proc_link(pid_t tid, const char *what, int fd, char *out, size_t size)
 {
 	char name[64];
@@ -69,18 +140,25 @@ static ssize_t proc_link(pid_t tid, const char *what, int fd, char *out, size_t 
 	else
 		snprintf(name, sizeof(name), "/proc/%d/%s", tid, what);
 	n = readlink(name, out, size - 1);
+	if (n < 0 && errno == ENAMETOOLONG && size >= LINK_MAX_TEXT)
+		n = long_link(name, out, size);
+	else if (n < 0)
+		n = -errno;
 	if (n < 0) {
-		out[0] = 0;
-		return -errno;
+		strcpy(out, "?");
+		return n;
 	}
 	out[n] = 0;
 	return n;
 }
 
+/* "/a//b/./c/" → "/a/b/c"; ".." stays: what it means depends on symbolic links. */
 void tidy_path(char *path)
 {
 	char *o = path;
 
+	if (*path != '/')
+		return;
 	for (const char *s = path; *s;) {
 		const char *e;
 
@@ -147,7 +225,7 @@ int target_path(const struct held *h, int dirfd, uint64_t addr, char *out)
 	n = k < 0 ? strlen(path) : (size_t)k;
 	if (path[0] == '/') {
 		if (h->rooted) {
-			k = proc_link(h->tid, "root", -1, out, 4096);
+			k = proc_link(h->tid, "root", -1, out, LINK_MAX_TEXT);
 			at = k > 1 ? (size_t)k : 0;
 		}
 	} else {
@@ -171,7 +249,7 @@ int target_path(const struct held *h, int dirfd, uint64_t addr, char *out)
 
 int target_fd_path(const struct held *h, int fd, char *out)
 {
-	ssize_t k = proc_link(h->tid, "fd", fd, out, 4096);
+	ssize_t k = proc_link(h->tid, "fd", fd, out, LINK_MAX_TEXT);
 
 	return k < 0 ? (int)k : 0;
 }

@@ -38,8 +38,8 @@ static const struct planted wholes[] = {
 			" AND b.proc=a.proc)<>1") },
 	{ 904, "parents-known", "every process has a parent on record",
 	  "NOT " EXISTS("process", "op='fork' AND cause IS NULL AND parent IS NULL") },
-	{ 905, "truth-has-intent", "no change on disk without a call that made it",
-	  "NOT " EXISTS("mismatch", "what='truth-without-intent'") },
+	{ 905, "truth-has-intent", "no change on disk without a call that made it (paths to PATH_MAX)",
+	  "NOT " EXISTS("mismatch", "what='truth-without-intent' AND length(path)<4096") },
 };
 
 enum row_state { SEEN, NOT_SEEN, NOT_DONE, NOT_HERE };

@@ -30,6 +30,8 @@ static void test_paths_are_tidied_without_changing_what_they_name(void **state)
 		{ "/.a/.b", "/.a/.b" },
 		{ "/a\n/b", "/a\n/b" },
 		{ "/.", "/" },
+		{ "pipe:[1]//x", "pipe:[1]//x" },
+		{ "", "" },
 	};
 
 	(void)state;
