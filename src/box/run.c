@@ -111,13 +111,17 @@ static int clone_init(struct box_run *run, const struct box_plan *plan, int ctl,
 		.pidfd = (uint64_t)(uintptr_t)&run->pidfd,
 		.exit_signal = SIGCHLD,
 	};
+	/* a supervisor that has changed its ids is undumpable, and its child's id maps then belong
+	 * to root: not so for this child */
+	bool hidden = prctl(PR_GET_DUMPABLE) != 1 && !prctl(PR_SET_DUMPABLE, 1);
 	long pid = syscall(SYS_clone3, &args, sizeof(args));
+	int code = errno;
 
 	if (pid == 0)
 		init_main(run->box, plan, ctl);
+	if (hidden)
+		prctl(PR_SET_DUMPABLE, 0);
 	if (pid < 0) {
-		int code = errno;
-
 		if (code == EPERM || code == EACCES || code == EUSERS || code == ENOSPC)
 			return err_set_exit(
 				err, EXIT_NO_WALL, code,
