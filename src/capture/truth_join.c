@@ -15,6 +15,7 @@
  * sockets (bind makes a file). After that: a rename of a folder above explains what is in it, and
  * a touch of one hard link explains the others.
  */
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "capture/truth.h"
@@ -32,6 +33,7 @@ struct magic {
 	struct str name; /* empty: the call named a descriptor, not a name below it */
 	uint32_t proc;
 	uint64_t seq;
+	bool deep; /* only for paths that are too long for the kernel to tell */
 };
 
 struct pass {
@@ -264,7 +266,7 @@ static bool all_digits(struct str s)
 	return s.n > 0;
 }
 
-static void add_magic(struct pass *p, struct str name, const struct event *ev)
+static void add_magic(struct pass *p, struct str name, const struct event *ev, bool deep)
 {
 	struct known *k = known_put(&p->names, name.p, name.n);
 
@@ -273,7 +275,7 @@ static void add_magic(struct pass *p, struct str name, const struct event *ev)
 		return;
 	}
 	p->magic = xrealloc(p->magic, (p->nmagic + 1) * sizeof(*p->magic));
-	p->magic[p->nmagic++] = (struct magic){ { k->key, k->n }, ev->proc, ev->seq };
+	p->magic[p->nmagic++] = (struct magic){ { k->key, k->n }, ev->proc, ev->seq, deep };
 }
 
 static int collect_rest(void *ctx, const struct event *ev)
@@ -289,7 +291,7 @@ static int collect_rest(void *ctx, const struct event *ev)
 		if (str_eq(truth_text(ev, EV_AT(SOCKET, OP)), STR("bind")) &&
 		    str_eq(truth_text(ev, EV_AT(SOCKET, FAMILY)), STR("unix")) && address.n &&
 		    address.p[0] != '@')
-			add_magic(p, path_name(address), ev);
+			add_magic(p, path_name(address), ev, false);
 		return 0;
 	}
 	c = file_call(ev);
@@ -300,8 +302,15 @@ static int collect_rest(void *ctx, const struct event *ev)
 
 		if (in_proc(path) && (all_digits(name) || str_eq(name, STR("cwd"))))
 			name = (struct str){ "", 0 };
-		add_magic(p, name, ev);
-	} else if (c.follows || str_eq(path_name(c.path), STR(".."))) {
+		add_magic(p, name, ev, false);
+		return 0;
+	}
+	/* a working folder whose path is longer than PATH_MAX is recorded as if it were the root */
+	if (path_parent(c.path).n == 1)
+		add_magic(p, path_name(c.path), ev, true);
+	if (c.renames && path_parent(c.path2).n == 1)
+		add_magic(p, path_name(c.path2), ev, true);
+	if (c.follows || str_eq(path_name(c.path), STR(".."))) {
 		alias_add(&p->files, c.path);
 	}
 	return 0;
@@ -328,6 +337,8 @@ static void touch_by_magic(struct pass *p, struct tracked *t)
 	for (size_t i = 0; i < p->nmagic; i++) {
 		const struct magic *m = &p->magic[i];
 
+		if (m->deep && t->d->c.path.n < PATH_MAX - 256)
+			continue;
 		if (m->name.n ? str_eq(m->name, name) : meta) {
 			t->weak_seq = m->seq;
 			t->weak_proc = m->proc;

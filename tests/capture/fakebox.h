@@ -168,7 +168,8 @@ static inline struct box *fake_box(void)
 	struct box *box = xcalloc(1, sizeof(*box));
 
 	/* /var/tmp: user.* attributes do not exist on every /tmp */
-	snprintf(box->path, sizeof(box->path), "/var/tmp/belljar-test.XXXXXX");
+	snprintf(box->path, sizeof(box->path), "%.200s/belljar-test.XXXXXX",
+		 getenv("BELLJAR_TEST_DIR") ?: "/var/tmp");
 	assert_non_null(mkdtemp(box->path));
 	box->fd = open(box->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(box->fd >= 0);
