@@ -10,16 +10,24 @@
 
 /* Each of these has something that must not reach a reader raw. */
 static const char *const hostile_names[] = {
-	"/tmp/line\nbreak",	      "/tmp/\033[2J\033]0;title\007",
-	"/tmp/bad\xff\xfe\xc0utf8",   "/tmp/bidi\xe2\x80\xae" "gpj.exe",
-	"/tmp/</script><script>x()</script>", "/tmp/'\"><img src=http://evil.test/>",
-	"/tmp/&amp;&lt;",	      "/tmp/c1\xc2\x9b" "31m",
-	"/tmp/back\\slash\\n",	      "/tmp/sep\xe2\x80\xa8line",
-	"/tmp/zero\xe2\x80\x8bwidth", "/tmp/\xf3\xa0\x80\x81tag",
+	"/tmp/line\nbreak",
+	"/tmp/\033[2J\033]0;title\007",
+	"/tmp/bad\xff\xfe\xc0utf8",
+	"/tmp/bidi\xe2\x80\xae"
+	"gpj.exe",
+	"/tmp/</script><script>x()</script>",
+	"/tmp/'\"><img src=http://evil.test/>",
+	"/tmp/&amp;&lt;",
+	"/tmp/c1\xc2\x9b"
+	"31m",
+	"/tmp/back\\slash\\n",
+	"/tmp/sep\xe2\x80\xa8line",
+	"/tmp/zero\xe2\x80\x8bwidth",
+	"/tmp/\xf3\xa0\x80\x81tag",
 };
 
-#define STORY_SHA "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-#define MS 1000000ull
+#define STORY_SHA     "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+#define MS	      1000000ull
 #define V(KIND, NAME) ev.v[EV_AT(KIND, NAME)]
 
 struct story {
@@ -149,8 +157,8 @@ static inline void story_attempt(struct story *s, uint32_t key, const char *cate
 	story_add(s, ev, key);
 }
 
-static inline void story_change(struct story *s, const char *op, const char *path,
-				const char *type, int mode, uint32_t writer)
+static inline void story_change(struct story *s, const char *op, const char *path, const char *type,
+				int mode, uint32_t writer)
 {
 	struct event ev = { .kind = EV_CHANGE };
 
