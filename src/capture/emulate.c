@@ -85,7 +85,7 @@ static int set_groups(struct held *h, struct creds *c)
 	uint32_t n = (uint32_t)h->a[0];
 	uint32_t list[GROUPS_MAX] = { 0 };
 
-	if (c->uid[1])
+	if (c->uid[1] && !c->keeps)
 		return -EPERM;
 	if (n > GROUPS_MAX)
 		return -EINVAL;
@@ -109,7 +109,7 @@ static int64_t claim_identity(struct held *h, struct creds *c)
 {
 	enum id_call id = (enum id_call)h->call->detail;
 	bool group = id == ID_SETGID || id == ID_SETREGID || id == ID_SETRESGID;
-	bool root = c->uid[1] == 0;
+	bool root = c->uid[1] == 0 || c->keeps;
 	uint32_t *have = group ? c->gid : c->uid, want[3], a[3], old;
 	int rc;
 
@@ -129,7 +129,7 @@ static int64_t claim_identity(struct held *h, struct creds *c)
 			*have = a[0];
 		return old;
 	default:
-		wanted(id, have, a, root, want);
+		wanted(id, have, a, c->uid[1] == 0, want);
 		rc = change(have, want, root);
 		c->fsuid = c->uid[1];
 		c->fsgid = c->gid[1];
@@ -175,6 +175,19 @@ void decode_setid(struct held *h)
 	attempt(h, "privilege", h->text, "claimed", 0,
 		"takes another identity: told that it has it");
 	answer_value(h, rc);
+}
+
+void decode_keepcaps(struct held *h)
+{
+	struct proc *p;
+
+	if (!h->rec->emulate)
+		return;
+	pthread_mutex_lock(&h->rec->lock);
+	p = proctab_get(h->rec->procs, h->tid);
+	if (p)
+		p->creds.keeps = h->a[1] != 0;
+	pthread_mutex_unlock(&h->rec->lock);
 }
 
 void decode_capset(struct held *h)

@@ -139,6 +139,10 @@ static void emit_row(struct emitter *e, const struct call *c)
 		emit_load_arg(e, c->arg, false);
 		emit_set(e, personas, ARRAY_SIZE(personas), false);
 		break;
+	case TEST_EQUAL:
+		emit_load_arg(e, c->arg, false);
+		emit_set(e, &(uint32_t){ (uint32_t)c->detail }, 1, true);
+		break;
 	case TEST_SOCKET:
 		emit_load_arg(e, c->arg + 1, false);
 		emit(e, BPF_ALU | BPF_AND | BPF_K, 0xf /* SOCK_TYPE_MASK */, 0, 0);

@@ -24,6 +24,7 @@ enum call_test {
 	TEST_FLAGS,
 	TEST_ONEOF,
 	TEST_NOTIN,
+	TEST_EQUAL,
 	TEST_SOCKET,
 	TEST_OWNER
 };

@@ -36,6 +36,7 @@ struct creds {
 	uint32_t uid[3], gid[3]; /* real, effective, saved */
 	uint32_t fsuid, fsgid;
 	uint32_t ngroups, groups[GROUPS_MAX];
+	bool keeps; /* PR_SET_KEEPCAPS: it may still change identities after leaving root's */
 };
 
 /** struct proc - one process; lives while it has tasks */
@@ -153,7 +154,7 @@ decoder decode_open, decode_openat, decode_openat2, decode_creat, decode_mkdir, 
 decoder decode_kill, decode_pidfd_kill;
 decoder decode_socket, decode_connect, decode_listen, decode_sendto, decode_sendmsg,
 	decode_sendmmsg, decode_socketcall;
-decoder decode_setid, decode_capset, decode_wall, decode_chroot, decode_ptrace, decode_clone3, decode_foreign, decode_vm_write,
+decoder decode_setid, decode_keepcaps, decode_capset, decode_wall, decode_chroot, decode_ptrace, decode_clone3, decode_foreign, decode_vm_write,
 	decode_adjtime, decode_personality;
 
 /** answer_error() - the call fails with @error and is not carried out */

@@ -123,6 +123,7 @@ static void became(struct tracer *t, pid_t tid)
 	if (!p->execed)
 		cause = t->s->cause;
 	p->execed = true;
+	p->creds.keeps = false;
 	if (rec->emulate && !p->patched && (rec->claimed || p->creds.uid[1])) {
 		p->patch_wanted = true;
 		syscall(SYS_tgkill, tid, tid, SIGSTOP);

@@ -74,6 +74,22 @@ static int begin_record(struct session_run *s, const struct session_opts *o, str
 	return journal_run_begin(s->journal, &ev, &s->nr, err);
 }
 
+/* What --copy has put into the box is ours, not the program's: the truth at the end leaves it out. */
+static void mark_copies(struct session_run *s, const struct box_opts *o)
+{
+	bool user = o->user && !strcmp(o->user, "user");
+
+	for (int i = 0; i < o->nbinds; i++) {
+		const struct box_bind *b = &o->bind[i];
+		cleanup_free char *home = NULL;
+
+		if (b->how != BIND_COPY)
+			continue;
+		home = xasprintf("%s%s", user ? "/home/user" : "/root", strrchr(b->src, '/'));
+		mark(s, "copied-in", b->dst ? b->dst : home);
+	}
+}
+
 int session_begin(struct session_run *s, const struct session_opts *o, struct err *err)
 {
 	cleanup_free char *keys = NULL;
@@ -95,6 +111,8 @@ int session_begin(struct session_run *s, const struct session_opts *o, struct er
 		rc = recorder_start(s->journal, s->box, s->run, &s->rec, err);
 	if (!rc && o->mark)
 		mark(s, o->mark, NULL);
+	if (!rc)
+		mark_copies(s, &o->box);
 	return rc;
 }
 

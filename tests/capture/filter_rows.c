@@ -111,6 +111,8 @@ static const struct {
 	{ X64, 426, { 0 }, HELD, "io_uring_enter" },
 	{ X64, SYS_personality, { 0xffffffff }, PASSED, "asking for the personality" },
 	{ X64, SYS_personality, { 0x0040000 }, HELD, "setting it" },
+	{ X64, SYS_prctl, { 15 /* PR_SET_NAME */ }, PASSED, "naming a thread" },
+	{ X64, SYS_prctl, { 8 /* PR_SET_KEEPCAPS */, 1 }, HELD, "keeping capabilities" },
 	{ X64, SYS_mount, { 0 }, HELD, "mount" },
 	{ X64, 442, { 0 }, HELD, "mount_setattr" },
 	{ X64, 0x40000000 | SYS_openat, { 0, 0, O_WRONLY }, HELD, "an x32 call" },
