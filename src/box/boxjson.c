@@ -192,8 +192,8 @@ int boxjson_parse(const char *text, size_t n, struct box *box, unsigned *ret_ren
 		bad = read_fields(j, box, ret_renew);
 	json_decref(j);
 	if (bad)
-		return err_set_exit(err, EXIT_CORRUPT, EBADMSG,
-				    "box: '%s/box.json' is damaged (%s)", box->path, bad);
+		return err_say(err, EXIT_CORRUPT, EBADMSG, "box: '%s/box.json' is damaged (%s)",
+			       box->path, bad);
 	return 0;
 }
 
@@ -204,8 +204,8 @@ int boxjson_read(struct box *box, unsigned *ret_renew, struct err *err)
 	int rc = read_file_at(box->fd, "box.json", BOXJSON_MAX, &text, &n);
 
 	if (rc == -ENOENT || rc == -EFBIG || rc == -ELOOP)
-		return err_set_exit(err, EXIT_CORRUPT, EBADMSG, "box: '%s/box.json' is %s",
-				    box->path, rc == -EFBIG ? "too big" : "missing");
+		return err_say(err, EXIT_CORRUPT, EBADMSG, "box: '%s/box.json' is %s", box->path,
+			       rc == -EFBIG ? "too big" : "missing");
 	if (rc)
 		return err_set_exit(err, EXIT_UNREADABLE, rc, "box: read '%s/box.json'", box->path);
 	return boxjson_parse(text, n, box, ret_renew, err);

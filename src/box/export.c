@@ -484,7 +484,7 @@ int box_export(struct box *box, int fd, struct err *err)
 	int status = 0, rc;
 
 	if (box->lock_fd < 0)
-		rc = err_set_exit(err, EXIT_BUSY, EBUSY, "box: '%s' is not held", box->info.name);
+		rc = err_say(err, EXIT_BUSY, EBUSY, "box: '%s' is not held", box->info.name);
 	else
 		rc = box_in_userns(box, export_as_box_root, &x, &status, err);
 	if (!rc && status) {

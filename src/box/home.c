@@ -63,8 +63,8 @@ static int home_path(bool by_root, char ret[4096], struct err *err)
 
 	if (own && *own) {
 		if (own[0] != '/')
-			return err_set_exit(err, EXIT_USAGE, EINVAL,
-					    "box: BELLJAR_HOME is no absolute path '%s'", own);
+			return err_say(err, EXIT_USAGE, EINVAL,
+				       "box: BELLJAR_HOME is no absolute path '%s'", own);
 		n = snprintf(ret, 4096, "%s", own);
 	} else if (by_root) {
 		n = snprintf(ret, 4096, "/var/lib/belljar");

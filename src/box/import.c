@@ -101,9 +101,9 @@ static int wall_in(struct import *x)
 
 static int corrupt(struct import *x, const char *path, const char *why)
 {
-	return err_set_exit(&x->result->err, EXIT_CORRUPT, EBADMSG,
-			    "box: the file to import is damaged or not an export: %s at '%.200s'",
-			    why, path ? path : "");
+	return err_say(&x->result->err, EXIT_CORRUPT, EBADMSG,
+		       "box: the file to import is damaged or not an export: %s%s%.200s%s", why,
+		       path ? " at '" : "", path ? path : "", path ? "'" : "");
 }
 
 static int open_beneath(int dirfd, const char *path, uint64_t flags)
@@ -439,8 +439,8 @@ static int keep_or_refuse_root(struct box *b, const char *root, int *ret_bases, 
 	if (!b->info.root[0] && !root)
 		return base_hold(b->home, b->info.base, ret_bases, err);
 	if (!b->info.root[0])
-		return err_set_exit(err, EXIT_USAGE, EINVAL,
-				    "box: the box to import was made without --root");
+		return err_say(err, EXIT_USAGE, EINVAL,
+			       "box: the box to import was made without --root");
 	if (!root)
 		return err_set_exit(
 			err, EXIT_USAGE, EINVAL,
@@ -457,8 +457,8 @@ static int adopt(struct box *b, const char *name, const char *root, struct idran
 	int rc = boxjson_read(b, &renew, err);
 
 	if (!rc && renew)
-		rc = err_set_exit(err, EXIT_CORRUPT, EBADMSG,
-				  "box: the box to import was exported during a rollback");
+		rc = err_say(err, EXIT_CORRUPT, EBADMSG,
+			     "box: the box to import was exported during a rollback");
 	if (!rc)
 		rc = keep_or_refuse_root(b, root, ret_bases, err);
 	if (rc)
@@ -475,8 +475,8 @@ static int adopt(struct box *b, const char *name, const char *root, struct idran
 
 		snprintf(rel, sizeof(rel), "layers/%u", n);
 		layer = openat(b->fd, rel, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		rc = layer < 0 ? err_set_exit(err, EXIT_CORRUPT, EBADMSG,
-					      "box: the box to import lacks its layer %u", n)
+		rc = layer < 0 ? err_say(err, EXIT_CORRUPT, EBADMSG,
+					 "box: the box to import lacks its layer %u", n)
 			       : layer_make(b, layer, err);
 	}
 	return rc ? rc : boxjson_write(b, 0, err);
@@ -497,7 +497,7 @@ int box_import(struct box_home *home, const char *name, const char *root, int fd
 		return rc;
 	snprintf(rel, sizeof(rel), "boxes/%s", name);
 	if (!fstatat(home->fd, rel, &st, AT_SYMLINK_NOFOLLOW))
-		return err_set_exit(err, EXIT_EXISTS, EEXIST, "box: '%s'", name);
+		return err_say(err, EXIT_EXISTS, EEXIST, "box: there is a box '%s' already", name);
 	b = box_new(home);
 	b->info.range = ids.range;
 	b->info.range_start = ids.uid_start;

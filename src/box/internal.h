@@ -25,6 +25,18 @@ struct box {
 	struct overlay_at overlay[BOX_MOUNTS_MAX];
 };
 
+/**
+ * err_say() - err_set_exit() for a sentence that is whole: the errno is kept and its text left out
+ */
+#define err_say(err_, exit_, code_, ...)                                                          \
+	({                                                                                        \
+		struct err *e_ = (err_);                                                          \
+		err_set_exit(e_, exit_, 0, __VA_ARGS__);                                          \
+		if (e_)                                                                           \
+			e_->code = (code_);                                                       \
+		-(code_);                                                                         \
+	})
+
 /* ---- id mapping --------------------------------------------------------------------------- */
 
 /** struct idrange - where box ids live on the host */

@@ -159,8 +159,8 @@ int layers_repair(struct box *box, unsigned renew, struct err *err)
 		snprintf(rel, sizeof(rel), "layers/%u", i);
 		if (fstatat(box->fd, rel, &st, AT_SYMLINK_NOFOLLOW) || !S_ISDIR(st.st_mode)) {
 			if (i < box->info.top || !renew)
-				return err_set_exit(err, EXIT_CORRUPT, EBADMSG,
-						    "box: '%s/%s' is missing", box->path, rel);
+				return err_say(err, EXIT_CORRUPT, EBADMSG,
+					       "box: '%s/%s' is missing", box->path, rel);
 			dirty = true;
 		}
 	}
@@ -188,9 +188,9 @@ static const struct box_snapshot *find(const struct box *box, const char *name)
 
 static int need_lock(const struct box *box, struct err *err)
 {
-	return box->lock_fd >= 0 ? 0
-				 : err_set_exit(err, EXIT_BUSY, EBUSY, "box: '%s' is not held",
-						box->info.name);
+	return box->lock_fd >= 0
+		       ? 0
+		       : err_say(err, EXIT_BUSY, EBUSY, "box: '%s' is not held", box->info.name);
 }
 
 int box_snapshot(struct box *box, const char *name, struct err *err)
@@ -204,8 +204,8 @@ int box_snapshot(struct box *box, const char *name, struct err *err)
 	if (rc)
 		return rc;
 	if (find(box, name))
-		return err_set_exit(err, EXIT_EXISTS, EEXIST, "box: snapshot '%s' of '%s'", name,
-				    in->name);
+		return err_say(err, EXIT_EXISTS, EEXIST,
+			       "box: there is a snapshot '%s' of '%s' already", name, in->name);
 	if (in->top >= BOX_LAYERS_MAX)
 		return err_set(
 			err, 0,
@@ -237,8 +237,8 @@ int box_rollback(struct box *box, const char *name, struct err *err)
 	if (name && *name) {
 		s = find(box, name);
 		if (!s)
-			return err_set_exit(err, EXIT_NO_BOX, ENOENT,
-					    "box: '%s' has no snapshot '%s'", in->name, name);
+			return err_say(err, EXIT_NO_BOX, ENOENT, "box: '%s' has no snapshot '%s'",
+				       in->name, name);
 	}
 	keep = s ? s->layer : 0;
 	in->nsnapshots = s ? (unsigned)(s - in->snapshot) + 1 : 0;

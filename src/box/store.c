@@ -21,21 +21,20 @@ int box_name_check(const char *name, struct err *err)
 	size_t n = name ? strlen(name) : 0;
 
 	if (!n)
-		return err_set_exit(err, EXIT_BAD_NAME, EINVAL, "box: a name is empty");
+		return err_say(err, EXIT_BAD_NAME, EINVAL, "box: a name is empty");
 	if (n > BOX_NAME_MAX)
-		return err_set_exit(err, EXIT_BAD_NAME, EINVAL,
-				    "box: the name '%.20s…' is longer than %d characters", name,
-				    BOX_NAME_MAX);
+		return err_say(err, EXIT_BAD_NAME, EINVAL,
+			       "box: the name '%.20s…' is longer than %d characters", name,
+			       BOX_NAME_MAX);
 	if (!strchr(alnum, name[0]))
-		return err_set_exit(err, EXIT_BAD_NAME, EINVAL,
-				    "box: the name '%s' does not begin with a letter or digit",
-				    name);
+		return err_say(err, EXIT_BAD_NAME, EINVAL,
+			       "box: the name '%s' does not begin with a letter or digit", name);
 	for (size_t i = 1; i < n; i++)
 		if (!strchr(alnum, name[i]) && !strchr("._-", name[i]))
-			return err_set_exit(err, EXIT_BAD_NAME, EINVAL,
-					    "box: the name '%s' has characters other than letters, "
-					    "digits, '.', '_' and '-'",
-					    name);
+			return err_say(err, EXIT_BAD_NAME, EINVAL,
+				       "box: the name '%s' has characters other than letters, "
+				       "digits, '.', '_' and '-'",
+				       name);
 	return 0;
 }
 
@@ -207,7 +206,8 @@ int stage_commit(struct box *b, struct err *err)
 	snprintf(to, sizeof(to), "boxes/%s", b->info.name);
 	if (renameat2(AT_FDCWD, b->path, b->home->fd, to, RENAME_NOREPLACE)) {
 		if (errno == EEXIST)
-			return err_set_exit(err, EXIT_EXISTS, EEXIST, "box: '%s'", b->info.name);
+			return err_say(err, EXIT_EXISTS, EEXIST, "box: there is a box '%s' already",
+				       b->info.name);
 		return err_set(err, errno, "box: make '%s'", b->info.name);
 	}
 	snprintf(b->path, sizeof(b->path), "%.1024s/%s", b->home->path, to);
@@ -283,10 +283,9 @@ static int check_opts(const struct box *b, const struct box_opts *opts, struct e
 	if (rc)
 		return rc;
 	if (strcmp(root, b->info.root))
-		return err_set_exit(err, EXIT_USAGE, EINVAL,
-				    "box: '%s' was made %s%s and keeps that", b->info.name,
-				    b->info.root[0] ? "with --root " : "without --root",
-				    b->info.root);
+		return err_say(err, EXIT_USAGE, EINVAL, "box: '%s' was made %s%s and keeps that",
+			       b->info.name, b->info.root[0] ? "with --root " : "without --root",
+			       b->info.root);
 	return 0;
 }
 
@@ -310,15 +309,15 @@ static int open_there(struct box *b, const char *name, int flags, const struct b
 		if (!still_there(b, rel))
 			return 1;
 		if (b->lock_fd == -EBUSY)
-			return err_set_exit(err, EXIT_BUSY, EBUSY,
-					    "box: '%s' is held by another run or change", name);
+			return err_say(err, EXIT_BUSY, EBUSY,
+				       "box: '%s' is held by another run or change", name);
 		if (b->lock_fd < 0)
 			return err_set(err, b->lock_fd, "box: lock '%s'", name);
 	}
 	rc = boxjson_read(b, &renew, err);
 	if (!rc && strcmp(b->info.name, name))
-		rc = err_set_exit(err, EXIT_CORRUPT, EBADMSG, "box: '%s' holds the box '%s'", name,
-				  b->info.name);
+		rc = err_say(err, EXIT_CORRUPT, EBADMSG, "box: '%s' holds the box '%s'", name,
+			     b->info.name);
 	if (!rc && (flags & BOX_LOCK))
 		rc = layers_repair(b, renew, err);
 	return rc ? rc : check_opts(b, opts, err);
@@ -344,7 +343,7 @@ int box_open(struct box_home *home, const char *name, int flags, const struct bo
 		}
 		box_free(b);
 		if (rc == -ENOENT && !(flags & BOX_CREATE))
-			return err_set_exit(err, EXIT_NO_BOX, ENOENT, "box: no box '%s'", name);
+			return err_say(err, EXIT_NO_BOX, ENOENT, "box: no box '%s'", name);
 		if (rc < 0 && rc != -ENOENT)
 			return rc;
 		if (rc == 1)
@@ -359,8 +358,7 @@ int box_open(struct box_home *home, const char *name, int flags, const struct bo
 		*ret_box = b;
 		return 0;
 	}
-	return err_set_exit(err, EXIT_BUSY, EBUSY, "box: '%s' is made and removed all the time",
-			    name);
+	return err_say(err, EXIT_BUSY, EBUSY, "box: '%s' is made and removed all the time", name);
 }
 
 /* ---- look --------------------------------------------------------------------------------- */

@@ -104,4 +104,67 @@
 	"  belljar verify tax\n"                                                                  \
 	"  belljar verify ./journal.db --key-dir ~/keys\n"
 
+#define HELP_LIST                                                                                  \
+	"options:\n"                                                                               \
+	"  --json              as JSON\n"                                                          \
+	"\n"                                                                                       \
+	"A box is running while a run or a change holds it. The size counts what the box\n"        \
+	"itself holds, up to 20000 files, not the base that it shares with others.\n"
+
+#define HELP_SHOW                                                                                  \
+	"options:\n"                                                                               \
+	"  --json              as JSON, all runs (at most 1000)\n"                                 \
+	"\n"                                                                                       \
+	"  belljar show tax\n"
+
+#define HELP_SNAPSHOT                                                                              \
+	"Freezes the state of files in constant time: a fresh layer on top takes what comes.\n"    \
+	"The box must be at rest. `changes --since` and `rollback` take the name.\n"               \
+	"\n"                                                                                       \
+	"Exit status: 112 when the box is held, 118 when there is a snapshot of that name.\n"      \
+	"\n"                                                                                       \
+	"  belljar snapshot tax installed\n"
+
+#define HELP_ROLLBACK                                                                              \
+	"Goes back to the state of files that SNAPSHOT froze; without one, to the box before\n"    \
+	"its first run. Later layers and snapshots are deleted. The record stays, and says so.\n"  \
+	"\n"                                                                                       \
+	"Exit status: 111 when there is no such snapshot, 112 when the box is held.\n"             \
+	"\n"                                                                                       \
+	"  belljar rollback tax installed\n"
+
+#define HELP_REMOVE                                                                                \
+	"Asks nothing. A box that is held stays, with exit status 112; the others go.\n"           \
+	"\n"                                                                                       \
+	"  belljar remove tax tax-old\n"
+
+#define HELP_EXPORT                                                                                \
+	"options:\n"                                                                               \
+	"  -o, --output FILE   write FILE, all of it or nothing; else standard output\n"           \
+	"\n"                                                                                       \
+	"The file is a tar archive (pax, zstd) with the layers, snapshots, journal and kept\n"     \
+	"objects of the box; owners are those that its programs see. This host's own folders\n"    \
+	"are not in it. Sockets and device nodes are left out, and named in export.json.\n"        \
+	"\n"                                                                                       \
+	"  belljar export tax -o tax.belljar\n"
+
+#define HELP_IMPORT                                                                                \
+	"options:\n"                                                                               \
+	"  --root DIR          the root file system here, for a box that was made with --root\n"   \
+	"\n"                                                                                       \
+	"FILE is what export wrote; without it, standard input. Every name in it is checked,\n"    \
+	"and nothing is left when one is bad (exit status 114). The box keeps its identity\n"      \
+	"and its record; what it does not hold itself comes from this host's folders.\n"           \
+	"\n"                                                                                       \
+	"  belljar import tax tax.belljar\n"
+
+#define HELP_DOCTOR                                                                                 \
+	"options:\n"                                                                                \
+	"  --json              as JSON\n"                                                           \
+	"\n"                                                                                        \
+	"Each feature is tried, not looked up. \"missing\": belljar does not start a box without\n" \
+	"it. \"weaker\": it does, and the line says what is lost.\n"                                \
+	"\n"                                                                                        \
+	"Exit status: 1 when something is missing.\n"
+
 #endif

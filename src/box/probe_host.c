@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * probe_host.c - try limits, what the later gate needs, and tell facts of the machine
+ */
+#include <linux/if_tun.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/timex.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "box/probe.h"
+
+/* ---- limits ------------------------------------------------------------------------------- */
+
+static int cgroups_as_root(struct probe_try *t)
+{
+	static const struct box_limits l = { .memory = 1ull << 30, .pids = 100, .cpus = 1 };
+	char name[32] = "doctor-", how[256] = "";
+	struct err err = { 0 };
+	pid_t pid = fork();
+	int rc;
+
+	random_hex(name + 7, 12);
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	rc = pid < 0 ? -errno : broker_cgroup_make(t->home, name, pid, &l, how, &err);
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	broker_cgroup_remove(t->home, name);
+	if (rc)
+		return probe_found(t, PROBE_WEAKER, "no cgroup: %s", strerror(-rc));
+	return probe_found(t,
+			   strstr(how, "memory") && strstr(how, "pids") ? PROBE_OK : PROBE_WEAKER,
+			   "%.200s", how[0] ? how : "cgroups without controllers");
+}
+
+/* A delegated tree: our own cgroup of version 2, if we may make one in it. */
+static int cgroups_as_user(struct probe_try *t)
+{
+	cleanup_free char *own = NULL, *have = NULL, *sub = NULL, *list = NULL;
+	const char *line;
+	char at[4096], dir[4096];
+	bool v2;
+
+	if (cgroup_dir("", "x", at, &v2) ||
+	    read_file_at(AT_FDCWD, "/proc/self/cgroup", 65536, &own, NULL))
+		return probe_found(t, PROBE_WEAKER, "no cgroups of version 2");
+	line = strstr(own, "0::");
+	at[strlen(at) - strlen("/belljar/x")] = 0;
+	snprintf(dir, sizeof(dir), "%.2000s%.*s", at, line ? (int)strcspn(line + 3, "\n") : 0,
+		 line ? line + 3 : "");
+	sub = xasprintf("%s/belljar-doctor-%d", dir, (int)getpid());
+	list = xasprintf("%s/cgroup.controllers", dir);
+	if (mkdir(sub, 0755))
+		return probe_found(t, PROBE_WEAKER, "no delegated tree (%s)", strerror(errno));
+	rmdir(sub);
+	if (read_file_at(AT_FDCWD, list, 4096, &have, NULL) || !strstr(have, "memory") ||
+	    !strstr(have, "pids"))
+		return probe_found(t, PROBE_WEAKER, "a delegated tree without memory and pids");
+	have[strcspn(have, "\n")] = 0;
+	return probe_found(t, PROBE_OK, "a delegated tree: %.200s", have);
+}
+
+int probe_cgroups(struct probe_try *t)
+{
+	return t->home->by_root ? cgroups_as_root(t) : cgroups_as_user(t);
+}
+
+/* ---- for the gate ------------------------------------------------------------------------- */
+
+/* Ask nf_tables for its generation: it answers, or the subsystem is not there. */
+static int nft_answers(void)
+{
+	struct {
+		struct nlmsghdr h;
+		struct nfgenmsg g;
+	} q = { .h = { .nlmsg_len = sizeof(q),
+		       .nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN,
+		       .nlmsg_flags = NLM_F_REQUEST },
+		.g = { .nfgen_family = AF_UNSPEC } };
+	cleanup_close int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+	struct nlmsghdr a[64];
+	ssize_t n;
+
+	if (s < 0 || send(s, &q, sizeof(q), 0) != sizeof(q))
+		return -errno;
+	n = recv(s, a, sizeof(a), 0);
+	if (n < (ssize_t)sizeof(*a))
+		return n < 0 ? -errno : -EIO;
+	if (a->nlmsg_type == NLMSG_ERROR)
+		return ((struct nlmsgerr *)NLMSG_DATA(a))->error;
+	return 0;
+}
+
+int probe_transparent(struct probe_try *t)
+{
+	cleanup_close int s = -1;
+	int one = 1, rc;
+
+	if (unshare(CLONE_NEWNET))
+		return probe_found(t, PROBE_WEAKER, "a network namespace: %s", strerror(errno));
+	s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (s < 0 || setsockopt(s, SOL_IP, IP_TRANSPARENT, &one, sizeof(one)))
+		return probe_found(t, PROBE_WEAKER, "a transparent socket: %s", strerror(errno));
+	rc = nft_answers();
+	return rc ? probe_found(t, PROBE_WEAKER, "nf_tables: %s", strerror(abs(rc)))
+		  : probe_found(t, PROBE_OK, "a transparent socket, and nf_tables answers");
+}
+
+int probe_tun(struct probe_try *t)
+{
+	struct ifreq r = { .ifr_flags = IFF_TAP | IFF_NO_PI, .ifr_name = "eth0" };
+	cleanup_close int fd = -1;
+
+	if (unshare(CLONE_NEWNET))
+		return probe_found(t, PROBE_WEAKER, "a network namespace: %s", strerror(errno));
+	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return probe_found(t, PROBE_WEAKER, "/dev/net/tun: %s", strerror(errno));
+	if (ioctl(fd, TUNSETIFF, &r))
+		return probe_found(t, PROBE_WEAKER, "make one: %s", strerror(errno));
+	return PROBE_OK;
+}
+
+/* ---- facts -------------------------------------------------------------------------------- */
+
+int probe_kernel(struct probe_try *t)
+{
+	int major = 0, minor = 0;
+	struct utsname u;
+
+	uname(&u);
+	sscanf(u.release, "%d.%d", &major, &minor);
+	return probe_found(t, major < 5 || (major == 5 && minor < 19) ? PROBE_WEAKER : PROBE_OK,
+			   "%.60s %.60s", u.release, u.machine);
+}
+
+int probe_memfd(struct probe_try *t)
+{
+	long v = probe_number("/proc/sys/vm/memfd_noexec");
+	cleanup_close int fd = memfd_create("belljar-doctor", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return probe_found(t, PROBE_OK, "cannot be made: %s", strerror(errno));
+	return probe_found(t, PROBE_OK, "%s",
+			   v > 1 ? "refused by vm.memfd_noexec" : "allowed here, and recorded");
+}
+
+int probe_io_uring(struct probe_try *t)
+{
+	char params[512] = { 0 };
+	long fd = syscall(SYS_io_uring_setup, 1, params);
+
+	if (fd < 0)
+		return probe_found(t, PROBE_OK, "off on this host (%s), and in boxes",
+				   strerror(errno));
+	close((int)fd);
+	return probe_found(t, PROBE_OK, "there, but answered \"no such call\" in boxes");
+}
+
+/* getpid by the 32-bit entry of the kernel. */
+static int call_32bit(void)
+{
+	int r;
+
+	__asm__ volatile("int $0x80" : "=a"(r) : "a"(20) : "memory", "r8", "r9", "r10", "r11");
+	return r;
+}
+
+int probe_32bit(struct probe_try *t)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		_exit(call_32bit() == getpid() ? 0 : 1);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return probe_found(t, PROBE_OK, "unknown");
+	return probe_found(t, PROBE_OK, "%s",
+			   WIFEXITED(status) && !WEXITSTATUS(status) ? "their calls work here"
+								     : "do not run on this kernel");
+}
+
+#define SPACE_LITTLE (2ull << 30)
+#define SPACE_NONE   (64ull << 20)
+
+int probe_space(struct probe_try *t)
+{
+	struct statvfs s;
+	uint64_t bytes;
+	int state;
+
+	if (fstatvfs(t->home->fd, &s))
+		return probe_found(t, PROBE_MISSING, "%s", strerror(errno));
+	bytes = (uint64_t)s.f_bavail * s.f_frsize;
+	state = bytes < SPACE_NONE ? PROBE_MISSING : bytes < SPACE_LITTLE ? PROBE_WEAKER : PROBE_OK;
+	if (s.f_files && s.f_favail < 100000 && state == PROBE_OK)
+		state = PROBE_WEAKER;
+	return probe_found(t, state, "%.1f GiB, %s%llu files free in the home of the boxes",
+			   (double)bytes / (1 << 30), s.f_files ? "" : "at least ",
+			   (unsigned long long)(s.f_files ? s.f_favail : 100000));
+}
+
+#define YEAR_2026 1767225600ull
+
+int probe_clock(struct probe_try *t)
+{
+	uint64_t now = clock_real_ns();
+	struct timex x = { 0 };
+	char iso[CLOCK_ISO_MAX];
+	bool sync = adjtimex(&x) >= 0 && !(x.status & STA_UNSYNC);
+
+	return probe_found(t, now / NSEC_PER_SEC < YEAR_2026 ? PROBE_WEAKER : PROBE_OK,
+			   "%s, %s by a time server", clock_iso(now, iso),
+			   sync ? "kept right" : "not kept right");
+}
