@@ -44,11 +44,38 @@ struct words {
 	char end; /* what ended the simple command: ; & | ( ) newline, 0 at the end */
 };
 
-/* One simple command: quotes are taken off, variables stay as they are. */
+static void start_word(struct words *w, bool *in_word, char *to)
+{
+	if (*in_word)
+		return;
+	*in_word = true;
+	if (w->n < WORDS_MAX)
+		w->v[w->n].p = to;
+}
+
+static void end_word(struct words *w, bool *in_word, bool *drop, char *to)
+{
+	if (*in_word && w->n < WORDS_MAX && !*drop) {
+		w->v[w->n].n = (size_t)(to - w->v[w->n].p);
+		w->n++;
+	}
+	if (*in_word)
+		*drop = false;
+	*in_word = false;
+}
+
+static bool all_digits(const char *p, const char *end)
+{
+	while (p < end && isdigit((unsigned char)*p))
+		p++;
+	return p == end;
+}
+
+/* One simple command: quotes and redirections are taken off, variables stay as they are. */
 static void simple_command(struct str *rest, struct words *w)
 {
 	char *to = w->buf, *const end = w->buf + sizeof(w->buf) - 1;
-	bool in_word = false;
+	bool in_word = false, drop = false; /* drop: the next word is a redirection's file */
 	char quote = 0;
 
 	w->n = 0;
@@ -59,32 +86,28 @@ static void simple_command(struct str *rest, struct words *w)
 		rest->p++, rest->n--;
 		if (quote ? c == quote : (c == '\'' || c == '"')) {
 			quote = quote ? 0 : c;
-			if (in_word || w->n == WORDS_MAX)
-				continue;
-			in_word = true;
-			w->v[w->n].p = to;
+			start_word(w, &in_word, to);
 			continue;
 		}
-		if (!quote && strchr(" \t\r\n;&|()", c) && c) {
-			bool redirect = c == '&' && in_word && to > w->buf && strchr("<>", to[-1]);
-
-			if (!redirect) {
-				if (in_word)
-					w->v[w->n].n = to - w->v[w->n].p, w->n++;
+		if (!quote && c && strchr("<>", c)) {
+			/* a number right before it is a descriptor */
+			if (in_word && w->n < WORDS_MAX && all_digits(w->v[w->n].p, to))
 				in_word = false;
-				if (!strchr(" \t\r", c)) {
-					w->end = c;
-					return;
-				}
-				continue;
+			end_word(w, &in_word, &drop, to);
+			while (rest->n && memchr("<>&|", *rest->p, 4))
+				rest->p++, rest->n--;
+			drop = true;
+			continue;
+		}
+		if (!quote && c && strchr(" \t\r\n;&|()", c)) {
+			end_word(w, &in_word, &drop, to);
+			if (!strchr(" \t\r", c)) {
+				w->end = c;
+				return;
 			}
+			continue;
 		}
-		if (!in_word) {
-			if (w->n == WORDS_MAX)
-				continue;
-			in_word = true;
-			w->v[w->n].p = to;
-		}
+		start_word(w, &in_word, to);
 		if (c == '\\' && quote != '\'' && rest->n) {
 			c = *rest->p;
 			rest->p++, rest->n--;
@@ -92,8 +115,7 @@ static void simple_command(struct str *rest, struct words *w)
 		if (to < end)
 			*to++ = c;
 	}
-	if (in_word)
-		w->v[w->n].n = to - w->v[w->n].p, w->n++;
+	end_word(w, &in_word, &drop, to);
 }
 
 static bool in_table(struct str word, const char *const *table, size_t n)
