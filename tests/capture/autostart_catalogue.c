@@ -149,15 +149,13 @@ static struct as_catalogue catalogue(const struct as_fs *fs)
 	return cat;
 }
 
-static struct as_list compare_one(const char *path)
+static struct as_list compare_one(const struct as_catalogue *cat, const char *path)
 {
 	struct as_fs now = folder(NOW), base = folder(BASE);
-	struct as_catalogue cat = catalogue(&now);
 	struct as_path p = { .path = path, .setid = true };
 	struct as_list out = { 0 };
 
-	as_compare(&cat, &now, &base, &p, 1, &out);
-	as_catalogue_free(&cat);
+	as_compare(cat, &now, &base, &p, 1, &out);
 	return out;
 }
 
@@ -250,7 +248,7 @@ static void test_each_row_lists_what_is_added_and_what_is_removed_in_its_place(v
 		s = &samples[place->parser];
 		assert_non_null(s->text);
 		plant(place, path, s);
-		out = compare_one(path);
+		out = compare_one(&cat, path);
 		wrong += !listed(&out, place, path, s,
 				 place->parser == AS_P_REPLACED ? CHANGE_CHANGED : CHANGE_ADDED);
 		as_list_free(&out);
@@ -261,7 +259,7 @@ static void test_each_row_lists_what_is_added_and_what_is_removed_in_its_place(v
 		strcpy(fs_root[NOW] + strlen(fixture), "/base");
 		plant(place, path, s);
 		strcpy(fs_root[NOW] + strlen(fixture), "/now");
-		out = compare_one(path);
+		out = compare_one(&cat, path);
 		if (!out.n || out.v[0].op != CHANGE_REMOVED) {
 			fprintf(stderr, "%s: its removal is not told\n", path);
 			wrong++;
@@ -295,7 +293,7 @@ static void test_what_the_base_brought_and_near_misses_are_not_listed(void **sta
 
 		if (s->mode && strcmp(path, "/etc/passwd")) {
 			put_base(path, s->mode & 0777, s->text);
-			out = compare_one(path);
+			out = compare_one(&cat, path);
 			wrong += out.n != 0;
 			as_list_free(&out);
 			unplant(path);
@@ -304,7 +302,7 @@ static void test_what_the_base_brought_and_near_misses_are_not_listed(void **sta
 			continue;
 		misses++;
 		put_file(NOW, path, s->mode & 0777, s->near_miss);
-		out = compare_one(path);
+		out = compare_one(&cat, path);
 		if (out.n) {
 			fprintf(stderr, "%s: a near miss is listed: '%s'\n", path,
 				out.v[0].command.p);
