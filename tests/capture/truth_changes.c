@@ -295,7 +295,11 @@ static void test_what_is_too_deep_is_told_and_the_rest_is_listed(void **state)
 		other |= str_eq(set.v[i].c.path, STR("/zz"));
 	assert_true(other);
 	changeset_free(&set);
-	assert_int_equal(changes_between(box, NULL, 0, line, &(struct buf){ 0 }, &err), -E2BIG);
+	{
+		cleanup_buf struct buf all = { 0 };
+
+		assert_int_equal(changes_between(box, NULL, 0, line, &all, &err), -E2BIG);
+	}
 }
 
 static void test_huge_sparse_file_is_told_without_a_hash(void **state)
