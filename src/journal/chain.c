@@ -82,8 +82,7 @@ int genesis(struct sqlite3 *db, uint8_t out[SHA256_LEN], struct err *err)
 
 /* ---- key ---------------------------------------------------------------------------------- */
 
-/* No openssl.cnf: it costs start-up time, and would be opened inside a locked-down process. */
-static void crypto_init(void)
+void crypto_init(void)
 {
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 }
@@ -262,23 +261,41 @@ static size_t head_text(const struct head *h, char *out, size_t room)
 				schema, key);
 }
 
-int head_write(int fd, const struct head *h, const struct chain_key *key)
+/* With its signature. Return: length or -errno */
+static ssize_t signed_text(const struct head *h, const struct chain_key *key, char *out,
+			   size_t room)
 {
-	char text[HEAD_MAX], hex[2 * SIG_LEN + 1];
+	char hex[2 * SIG_LEN + 1];
 	uint8_t sig[SIG_LEN];
-	size_t n = head_text(h, text, sizeof(text));
-	ssize_t k;
+	size_t n = head_text(h, out, room);
 
-	if (key_sign(key, text, n, sig))
+	if (key_sign(key, out, n, sig))
 		return -EIO;
 	hex_encode(sig, SIG_LEN, hex);
-	n += (size_t)snprintf(text + n, sizeof(text) - n, "signature %s\n", hex);
+	return (ssize_t)n + snprintf(out + n, room - n, "signature %s\n", hex);
+}
+
+int head_make(int dirfd, const struct head *h, const struct chain_key *key)
+{
+	char text[HEAD_MAX];
+	ssize_t n = signed_text(h, key, text, sizeof(text));
+
+	return n < 0 ? (int)n : write_file_at(dirfd, HEAD_NAME, 0600, text, (size_t)n);
+}
+
+int head_write(int fd, const struct head *h, const struct chain_key *key)
+{
+	char text[HEAD_MAX];
+	ssize_t n = signed_text(h, key, text, sizeof(text)), k;
+
+	if (n < 0)
+		return (int)n;
 	do
-		k = pwrite(fd, text, n, 0);
+		k = pwrite(fd, text, (size_t)n, 0);
 	while (k < 0 && errno == EINTR);
 	if (k < 0)
 		return -errno;
-	return (size_t)k == n ? 0 : -ENOSPC;
+	return k == n ? 0 : -ENOSPC;
 }
 
 static bool take(const char **p, const char *end, const char *word, size_t n, const char **ret)

@@ -15,6 +15,10 @@
 #define KEY_SECRET_NAME "journal.key"
 #define KEY_PUBLIC_NAME "journal.pub"
 
+/** crypto_init() - before OpenSSL's first use: no openssl.cnf, which costs start-up time and would
+ * be opened in a process that may be locked down by then */
+void crypto_init(void);
+
 /** struct chain_key - the installation's key, ready to sign */
 struct chain_key {
 	void *pkey; /* EVP_PKEY */
@@ -48,7 +52,9 @@ struct head {
 	uint8_t hash[SHA256_LEN], schema[SHA256_LEN], key[KEY_LEN];
 };
 
-/** head_write() - into the head file, in place: its length never changes. 0 or -errno */
+/** head_make(), head_write() - a first head file, whole or not at all; then in place, for its
+ * length never changes. 0 or -errno */
+int head_make(int dirfd, const struct head *h, const struct chain_key *key);
 int head_write(int fd, const struct head *h, const struct chain_key *key);
 /** head_parse() - Return: 0; -EBADMSG when it is none; -EKEYREJECTED when the signature is wrong */
 int head_parse(const char *p, size_t n, struct head *ret);

@@ -24,6 +24,7 @@
 
 #include "journal/reader.h"
 #include "journal/schema.h"
+#include "journal/schema_image.h"
 #include "journal/store.h"
 
 #define BUSY_MS 5000
@@ -206,6 +207,18 @@ static int read_spool(struct journal_reader *r, int dirfd, uint8_t id[ID_LEN])
 	return spool_copy(fd, id, &r->copy, &r->left, &r->live);
 }
 
+static int load_image(struct sqlite3 *db)
+{
+	uint8_t *image = sqlite3_malloc64(schema_image_size);
+
+	if (!image)
+		return SQLITE_NOMEM;
+	memcpy(image, schema_image, schema_image_size);
+	image[18] = image[19] = 1; /* memory has no WAL */
+	return sqlite3_deserialize(db, "main", image, schema_image_size, schema_image_size,
+				   SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE);
+}
+
 /* No file yet (a run that just began, or was killed at once): the same tables, in memory. */
 static int build_in_memory(struct journal_reader *r, struct err *err)
 {
@@ -217,7 +230,7 @@ static int build_in_memory(struct journal_reader *r, struct err *err)
 				 NULL);
 
 	if (rc == SQLITE_OK)
-		rc = schema_create(r->db);
+		rc = load_image(r->db);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(r->db, "BEGIN", NULL, NULL, NULL);
 	while (rc == SQLITE_OK && left_next(&at, 0, &ev)) {
@@ -349,8 +362,8 @@ static int open_all(struct journal_reader *r, const char *path, struct err *err)
 		rc = open_db(path, &r->db, err);
 		if (rc)
 			return rc;
-		/* the writer was killed before it had made the tables */
-		there = number(r->db, "SELECT count(*) FROM sqlite_schema", 1) > 0;
+		/* the writer was killed before it had said which journal this is */
+		there = number(r->db, "SELECT count(*) FROM meta", 1) > 0;
 		if (!there) {
 			sqlite3_close(r->db);
 			r->db = NULL;
@@ -386,8 +399,10 @@ static int open_all(struct journal_reader *r, const char *path, struct err *err)
 int journal_read_open(const char *path, struct journal_reader **ret_r, struct err *err)
 {
 	struct journal_reader *r = xcalloc(1, sizeof(*r));
-	int rc = open_all(r, path, err);
+	int rc;
 
+	crypto_init();
+	rc = open_all(r, path, err);
 	if (rc) {
 		journal_read_close(r);
 		return rc;

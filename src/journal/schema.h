@@ -12,6 +12,9 @@ struct sqlite3_stmt;
 #define JOURNAL_FORMAT	       1
 #define JOURNAL_APPLICATION_ID 0x426a6172 /* 'Bjar' */
 
+#define SCHEMA_OBJECTS_SQL                                                                         \
+	"SELECT type,name,tbl_name,sql FROM sqlite_schema ORDER BY type,name,tbl_name,sql"
+
 /** schema_create() - make all tables and views in an empty database. Return: SQLite's code */
 int schema_create(struct sqlite3 *db);
 

@@ -11,8 +11,12 @@
  *
  * The file is in WAL mode while it is written, so that readers do not stop the writer, and
  * becomes a plain file (no side files) when it is closed: it can then be copied, and be read on
- * media that cannot be written. synchronous is OFF: what is protected is the record against the
- * death of the process, for which the page cache is enough; doc/JOURNAL.md, "Power cut".
+ * media that cannot be written.
+ *
+ * What is protected first is the record against the death of the process, for which the page cache
+ * is enough; fsync() is for power cuts. A run of less than DURABLE_AFTER_NS does not pay for it. A
+ * longer one does, where its cost is lost in its length: when the WAL is folded into the file, and
+ * at the end (synchronous NORMAL). doc/JOURNAL.md, "Power cut".
  *
  * Invariant: rows of a block are inserted in the order of their numbers, without gaps.
  */
@@ -20,10 +24,11 @@
 #include <sys/stat.h>
 
 #include "journal/schema.h"
+#include "journal/schema_image.h"
 #include "journal/store.h"
 
-#define BUSY_MS	  30000 /* a reader of a closed journal may hold it for so long */
-#define WAL_PAGES 4096	/* fold the WAL into the file when it is so long (16 MiB) */
+#define DURABLE_AFTER_NS (2 * NSEC_PER_SEC)
+#define BUSY_MS		 30000 /* a reader of a closed journal may hold it for so long */
 
 struct store {
 	sqlite3 *db;
@@ -34,6 +39,8 @@ struct store {
 	struct block last;
 	struct head head;
 	int head_fd;
+	uint64_t opened;
+	bool durable;	  /* synchronous is NORMAL */
 	uint8_t *scratch; /* u32 length and a renumbered event */
 };
 
@@ -63,11 +70,18 @@ static int open_db(struct store *s, int dirfd, struct err *err)
 	char path[64];
 	int fd, rc;
 
-	/* made here for its mode, and because a symbolic link is not to be followed */
-	fd = openat(dirfd, DB_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (fd < 0)
+	fd = openat(dirfd, DB_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 && errno != ENOENT)
 		return err_set(err, errno, "journal: open '%s'", DB_NAME);
-	close(fd);
+	if (fd < 0 || !lseek(fd, 0, SEEK_END)) {
+		/* whole under another name first: there is never half an image */
+		rc = write_file_at(dirfd, DB_NAME, 0600, schema_image, schema_image_size);
+		if (rc) {
+			cleanup_close_p(&fd);
+			return err_set(err, rc, "journal: make '%s'", DB_NAME);
+		}
+	}
+	cleanup_close_p(&fd);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dirfd, DB_NAME);
 	rc = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc != SQLITE_OK)
@@ -78,7 +92,7 @@ static int open_db(struct store *s, int dirfd, struct err *err)
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 	return exec(
 		s,
-		"PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA wal_autocheckpoint=4096",
+		"PRAGMA synchronous=OFF; PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=4096",
 		"set up '" DB_NAME "'", err);
 }
 
@@ -95,7 +109,7 @@ static int64_t number(struct store *s, const char *sql)
 	return v;
 }
 
-static int create(struct store *s, const uint8_t id[ID_LEN], struct err *err)
+static int begin_meta(struct store *s, const uint8_t id[ID_LEN], struct err *err)
 {
 	char sql[512], id_hex[2 * ID_LEN + 1], key_hex[2 * KEY_LEN + 1];
 	int rc;
@@ -107,18 +121,7 @@ static int create(struct store *s, const uint8_t id[ID_LEN], struct err *err)
 		 "('public_key','%s'),('written_by','belljar %s')",
 		 (unsigned long long)clock_real_ns(), JOURNAL_FORMAT, id_hex, key_hex,
 		 BELLJAR_VERSION);
-	rc = exec(s, "BEGIN IMMEDIATE", "begin '" DB_NAME "'", err);
-	if (rc)
-		return rc;
-	rc = schema_create(s->db);
-	if (rc != SQLITE_OK)
-		rc = db_fail(s->db, rc, "make the tables", err);
-	else
-		rc = exec(s, sql, "write the table 'meta'", err);
-	if (!rc)
-		rc = exec(s, "COMMIT", "make '" DB_NAME "'", err);
-	if (rc)
-		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	rc = exec(s, sql, "write the table 'meta'", err);
 	memcpy(s->head.id, id, ID_LEN);
 	return rc;
 }
@@ -192,13 +195,28 @@ static int check_there(struct store *s, struct err *err)
 	rc = schema_check(s->db, what, sizeof(what), err);
 	if (rc == -EBADMSG)
 		return err_set_exit(err, EXIT_CORRUPT, EBADMSG, "journal: '%s': %s", DB_NAME, what);
-	if (!rc)
-		rc = read_id(s, err);
 	return rc;
 }
 
+static void fill_head(struct store *s)
+{
+	s->head.events = s->last.last_seq;
+	s->head.blocks = s->last.nr;
+	s->head.wall_ns = clock_real_ns();
+	memcpy(s->head.hash, s->last.hash, SHA256_LEN);
+}
+
+static int write_head(struct store *s, struct err *err)
+{
+	int rc;
+
+	fill_head(s);
+	rc = head_write(s->head_fd, &s->head, &s->key);
+	return rc ? err_set(err, rc, "journal: write '%s'", HEAD_NAME) : 0;
+}
+
 /* The head tells of blocks that are not here any more, or is itself not here: the caller puts
- * that into the record before the new head covers it. */
+ * that into the record; a head that does not fit is replaced by one of what there is. */
 static int open_head(struct store *s, int dirfd, struct store_found *found, struct err *err)
 {
 	cleanup_free char *text = NULL;
@@ -208,27 +226,19 @@ static int open_head(struct store *s, int dirfd, struct store_found *found, stru
 
 	if (!rc)
 		rc = head_parse(text, n, &old);
-	if (!rc && !memcmp(old.id, s->head.id, ID_LEN))
+	if (!rc && !memcmp(old.id, s->head.id, ID_LEN)) {
 		found->head_events = old.events;
-	else
+	} else {
 		found->head_missing = s->last.nr > 0;
-	s->head_fd = openat(dirfd, HEAD_NAME,
-			    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+		fill_head(s);
+		rc = head_make(dirfd, &s->head, &s->key);
+		if (rc)
+			return err_set(err, rc, "journal: make '%s'", HEAD_NAME);
+	}
+	s->head_fd = openat(dirfd, HEAD_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (s->head_fd < 0)
 		return err_set(err, errno, "journal: open '%s'", HEAD_NAME);
 	return 0;
-}
-
-static int write_head(struct store *s, struct err *err)
-{
-	int rc;
-
-	s->head.events = s->last.last_seq;
-	s->head.blocks = s->last.nr;
-	s->head.wall_ns = clock_real_ns();
-	memcpy(s->head.hash, s->last.hash, SHA256_LEN);
-	rc = head_write(s->head_fd, &s->head, &s->key);
-	return rc ? err_set(err, rc, "journal: write '%s'", HEAD_NAME) : 0;
 }
 
 static int open_all(struct store *s, int dirfd, const char *keydir, const uint8_t id[ID_LEN],
@@ -241,19 +251,18 @@ static int open_all(struct store *s, int dirfd, const char *keydir, const uint8_
 	if (rc)
 		return rc;
 	memcpy(s->head.key, s->key.pub, KEY_LEN);
-	/* creation is one transaction: no object at all, or all of them */
-	if (number(s, "SELECT count(*) FROM sqlite_schema") == 0)
-		rc = create(s, id, err);
-	else
-		rc = check_there(s, err);
+	rc = check_there(s, err);
+	/* meta is written in one statement: empty, or whole */
+	if (!rc && number(s, "SELECT count(*) FROM meta") == 0)
+		rc = begin_meta(s, id, err);
+	else if (!rc)
+		rc = read_id(s, err);
 	if (!rc)
 		rc = schema_hash(s->db, s->head.schema, err);
 	if (!rc)
 		rc = read_last(s, err);
 	if (!rc)
 		rc = open_head(s, dirfd, found, err);
-	if (!rc && !s->last.nr && !found->head_events)
-		rc = write_head(s, err);
 	memcpy(found->id, s->head.id, ID_LEN);
 	found->last = s->last;
 	return rc;
@@ -266,6 +275,8 @@ int store_open(int dirfd, const char *keydir, const uint8_t id[ID_LEN], struct s
 	struct store *s = xcalloc(1, sizeof(*s));
 	int rc;
 
+	crypto_init();
+	s->opened = clock_mono_ns();
 	s->head_fd = -1;
 	s->sha = sha256_new();
 	rc = open_all(s, dirfd, keydir, id, &found, err);
@@ -278,6 +289,14 @@ int store_open(int dirfd, const char *keydir, const uint8_t id[ID_LEN], struct s
 	return 0;
 }
 
+static void care_for_power_cuts(struct store *s)
+{
+	if (s->durable || clock_mono_ns() - s->opened < DURABLE_AFTER_NS)
+		return;
+	s->durable =
+		sqlite3_exec(s->db, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL) == SQLITE_OK;
+}
+
 void store_close(struct store *s, bool whole)
 {
 	if (!s)
@@ -287,6 +306,7 @@ void store_close(struct store *s, bool whole)
 	sqlite3_finalize(s->insert_block);
 	if (s->db && whole) {
 		/* a reader in the way keeps it a WAL file, which is as good for all but copying */
+		care_for_power_cuts(s);
 		sqlite3_busy_timeout(s->db, 0);
 		sqlite3_exec(s->db, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
 	}
@@ -412,8 +432,10 @@ int store_block(struct store *s, struct spool_view *view, bool renumber, struct 
 {
 	struct block b = s->last;
 	struct spool_view at = *view;
-	int rc = exec(s, "BEGIN IMMEDIATE", "begin a block", err);
+	int rc;
 
+	care_for_power_cuts(s);
+	rc = exec(s, "BEGIN IMMEDIATE", "begin a block", err);
 	if (rc)
 		return rc;
 	b.nr = s->last.nr + 1;

@@ -335,7 +335,8 @@ static int check_all(struct check *c, struct err *err)
 {
 	int rc;
 
-	if (c->r->in_memory)
+	/* killed before the first block, or before the first head */
+	if (c->r->in_memory || (!c->r->last.nr && c->r->head_state == HEAD_MISSING))
 		return bad(c, 0,
 			   "Nothing is sealed yet: %llu events are recorded in the spool alone.",
 			   (unsigned long long)c->r->left_count);
