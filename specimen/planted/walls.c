@@ -34,6 +34,7 @@
 	}
 
 ATTEMPT(mount_tmpfs, SYS_mount, "none", "/mnt", "tmpfs", 0, NULL)
+ATTEMPT(x32_mount, 0x40000000 | SYS_mount, "none", "/mnt", "tmpfs", 0, NULL)
 ATTEMPT(mount_remount, SYS_mount, "none", "/", NULL, MS_REMOUNT | MS_BIND, NULL)
 ATTEMPT(mount_shared, SYS_mount, "none", "/", NULL, MS_REC | MS_SHARED, NULL)
 ATTEMPT(umount_call, SYS_umount2, "/proc", MNT_DETACH)
