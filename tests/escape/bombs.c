@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * bombs.c - programs that take all they can get: they must stop at the box's limits
+ *
+ *   bombs forks | memory | disk | inodes | threads      take until refused, say how much
+ *   bombs stay MARK                                     a daemon that wants to outlive the box
+ *   bombs deaf                                          ignores every signal, for ever
+ *
+ * Works only under glass. Each has a ceiling of its own far above the limits of the tests, so that
+ * a missing limit is a failed test and not a broken machine.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../specimen/marker.h"
+
+#define FORKS_MAX  3000
+#define MEMORY_MAX (3ull << 30)
+#define DISK_MAX   (1ull << 30)
+#define INODES_MAX 100000
+
+static int forks(void)
+{
+	int n = 0;
+	pid_t pid;
+
+	while (n < FORKS_MAX && (pid = fork()) >= 0) {
+		if (!pid) {
+			pause();
+			_exit(0);
+		}
+		n++;
+	}
+	printf("forks %d %s\n", n, n < FORKS_MAX ? strerror(errno) : "NO LIMIT");
+	signal(SIGTERM, SIG_IGN);
+	kill(0, SIGTERM);
+	return n < FORKS_MAX ? 0 : 1;
+}
+
+static void *idle(void *arg)
+{
+	pause();
+	return arg;
+}
+
+static int threads(void)
+{
+	pthread_attr_t a;
+	pthread_t t;
+	int n = 0;
+
+	pthread_attr_init(&a);
+	pthread_attr_setstacksize(&a, 65536);
+	while (n < FORKS_MAX && pthread_create(&t, &a, idle, NULL) == 0)
+		n++;
+	printf("threads %d\n", n);
+	return n < FORKS_MAX ? 0 : 1;
+}
+
+static int memory(void)
+{
+	size_t chunk = 4 << 20;
+
+	for (unsigned long long n = 0; n < MEMORY_MAX; n += chunk) {
+		char *p = mmap(NULL, chunk, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			       0);
+
+		if (p == MAP_FAILED) {
+			printf("memory %llu %s\n", n, strerror(errno));
+			return 0;
+		}
+		memset(p, 1, chunk);
+	}
+	printf("memory NO LIMIT\n");
+	return 1;
+}
+
+static int disk(void)
+{
+	static char block[1 << 20];
+	unsigned long long n = 0;
+	int fd = open("full", O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	memset(block, 'x', sizeof(block));
+	while (n < DISK_MAX) {
+		ssize_t k = write(fd, block, sizeof(block));
+
+		if (k <= 0)
+			break;
+		n += (unsigned long long)k;
+	}
+	printf("disk %llu %s\n", n, n < DISK_MAX ? strerror(errno) : "NO LIMIT");
+	return n < DISK_MAX ? 0 : 1;
+}
+
+static int inodes(void)
+{
+	char name[64];
+	int n, fd;
+
+	mkdir("many", 0755);
+	for (n = 0; n < INODES_MAX; n++) {
+		snprintf(name, sizeof(name), "many/%d", n);
+		fd = open(name, O_WRONLY | O_CREAT, 0644);
+		if (fd < 0)
+			break;
+		close(fd);
+	}
+	printf("inodes %d %s\n", n, n < INODES_MAX ? strerror(errno) : "NO LIMIT");
+	return n < INODES_MAX ? 0 : 1;
+}
+
+static void deaf(void)
+{
+	for (int s = 1; s < 65; s++)
+		signal(s, SIG_IGN);
+	for (;;)
+		sleep(1000);
+}
+
+/* Its mark is in its arguments, by which the suite finds it from outside. */
+static int stay(void)
+{
+	if (fork())
+		return 0;
+	setsid();
+	if (fork())
+		_exit(0);
+	deaf();
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*fn)(void);
+	} bombs[] = { { "forks", forks }, { "threads", threads }, { "memory", memory },
+		      { "disk", disk },	  { "inodes", inodes },	  { "stay", stay } };
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc < 2 || !under_glass("bombs"))
+		return EXIT_NOT_UNDER_GLASS;
+	if (!strcmp(argv[1], "deaf"))
+		deaf();
+	for (size_t i = 0; i < sizeof(bombs) / sizeof(bombs[0]); i++)
+		if (!strcmp(argv[1], bombs[i].name))
+			return bombs[i].fn();
+	return 2;
+}

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+# tap.sh - what the suites share: numbered results, and ways to look at a box; sourced by bash
+set -u
+n=0
+
+ok() {
+	n=$((n + 1))
+	echo "ok $n - $*"
+}
+
+not_ok() {
+	n=$((n + 1))
+	echo "not ok $n - $*"
+}
+
+skip() { # WORDS WHY
+	n=$((n + 1))
+	echo "ok $n - $1 # SKIP $2"
+}
+
+check() { # WORDS COMMAND…: the command must succeed; what it said is shown when it did not
+	local words=$1 said
+	shift
+	if said=$("$@" 2>&1); then
+		ok "$words"
+	else
+		not_ok "$words"
+		printf '# %s\n' "$*"
+		[ -z "$said" ] || printf '%s\n' "$said" | head -n 20 | sed 's/^/#   /'
+	fi
+}
+
+equal() { # WORDS GOT WANTED
+	if [ "$2" = "$3" ]; then
+		ok "$1"
+	else
+		not_ok "$1"
+		printf '# got    %q\n# wanted %q\n' "$2" "$3"
+	fi
+}
+
+# One value of a box's record.
+sql() { # BOX QUERY-FOR-ONE-VALUE
+	"$BELLJAR" events "$1" --json --sql "SELECT ($2) AS x" 2>&1 |
+		sed -n 's/^{"x":\(.*\)}$/\1/p' | sed 's/^"\(.*\)"$/\1/'
+}
+
+recorded() { # BOX CONDITION-IN-SQL
+	local x
+	x=$(sql "$1" "$2")
+	[ "$x" = 1 ] || { echo "the record says '$x' to: $2"; return 1; }
+}
+
+# Process ids of this machine whose command line holds MARK.
+with_mark() { # MARK
+	local f
+	for f in /proc/[0-9]*/cmdline; do
+		[ "$f" != "/proc/$$/cmdline" ] || continue
+		if tr '\0' ' ' <"$f" 2>/dev/null | grep -qF -- "$1"; then
+			f=${f#/proc/}
+			echo "${f%/cmdline}"
+		fi
+	done
+}
+
+# Until COMMAND succeeds, at most about SECONDS; not a measure of speed, only an end to waiting.
+wait_for() { # SECONDS COMMAND…
+	local i=0 end=$(($1 * 20))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		i=$((i + 1))
+		[ "$i" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+none_with_mark() { # MARK
+	[ -z "$(with_mark "$1")" ]
+}
