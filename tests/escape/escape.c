@@ -325,7 +325,6 @@ static bool signal_host(char *say, size_t n)
 
 	if (fork() == 0) {
 		setsid();
-		signal(SIGUSR1, SIG_IGN);
 		kill(-1, SIGUSR1);
 		_exit(0);
 	}
@@ -843,6 +842,7 @@ int main(int argc, char **argv)
 	int bad = 0;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	signal(SIGUSR1, SIG_IGN); /* signal-host sends it to everybody in the box */
 	if (!under_glass("escape"))
 		return EXIT_NOT_UNDER_GLASS;
 	if (argc == 2 && !strcmp(argv[1], "capabilities"))

@@ -25,7 +25,6 @@ check() { # WORDS COMMAND…: the command must succeed; what it said is shown wh
 		ok "$words"
 	else
 		not_ok "$words"
-		printf '# %s\n' "$*"
 		[ -z "$said" ] || printf '%s\n' "$said" | head -n 20 | sed 's/^/#   /'
 	fi
 }
