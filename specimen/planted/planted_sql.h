@@ -45,10 +45,9 @@
 		       "op='added' AND hex(path)=hex(" D "||'/')||'" hex "' AND writer IN " ME)
 #define EXEC_BY(who, line)                                                                         \
 	EXISTS("process", "op='exec' AND proc IN " who " AND command_line='" line "'")
-/* a script is recorded as it was named: ./name stays */
 #define SCRIPT(name, image)                                                                        \
-	EXISTS("process", "op='exec' AND proc IN " ME " AND script IN (" D "||'/" name "', " D     \
-			  "||'/./" name "') AND length(script_sha256)=64 AND image GLOB " image)
+	EXISTS("process", "op='exec' AND proc IN " ME " AND script=" D "||'/" name                 \
+			  "' AND length(script_sha256)=64 AND image GLOB " image)
 #define SIGNALLED(call, number)                                                                    \
 	EXISTS("signal",                                                                           \
 	       "call='" call "' AND signal=" number " AND proc IN " ME " AND target IN " NTH(1))
