@@ -225,6 +225,23 @@ static int start(struct box_run *run, const struct box_plan *plan, struct err *e
 	return await_ready(run, err);
 }
 
+/* The map as the kernel has it: the same three columns for 'single', a range and the broker's. */
+static void read_idmap(struct box_run *run)
+{
+	cleanup_free char *map = NULL;
+	struct idmap_line l;
+	char name[64];
+	int n;
+
+	snprintf(name, sizeof(name), "/proc/%d/uid_map", run->pid1);
+	if (read_file_at(AT_FDCWD, name, 65536, &map, NULL))
+		return;
+	for (const char *at = map; run->nidmap < IDMAP_LINES_MAX &&
+				   sscanf(at, "%u %u %u%n", &l.first, &l.ours, &l.count, &n) == 3;
+	     at += n)
+		run->idmap[run->nidmap++] = l;
+}
+
 int box_start(struct box *box, const struct box_plan *plan, struct box_run **ret_run,
 	      struct err *err)
 {
@@ -242,6 +259,7 @@ int box_start(struct box *box, const struct box_plan *plan, struct box_run **ret
 		box_end(run);
 		return rc;
 	}
+	read_idmap(run);
 	*ret_run = run;
 	return 0;
 }
@@ -454,18 +472,12 @@ const char *box_run_limits(const struct box_run *run)
 
 uint32_t box_run_uid_in(const struct box_run *run, uint32_t outer)
 {
-	cleanup_free char *map = NULL;
-	uint32_t first, ours, count;
-	char name[64];
-	int n;
+	for (int i = 0; i < run->nidmap; i++) {
+		const struct idmap_line *l = &run->idmap[i];
 
-	snprintf(name, sizeof(name), "/proc/%d/uid_map", run->pid1);
-	if (read_file_at(AT_FDCWD, name, 65536, &map, NULL))
-		return 65534;
-	for (const char *at = map; sscanf(at, "%u %u %u%n", &first, &ours, &count, &n) == 3;
-	     at += n)
-		if (outer >= ours && outer - ours < count)
-			return first + (outer - ours);
+		if (outer >= l->ours && outer - l->ours < l->count)
+			return l->first + (outer - l->ours);
+	}
 	return 65534;
 }
 

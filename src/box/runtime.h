@@ -226,6 +226,11 @@ _Noreturn void program_main(const struct request *req, const char *strings, cons
 struct relay;
 struct limits;
 
+struct idmap_line {
+	uint32_t first, ours, count; /* box ids from first are our ids from ours */
+};
+#define IDMAP_LINES_MAX 8
+
 struct box_run {
 	struct box *box;
 	struct box_limits limits_set;
@@ -248,6 +253,8 @@ struct box_run {
 	int qhead, qn;
 	struct box_event *queue;
 	uint64_t started_ns;
+	int nidmap;
+	struct idmap_line idmap[IDMAP_LINES_MAX];
 };
 
 /** run_queue() - hand an event to a later box_wait() */

@@ -71,7 +71,7 @@ static void opened(struct held *h, int dirfd, uint64_t path, uint64_t flags, uin
 	target_path(h, dirfd, path, h->path);
 	if (is_sink(h->path))
 		return;
-	was = existed(h, h->path);
+	was = existed(h, h->path, LOOK_CHANGE | (flags & O_NOFOLLOW ? 0 : LOOK_FOLLOW));
 	if (flags & O_TMPFILE_BIT)
 		op = "tmpfile";
 	else if ((flags & O_CREAT) && was != 1)
@@ -117,20 +117,20 @@ void decode_openat2(struct held *h)
 /* ---- one path ----------------------------------------------------------------------------- */
 
 /* The path at argument h->call->detail, as an event of @op; looks whether it is there. */
-static struct event one_path(struct held *h, const char *op)
+static struct event one_path(struct held *h, const char *op, int look)
 {
 	int at = h->call->detail;
 	struct event ev;
 
 	target_path(h, dirfd_before(h, at), h->a[at], h->path);
 	ev = file_event(h, op, h->path);
-	set_existed(&ev, existed(h, h->path));
+	set_existed(&ev, existed(h, h->path, look));
 	return ev;
 }
 
 void decode_mkdir(struct held *h)
 {
-	struct event ev = one_path(h, "mkdir");
+	struct event ev = one_path(h, "mkdir", LOOK);
 
 	ev.v[EV_AT(FILE, MODE)] = V_INT(h->a[h->call->detail + 1] & 07777);
 	claim_created(h, h->path);
@@ -139,7 +139,7 @@ void decode_mkdir(struct held *h)
 
 void decode_mknod(struct held *h)
 {
-	struct event ev = one_path(h, "mknod");
+	struct event ev = one_path(h, "mknod", LOOK);
 	uint32_t mode = (uint32_t)h->a[h->call->detail + 1];
 	uint32_t dev = (uint32_t)h->a[h->call->detail + 2];
 
@@ -157,35 +157,35 @@ void decode_mknod(struct held *h)
 
 void decode_unlink(struct held *h)
 {
-	struct event ev = one_path(h, "unlink");
+	struct event ev = one_path(h, "unlink", LOOK);
 
 	recorder_append(h->rec, &ev);
 }
 
 void decode_rmdir(struct held *h)
 {
-	struct event ev = one_path(h, "rmdir");
+	struct event ev = one_path(h, "rmdir", LOOK);
 
 	recorder_append(h->rec, &ev);
 }
 
 void decode_unlinkat(struct held *h)
 {
-	struct event ev = one_path(h, h->a[2] & AT_REMOVEDIR ? "rmdir" : "unlink");
+	struct event ev = one_path(h, h->a[2] & AT_REMOVEDIR ? "rmdir" : "unlink", LOOK);
 
 	recorder_append(h->rec, &ev);
 }
 
 void decode_truncate(struct held *h)
 {
-	struct event ev = one_path(h, "truncate");
+	struct event ev = one_path(h, "truncate", LOOK_CHANGE | LOOK_FOLLOW);
 
 	recorder_append(h->rec, &ev);
 }
 
 void decode_chmod(struct held *h)
 {
-	struct event ev = one_path(h, "chmod");
+	struct event ev = one_path(h, "chmod", LOOK_CHANGE | LOOK_FOLLOW);
 
 	ev.v[EV_AT(FILE, MODE)] = V_INT(h->a[h->call->detail + 1] & 07777);
 	recorder_append(h->rec, &ev);
@@ -234,15 +234,16 @@ static void owned(struct held *h, struct event *ev, uint64_t uid, uint64_t gid, 
 
 void decode_chown(struct held *h)
 {
-	struct event ev = one_path(h, "chown");
 	int at = h->call->detail, flags = at ? (int)h->a[4] : 0;
+	struct event ev =
+		one_path(h, "chown", LOOK_CHANGE | (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOK_FOLLOW));
 
 	owned(h, &ev, h->a[at + 1], h->a[at + 2], flags & AT_SYMLINK_NOFOLLOW);
 }
 
 void decode_lchown(struct held *h)
 {
-	struct event ev = one_path(h, "chown");
+	struct event ev = one_path(h, "chown", LOOK_CHANGE);
 
 	owned(h, &ev, h->a[1], h->a[2], AT_SYMLINK_NOFOLLOW);
 }
@@ -265,14 +266,14 @@ static void xattr_event(struct held *h, struct event *ev, uint64_t name)
 
 void decode_setxattr(struct held *h)
 {
-	struct event ev = one_path(h, "setxattr");
+	struct event ev = one_path(h, "setxattr", LOOK_CHANGE | LOOK_FOLLOW);
 
 	xattr_event(h, &ev, h->a[1]);
 }
 
 void decode_removexattr(struct held *h)
 {
-	struct event ev = one_path(h, "removexattr");
+	struct event ev = one_path(h, "removexattr", LOOK_CHANGE | LOOK_FOLLOW);
 
 	xattr_event(h, &ev, h->a[1]);
 }
@@ -295,7 +296,8 @@ void decode_fremovexattr(struct held *h)
 void decode_setxattrat(struct held *h)
 {
 	struct event ev =
-		one_path(h, strncmp(h->call->name, "remove", 6) ? "setxattr" : "removexattr");
+		one_path(h, strncmp(h->call->name, "remove", 6) ? "setxattr" : "removexattr",
+			 LOOK_CHANGE | LOOK_FOLLOW);
 
 	xattr_event(h, &ev, h->a[3]);
 }
@@ -312,7 +314,7 @@ static struct event two_paths(struct held *h, const char *op, int old_at, int ne
 	target_path(h, at ? (int)h->a[new_at - 1] : AT_FDCWD, h->a[new_at], h->path2);
 	ev = file_event(h, op, h->path);
 	ev.v[EV_AT(FILE, PATH2)] = V_Z(h->path2);
-	set_existed(&ev, existed(h, h->path));
+	set_existed(&ev, existed(h, h->path, LOOK_CHANGE));
 	return ev;
 }
 
@@ -346,7 +348,7 @@ void decode_symlink(struct held *h)
 	target_path(h, at ? (int)h->a[1] : AT_FDCWD, h->a[at ? 2 : 1], h->path);
 	ev = file_event(h, "symlink", h->path);
 	ev.v[EV_AT(FILE, PATH2)] = V_Z(h->path2);
-	set_existed(&ev, existed(h, h->path));
+	set_existed(&ev, existed(h, h->path, LOOK));
 	recorder_append(h->rec, &ev);
 }
 

@@ -196,8 +196,17 @@ int target_fd_path(const struct held *h, int fd, char *out);
 int target_fd(const struct held *h, int fd);
 /** tidy_path() - in place: "/a//b/./c/" → "/a/b/c"; ".." stays, what it means depends on links */
 void tidy_path(char *path);
+/** enum look - how to look at a path that a held call names */
+enum look {
+	LOOK = 0,
+	LOOK_FOLLOW = 1, /* the call follows a link at the path's end */
+	LOOK_CHANGE = 2, /* the call is about to change what is there: take it over */
+};
 /** existed() - whether @path is there now, in the box's view: 1, 0, or -1 unknown */
-int existed(const struct held *h, const char *path);
+int existed(const struct held *h, const char *path, int look);
+/** take_over() - a file of the host (open with O_PATH) becomes the box's own; others are left */
+struct stat;
+void take_over(struct recorder *rec, int fd, const struct stat *st);
 /** open_in_box() - open a path as the box sees it, links resolved inside it. Return: fd or -errno */
 int open_in_box(const struct recorder *rec, const char *path, int flags);
 /** user_of() - effective user of a task in the box's own numbers, -1 unknown */

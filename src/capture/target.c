@@ -275,19 +275,21 @@ int open_in_box(const struct recorder *rec, const char *path, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-int existed(const struct held *h, const char *path)
+int existed(const struct held *h, const char *path, int look)
 {
+	struct stat st;
 	int fd;
 
 	/* /proc means the reader's own processes: it would answer for us, not for the caller */
 	if (!strncmp(path, "/proc/", 6))
 		return -1;
-	fd = open_in_box(h->rec, path, O_PATH | O_NOFOLLOW);
-	if (fd >= 0) {
-		close(fd);
-		return 1;
-	}
-	return fd == -ENOENT || fd == -ENOTDIR ? 0 : -1;
+	fd = open_in_box(h->rec, path, O_PATH | (look & LOOK_FOLLOW ? 0 : O_NOFOLLOW));
+	if (fd < 0)
+		return fd == -ENOENT || fd == -ENOTDIR ? 0 : -1;
+	if ((look & LOOK_CHANGE) && !fstat(fd, &st))
+		take_over(h->rec, fd, &st);
+	close(fd);
+	return 1;
 }
 
 /* The owner of /proc/PID is the task's effective user, in our numbers. */
