@@ -102,3 +102,47 @@ unsigned path_concerns(struct str path, struct str type, int64_t mode, struct st
 			found |= places[i].concern;
 	return found;
 }
+
+/* Classes of the autostart catalogue that are no start by itself. */
+static const struct {
+	const char *class;
+	enum start_sort sort;
+} sorts[] = {
+	{ "users", ST_RIGHTS },
+	{ "sudoers", ST_RIGHTS },
+	{ "polkit", ST_RIGHTS },
+	{ "pam", ST_RIGHTS },
+	{ "ssh-authorized-keys", ST_RIGHTS },
+	{ "ssh-config", ST_RIGHTS },
+	{ "set-id", ST_RIGHTS },
+	{ "trust-anchor", ST_TRUST },
+	{ "browser-policy", ST_TRUST },
+	{ "network-config", ST_NET },
+	{ "daemon-defaults", ST_HOOK },
+	{ "desktop-handler", ST_HOOK },
+	{ "environment", ST_HOOK },
+	{ "ld.so.preload", ST_HOOK },
+	{ "ld.so.conf", ST_HOOK },
+	{ "nsswitch", ST_HOOK },
+	{ "gconv", ST_HOOK },
+	{ "python-startup", ST_HOOK },
+	{ "interpreter-startup", ST_HOOK },
+	{ "logrotate", ST_HOOK },
+	{ "git", ST_HOOK },
+	{ "server-config", ST_HOOK },
+	{ "apt", ST_HOOK },
+	{ "package-script", ST_HOOK },
+	{ "package-manager", ST_HOOK },
+	{ "diversion", ST_HOOK },
+	{ "wrapper", ST_HOOK },
+	{ "replaced-program", ST_HOOK },
+	{ "library", ST_HOOK },
+};
+
+enum start_sort start_sort(struct str class)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(sorts); i++)
+		if (str_eq(class, str_z(sorts[i].class)))
+			return sorts[i].sort;
+	return ST_START;
+}

@@ -164,7 +164,7 @@ static void figures(struct html *h)
 	figure(h, rep->changes[CH_ADDED], "files added", NULL);
 	figure(h, rep->changes[CH_CHANGED] + rep->changes[CH_REMOVED], "files changed or removed",
 	       NULL);
-	figure(h, rep->starts_new, "start by themselves", "hot");
+	figure(h, rep->start[ST_START].fresh, "start by themselves", "hot");
 	figure(h, rep->out.total, "attempts to get out", "hot");
 	figure(h, rep->refused, "calls refused", "hot");
 	figure(h, rep->gaps.total + rep->mismatches.total + rep->ncut, "gaps or mismatches",
@@ -397,24 +397,32 @@ static void disk(struct html *h)
 	buf_puts(h->out, "</section>\n");
 }
 
+static void entries(struct html *h, const char *title, const struct start_rows *rows)
+{
+	if (title && rows->n)
+		buf_printf(h->out, "<h3>%s</h3>\n", title);
+	if (rows->n)
+		buf_puts(h->out, "<ul class=\"rows\">\n");
+	for (size_t i = 0; i < rows->n; i++) {
+		struct line l = { 0 };
+
+		say_start(h->rep, &l, &rows->r[i]);
+		row(h, &l);
+	}
+	if (rows->n)
+		buf_puts(h->out, "</ul>\n");
+	html_more(h, rows->n, rows->total, "entries");
+}
+
 static void starts(struct html *h)
 {
 	const struct rep *rep = h->rep;
 
 	section_nr(h, 5);
-	if (!rep->nstart)
+	if (!rep->start[ST_START].n)
 		buf_puts(h->out, "<p class=\"none\">Nothing was added, changed or removed.</p>\n");
-	else
-		buf_puts(h->out, "<ul class=\"rows\">\n");
-	for (size_t i = 0; i < rep->nstart; i++) {
-		struct line l = { 0 };
-
-		say_start(h->rep, &l, &rep->start[i]);
-		row(h, &l);
-	}
-	if (rep->nstart)
-		buf_puts(h->out, "</ul>\n");
-	html_more(h, rep->nstart, rep->starts, "entries");
+	entries(h, NULL, &rep->start[ST_START]);
+	entries(h, "What runs inside or in place of other programs", &rep->start[ST_HOOK]);
 	buf_puts(h->out, "</section>\n");
 }
 
@@ -458,9 +466,14 @@ static void trust(struct html *h)
 	const struct rep *rep = h->rep;
 
 	section_nr(h, 8);
+	entries(h, "Who may log in, and who may do what", &rep->start[ST_RIGHTS]);
+	entries(h, "Whom the machine believes", &rep->start[ST_TRUST]);
+	entries(h, "Where names and connections lead", &rep->start[ST_NET]);
 	if (!rep->nconcern)
-		buf_puts(h->out, "<p class=\"none\">Nothing of that sort was touched.</p>\n");
+		buf_puts(h->out, "<p class=\"none\">No file of that sort was touched.</p>\n");
 	else
+		buf_puts(h->out, "<h3>Files</h3>\n");
+	if (rep->nconcern)
 		buf_puts(h->out, "<ul class=\"rows\">\n");
 	for (size_t i = 0; i < rep->nconcern; i++) {
 		struct line l = { 0 };

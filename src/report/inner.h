@@ -144,7 +144,9 @@ struct proc {
 	bool ended, killed; /* killed: another process sent it SIGKILL */
 	int64_t status, signal;
 	struct str cause;
-	uint32_t exec_first, exec_last;	     /* index + 1 */
+	uint32_t exec_first, exec_last; /* index + 1 */
+	uint32_t inherited;		/* index + 1: what its parent ran when it was born */
+	uint32_t cursor; /* index + 1: where the last look-up ended; they come in order */
 	uint32_t child, sibling, child_last; /* keys; tree of the report */
 	uint32_t nfile, nsocket, nattempt;
 };

@@ -113,8 +113,12 @@ static void figures(struct buf *o, const struct rep *rep)
 	buf_puts(o, "}");
 	for (size_t i = 0; i < ARRAY_SIZE(concern); i++)
 		num(o, concern[i], rep->concerned[i]);
-	num(o, "autostart_entries", rep->starts);
-	num(o, "autostart_new", rep->starts_new);
+	num(o, "autostart_entries", rep->count[EV_AUTOSTART]);
+	num(o, "autostart_new", rep->start[ST_START].fresh);
+	num(o, "hooks_new", rep->start[ST_HOOK].fresh);
+	num(o, "rights_new", rep->start[ST_RIGHTS].fresh);
+	num(o, "trust_new", rep->start[ST_TRUST].fresh);
+	num(o, "network_new", rep->start[ST_NET].fresh);
 	num(o, "attempts_out", rep->out.total);
 	num(o, "attempts_out_not_refused", rep->unanswered);
 	num(o, "listens", rep->listens.total);
@@ -333,26 +337,32 @@ static void changes(struct buf *o, const struct rep *rep)
 	buf_puts(o, "]}");
 }
 
+static void start(struct buf *o, const struct start_row *s)
+{
+	static const char *const sort[ST_SORTS] = { "start", "hook", "rights", "trust", "network" };
+
+	begin(o, NULL, "{");
+	num(o, "event", s->seq);
+	num(o, "run", s->run);
+	text(o, "op", s->op);
+	text(o, "sort", str_z(sort[start_sort(s->class)]));
+	text(o, "class", s->class);
+	text(o, "place", s->place);
+	text(o, "name", s->name);
+	text(o, "command", s->command);
+	text(o, "program", s->program);
+	text(o, "technique", s->technique);
+	if (s->writer)
+		num(o, "writer", s->writer);
+	buf_puts(o, "}");
+}
+
 static void starts(struct buf *o, const struct rep *rep)
 {
 	begin(o, "autostart", "[");
-	for (size_t i = 0; i < rep->nstart; i++) {
-		const struct start_row *s = &rep->start[i];
-
-		begin(o, NULL, "{");
-		num(o, "event", s->seq);
-		num(o, "run", s->run);
-		text(o, "op", s->op);
-		text(o, "class", s->class);
-		text(o, "place", s->place);
-		text(o, "name", s->name);
-		text(o, "command", s->command);
-		text(o, "program", s->program);
-		text(o, "technique", s->technique);
-		if (s->writer)
-			num(o, "writer", s->writer);
-		buf_puts(o, "}");
-	}
+	for (int sort = 0; sort < ST_SORTS; sort++)
+		for (size_t i = 0; i < rep->start[sort].n; i++)
+			start(o, &rep->start[sort].r[i]);
 	buf_puts(o, "]");
 }
 

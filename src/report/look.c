@@ -51,56 +51,81 @@ static void find_unseen(struct rep *rep, struct look *k)
 	}
 }
 
-static void find_starts(struct rep *rep, struct look *k)
+static bool is_fresh(const struct start_row *s)
 {
-	for (size_t i = 0; i < rep->nstart; i++) {
-		const struct start_row *s = &rep->start[i];
-		struct line *l;
-
-		if (!str_eq(s->op, STR("added")) && !str_eq(s->op, STR("changed")))
-			continue;
-		l = more(&k->rows);
-		if (l)
-			say_start(rep, l, s);
-	}
-	if (rep->starts_new > k->rows.total)
-		k->rows.total = rep->starts_new;
+	return str_eq(s->op, STR("added")) || str_eq(s->op, STR("changed"));
 }
 
-static void find_concern(struct rep *rep, struct look *k, unsigned concern, size_t bit)
+static void find_entries(struct rep *rep, struct look *k, enum start_sort sort)
+{
+	const struct start_rows *rows = &rep->start[sort];
+
+	for (size_t i = 0; i < rows->n; i++) {
+		bool setid = str_eq(rows->r[i].class, STR("set-id")); /* has a row of its own */
+		struct line *l = is_fresh(&rows->r[i]) && !setid ? more(&k->rows) : NULL;
+
+		if (l)
+			say_start(rep, l, &rows->r[i]);
+	}
+	if (rows->total > rows->n) /* beyond the limit: all of them may be of this kind */
+		k->rows.total += rows->total - rows->n;
+}
+
+static void find_starts(struct rep *rep, struct look *k)
+{
+	find_entries(rep, k, ST_START);
+}
+
+static void find_hooks(struct rep *rep, struct look *k)
+{
+	find_entries(rep, k, ST_HOOK);
+}
+
+/* Whether an entry of the catalogue says more about this file than that it changed. */
+static bool has_entry(const struct rep *rep, enum start_sort sort, struct str path)
+{
+	for (size_t i = 0; i < rep->start[sort].n && i < REPORT_ROWS; i++)
+		if (is_fresh(&rep->start[sort].r[i]) && str_eq(rep->start[sort].r[i].place, path))
+			return true;
+	return false;
+}
+
+static void find_concern(struct rep *rep, struct look *k, unsigned concern, enum start_sort sort)
 {
 	for (size_t i = 0; i < rep->nconcern; i++) {
 		const struct change_row *c = &rep->concern[i];
 		struct line *l;
 
-		if (!(c->concerns & concern) || c->op == CH_REMOVED)
+		if (!(c->concerns & concern) || c->op == CH_REMOVED ||
+		    (concern != C_SETID && has_entry(rep, sort, c->path)))
 			continue;
 		l = more(&k->rows);
 		if (l)
 			say_change(rep, l, c);
 	}
-	if (rep->concerned[bit] > k->rows.total)
-		k->rows.total = rep->concerned[bit];
 }
 
 static void find_setid(struct rep *rep, struct look *k)
 {
-	find_concern(rep, k, C_SETID, 0);
+	find_concern(rep, k, C_SETID, ST_RIGHTS);
 }
 
 static void find_users(struct rep *rep, struct look *k)
 {
-	find_concern(rep, k, C_USER, 1);
+	find_entries(rep, k, ST_RIGHTS);
+	find_concern(rep, k, C_USER, ST_RIGHTS);
 }
 
 static void find_trust(struct rep *rep, struct look *k)
 {
-	find_concern(rep, k, C_TRUST, 2);
+	find_entries(rep, k, ST_TRUST);
+	find_concern(rep, k, C_TRUST, ST_TRUST);
 }
 
 static void find_net(struct rep *rep, struct look *k)
 {
-	find_concern(rep, k, C_NET, 3);
+	find_entries(rep, k, ST_NET);
+	find_concern(rep, k, C_NET, ST_NET);
 }
 
 static void find_dropped(struct rep *rep, struct look *k)
@@ -291,6 +316,12 @@ static const struct {
 	{ "network-settings", "Where names and connections lead",
 	  "Whoever changes these settings can send connections to another computer.",
 	  "VPN and network software has to change them, and says so in its documents.", find_net },
+	{ "hooks", "What runs inside or in place of other programs",
+	  "These entries put code into programs that were there before, or in their place: it then "
+	  "runs whenever they do.",
+	  "Packages bring scripts for their own installation and removal, and libraries; log "
+	  "rotation and the like belong to every service.",
+	  find_hooks },
 	{ "dropped", "Files that were written here and then run",
 	  "The program brought or made further programs. What they are cannot be told from the "
 	  "installer alone; the SHA-256 names the exact bytes.",

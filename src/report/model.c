@@ -468,20 +468,22 @@ static void on_autostart(void *ctx, const struct event *ev)
 	struct rep *rep = ctx;
 	struct arena *a = &rep->a;
 	struct str op = ev_str(ev, EV_AT(AUTOSTART, OP));
+	struct str class = ev_str(ev, EV_AT(AUTOSTART, CLASS));
+	struct start_rows *rows = &rep->start[start_sort(class)];
 
 	seen(rep, ev);
-	rep->starts++;
-	rep->starts_new += str_eq(op, STR("added")) || str_eq(op, STR("changed"));
-	if (rep->nstart >= rep->rows_max)
+	rows->total++;
+	rows->fresh += str_eq(op, STR("added")) || str_eq(op, STR("changed"));
+	if (rows->n >= rep->rows_max)
 		return;
-	rep->start = vec_grow(rep->start, rep->nstart, &rep->start_cap, sizeof(*rep->start));
-	rep->start[rep->nstart++] = (struct start_row){
+	rows->r = vec_grow(rows->r, rows->n, &rows->cap, sizeof(*rows->r));
+	rows->r[rows->n++] = (struct start_row){
 		.seq = ev->seq,
 		.t = ev->t,
 		.run = ev->run,
 		.writer = (uint32_t)ev_int(ev, EV_AT(AUTOSTART, WRITER)),
 		.op = arena_str(a, op),
-		.class = arena_str(a, ev_str(ev, EV_AT(AUTOSTART, CLASS))),
+		.class = arena_str(a, class),
 		.place = arena_str(a, ev_str(ev, EV_AT(AUTOSTART, PLACE))),
 		.name = arena_str(a, ev_str(ev, EV_AT(AUTOSTART, NAME))),
 		.command = arena_str(a, ev_str(ev, EV_AT(AUTOSTART, COMMAND))),
@@ -621,7 +623,8 @@ void model_free(struct rep *rep)
 	free(rep->change);
 	free(rep->concern);
 	free(rep->dir);
-	free(rep->start);
+	for (int sort = 0; sort < ST_SORTS; sort++)
+		free(rep->start[sort].r);
 	free(rep->ran_info);
 	free(rep->gaps.r);
 	free(rep->limits.r);

@@ -89,10 +89,26 @@ struct dir_row {
 	struct str path;
 	uint64_t n[CH_KINDS], total, first_seq;
 };
+/** enum start_sort - what an entry of the autostart catalogue means to people */
+enum start_sort {
+	ST_START,  /* starts by itself */
+	ST_HOOK,   /* runs inside or in place of other programs */
+	ST_RIGHTS, /* who may log in, who may do what */
+	ST_TRUST,  /* whose certificates and signatures are believed */
+	ST_NET,	   /* where names and connections lead */
+	ST_SORTS
+};
+enum start_sort start_sort(struct str class);
+
 struct start_row {
 	uint64_t seq, t;
 	uint32_t run, writer;
 	struct str op, class, place, name, command, program, technique;
+};
+struct start_rows {
+	struct start_row *r;
+	size_t n, cap;
+	uint64_t total, fresh; /* all; added or changed */
 };
 /** struct plain_row - gap, limit, mismatch, mark: shown in the event's own words */
 struct plain_row {
@@ -155,9 +171,7 @@ struct rep {
 	size_t ndir, dir_cap;
 	uint64_t dirs_lost;
 
-	struct start_row *start;
-	size_t nstart, start_cap;
-	uint64_t starts, starts_new; /* all; added or changed */
+	struct start_rows start[ST_SORTS];
 
 	struct groups out;   /* attempts to reach something outside */
 	struct groups local; /* sockets that stay in the box */

@@ -69,7 +69,7 @@ static int by_seq(const void *a, const void *b)
 void find_moments(struct rep *rep, struct plain_rows *ret)
 {
 	const struct procs *ps = &rep->procs;
-	size_t runs = SHARE, starts = SHARE / 2, n = 0;
+	size_t runs = SHARE, n = 0;
 
 	*ret = (struct plain_rows){ 0 };
 	for (size_t i = 0; i < ps->nrun; i++) {
@@ -87,9 +87,14 @@ void find_moments(struct rep *rep, struct plain_rows *ret)
 	add_rows(ret, &rep->marks);
 	add_rows(ret, &rep->limits);
 	add_rows(ret, &rep->gaps);
-	for (size_t i = 0; i < rep->nstart; i++)
-		add(ret, &starts, rep->start[i].seq, rep->start[i].t, rep->start[i].run,
-		    EV_AUTOSTART);
+	for (int sort = 0; sort < ST_SORTS; sort++) {
+		const struct start_rows *rows = &rep->start[sort];
+		size_t starts = SHARE / ST_SORTS;
+
+		for (size_t i = 0; i < rows->n; i++)
+			add(ret, &starts, rows->r[i].seq, rows->r[i].t, rows->r[i].run,
+			    EV_AUTOSTART);
+	}
 	if (!ret->n)
 		return;
 	qsort(ret->r, ret->n, sizeof(*ret->r), by_seq);

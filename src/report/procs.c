@@ -95,8 +95,13 @@ static void on_process(void *ctx, const struct event *ev)
 	if (ev_has(ev, EV_AT(PROCESS, PARENT)) && !p->parent) {
 		int64_t parent = ev_int(ev, EV_AT(PROCESS, PARENT));
 
-		if (parent > 0 && parent < p->key)
+		if (parent > 0 && parent < p->key) {
+			const struct proc *from = procs_get(ps, (uint32_t)parent);
+
 			p->parent = (uint32_t)parent;
+			if (from)
+				p->inherited = from->exec_last ?: from->inherited;
+		}
 	}
 	if (ev_has(ev, EV_AT(PROCESS, CAUSE)) && !p->cause.n)
 		p->cause = keep(ps, ev, EV_AT(PROCESS, CAUSE));
@@ -206,20 +211,24 @@ struct proc *procs_get(const struct procs *ps, uint32_t key)
 	return key && key < ps->n && ps->p[key].key ? &ps->p[key] : NULL;
 }
 
+/* A program that runs itself anew for ever makes a long list: look-ups go on where they ended. */
 static const struct exec *exec_at(const struct procs *ps, uint32_t key, uint64_t seq)
 {
-	for (const struct proc *p = procs_get(ps, key); p; p = procs_get(ps, p->parent)) {
-		const struct exec *best = NULL;
+	struct proc *p = procs_get(ps, key);
+	uint32_t i;
 
-		for (uint32_t i = p->exec_first; i && ps->e[i - 1].seq <= seq;
-		     i = ps->e[i - 1].next)
-			best = &ps->e[i - 1];
-		if (best)
-			return best;
-		if (p->fork_seq && p->fork_seq < seq)
-			seq = p->fork_seq;
-	}
-	return NULL;
+	if (!p)
+		return NULL;
+	if (!p->cursor || ps->e[p->cursor - 1].seq > seq)
+		p->cursor =
+			p->exec_first && ps->e[p->exec_first - 1].seq <= seq ? p->exec_first : 0;
+	if (!p->cursor)
+		return p->inherited ? &ps->e[p->inherited - 1] : NULL;
+	if (p->exec_last && ps->e[p->exec_last - 1].seq <= seq)
+		p->cursor = p->exec_last;
+	while ((i = ps->e[p->cursor - 1].next) && ps->e[i - 1].seq <= seq)
+		p->cursor = i;
+	return &ps->e[p->cursor - 1];
 }
 
 struct str procs_image(const struct procs *ps, uint32_t key, uint64_t seq)

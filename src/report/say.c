@@ -174,9 +174,9 @@ static void say_files(struct rep *rep)
 		line_say(&rep->a, l, ", and %llu got other permissions, owners or attributes",
 			 (unsigned long long)(rep->changes[CH_META] + rep->folders[CH_META]));
 	line_say(&rep->a, l, ".");
-	if (rep->starts_new) {
+	if (rep->start[ST_START].fresh) {
 		line_say(&rep->a, l, " ");
-		say_number(rep, l, rep->starts_new, "entry makes", "entries make");
+		say_number(rep, l, rep->start[ST_START].fresh, "entry makes", "entries make");
 		line_say(&rep->a, l, " something start by itself from now on.");
 	} else {
 		line_say(&rep->a, l, " Nothing was set up to start by itself.");
@@ -372,7 +372,7 @@ void say_start(struct rep *rep, struct line *l, const struct start_row *s)
 	}
 	line_say(&rep->a, l, ")");
 	if (s->command.n) {
-		line_say(&rep->a, l, " starts ");
+		line_say(&rep->a, l, start_sort(s->class) == ST_START ? " starts " : ": ");
 		line_name(&rep->a, l, s->command);
 	}
 	say_writer(rep, l, s->writer, s->seq);

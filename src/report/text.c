@@ -168,13 +168,18 @@ static void put_runs(struct text *t)
 		put_ref(&b, r->begin_seq, 0);
 		buf_puts(t->out, "  ");
 		wrapped(t, (struct str){ b.p, b.n }, 4);
-		buf_puts(t->out, "     network ");
-		name(t->out, r->net.n ? r->net : STR("?"));
-		buf_puts(t->out, "; limits ");
-		name(t->out, r->limits.n ? r->limits : STR("?"));
-		buf_puts(t->out, "; ids ");
-		name(t->out, r->idmap.n ? r->idmap : STR("?"));
-		buf_puts(t->out, "\n");
+		b.n = 0;
+		buf_puts(&b, "network ");
+		name(&b, r->net.n ? r->net : STR("?"));
+		buf_puts(&b, "; ids ");
+		name(&b, r->idmap.n ? r->idmap : STR("?"));
+		buf_puts(&b, "; limits ");
+		for (size_t k = 0; k < r->limits.n; k++) {
+			escape_text(&b, (struct str){ r->limits.p + k, 1 });
+			buf_puts(&b, r->limits.p[k] == ';' ? " " : "");
+		}
+		buf_puts(t->out, "     ");
+		wrapped(t, (struct str){ b.p, b.n }, 5);
 	}
 	and_more(t, t->rep->rows_max, t->rep->procs.nrun, "runs");
 }
@@ -321,22 +326,31 @@ static void put_changes(struct text *t)
 	and_more(t, rep->nchange, rep->count[EV_CHANGE], "changes");
 }
 
+static void put_entries(struct text *t, const struct start_rows *rows)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		struct line l = { 0 };
+
+		say_start(t->rep, &l, &rows->r[i]);
+		buf_puts(t->out, "  ");
+		put_line(t, &l, 6);
+		free_line(&l);
+	}
+	and_more(t, rows->n, rows->total, "entries");
+}
+
 static void put_starts(struct text *t)
 {
 	const struct rep *rep = t->rep;
 
 	section(t, "What starts by itself");
-	for (size_t i = 0; i < rep->nstart; i++) {
-		struct line l = { 0 };
-
-		say_start(t->rep, &l, &rep->start[i]);
-		buf_puts(t->out, "  ");
-		put_line(t, &l, 6);
-		free_line(&l);
-	}
-	if (!rep->nstart)
+	put_entries(t, &rep->start[ST_START]);
+	if (!rep->start[ST_START].total)
 		buf_puts(t->out, "  Nothing was added, changed or removed.\n");
-	and_more(t, rep->nstart, rep->starts, "entries");
+	if (!rep->start[ST_HOOK].total)
+		return;
+	section(t, "What runs inside or in place of other programs");
+	put_entries(t, &rep->start[ST_HOOK]);
 }
 
 static void put_groups(struct text *t, const char *title, const struct groups *gs, const char *none)
@@ -365,6 +379,8 @@ static void put_concerns(struct text *t)
 	const struct rep *rep = t->rep;
 
 	section(t, "Users, set-id programs, trust");
+	for (int sort = ST_RIGHTS; sort < ST_SORTS; sort++)
+		put_entries(t, &rep->start[sort]);
 	for (size_t i = 0; i < rep->nconcern; i++) {
 		struct line l = { 0 };
 
@@ -373,7 +389,8 @@ static void put_concerns(struct text *t)
 		put_line(t, &l, 6);
 		free_line(&l);
 	}
-	if (!rep->nconcern)
+	if (!rep->nconcern && !rep->start[ST_RIGHTS].n && !rep->start[ST_TRUST].n &&
+	    !rep->start[ST_NET].n)
 		buf_puts(t->out, "  Nothing of that sort was touched.\n");
 	else if (rep->nconcern >= rep->rows_max)
 		buf_puts(t->out, "  … and perhaps more; belljar changes has all of them\n");
