@@ -86,7 +86,7 @@ enum as_class_id {
 	X(RCLINK, AS_F_LINKS | AS_F_BLIND)                                                         \
 	X(INITTAB, AS_F_STARTS)                                                                    \
 	X(RCLOCAL, AS_F_STARTS | AS_F_FOLD)                                                        \
-	X(SHVARS, 0)                                                                               \
+	X(SHVARS, AS_F_FOLD)                                                                       \
 	X(CRON_SYSTEM, AS_F_STARTS)                                                                \
 	X(CRON_USER, AS_F_STARTS)                                                                  \
 	X(ANACRON, AS_F_STARTS)                                                                    \
@@ -122,7 +122,7 @@ enum as_class_id {
 	X(GITCONFIG, 0)                                                                            \
 	X(GITHOOK, AS_F_BLIND)                                                                     \
 	X(SUPERVISOR, AS_F_STARTS)                                                                 \
-	X(MONIT, 0)                                                                                \
+	X(MONIT, AS_F_FOLD)                                                                        \
 	X(APTCONF, 0)                                                                              \
 	X(SOURCES, 0)                                                                              \
 	X(KEYRING, AS_F_WHOLE)                                                                     \
@@ -138,8 +138,8 @@ enum as_class_id {
 	X(DOCKER, AS_F_WHOLE)                                                                      \
 	X(DIVERSIONS, 0)                                                                           \
 	X(LINK, AS_F_LINKS | AS_F_BLIND)                                                           \
-	X(KEYS, 0)                                                                                 \
-	X(LINES, 0)                                                                                \
+	X(KEYS, AS_F_FOLD)                                                                         \
+	X(LINES, AS_F_FOLD)                                                                        \
 	X(FILE, AS_F_WHOLE)                                                                        \
 	X(NEWLIB, AS_F_WHOLE)                                                                      \
 	X(SETID, AS_F_ALSO | AS_F_BLIND)                                                           \
@@ -358,7 +358,7 @@ struct as_start {
 	int argc;
 	const char *user, *cwd; /* NULL: root; home */
 	const char *when;	/* a literal */
-	bool wait;
+	bool wait, needed;
 };
 struct as_starts {
 	struct as_start *v;

@@ -176,17 +176,36 @@ static void put_folded(struct as_list *out, const struct as_fs *fs, const struct
 		       enum change_op op)
 {
 	cleanup_buf struct buf all = { .limit = AS_TEXT_MAX };
+	enum as_parser_id parser = s->v[0]->place->parser;
+	const char *base = strrchr(s->v[0]->path.p, '/') + 1;
 	struct as_item one = *s->v[0];
+	struct as_list found = { 0 };
+	bool script = parser == AS_P_SHELL || parser == AS_P_RCLOCAL || parser == AS_P_PYSTART;
 
+	qsort(s->v, s->n, sizeof(*s->v), by_place); /* as in the file */
 	for (size_t i = 0; i < s->n && !all.overflow; i++) {
 		if (i)
 			buf_puts(&all, "; ");
+		if (parser == AS_P_KEYS && !as_is(s->v[i]->name, base))
+			buf_printf(&all, "%.*s=", (int)s->v[i]->name.n, s->v[i]->name.p);
 		buf_add(&all, s->v[i]->command.p, s->v[i]->command.n);
 	}
 	one.command = (struct str){ all.p, all.n };
+	one.name = str_z(base);
 	one.names = (struct str){ 0 };
-	one.how = AS_SELF;
+	one.how = script ? AS_SELF : AS_NONE;
+	/* a script is its own program, else the first that a line names */
+	for (size_t i = 0; i < s->n && !script && one.how == AS_NONE; i++) {
+		struct as_item it = *s->v[i];
+
+		as_program(fs, &found, &it);
+		if (it.program.n) {
+			one.names = it.program;
+			one.how = AS_PATH;
+		}
+	}
 	put(out, fs, &one, op);
+	as_list_free(&found);
 }
 
 /* A new user's copy of a file that the base has in /etc/skel is nobody's doing. */

@@ -267,8 +267,32 @@ static bool is_assignment(struct str line)
 	return i < line.n && line.p[i] == '=';
 }
 
+/* Whether an assignment makes other programs run than the usual ones. */
+static bool decides(struct str key, struct str val)
+{
+	if (as_is(key, "SHELL"))
+		return !as_is(val, "/bin/sh") && !as_is(val, "/bin/bash");
+	if (!as_is(key, "PATH"))
+		return str_starts(key, "LD_") || as_is(key, "BASH_ENV") || as_is(key, "ENV");
+	while (val.n) {
+		const char *colon = memchr(val.p, ':', val.n);
+		size_t n = colon ? (size_t)(colon - val.p) : val.n;
+		struct str dir = { val.p, n };
+
+		if (!as_is(dir, "/bin") && !as_is(dir, "/sbin") && !as_is(dir, "/usr/bin") &&
+		    !as_is(dir, "/usr/sbin") && !as_is(dir, "/usr/local/bin") &&
+		    !as_is(dir, "/usr/local/sbin"))
+			return true;
+		n += colon ? 1 : 0;
+		val.p += n;
+		val.n -= n;
+	}
+	return false;
+}
+
 static void crontab(const struct as_file *f, bool system, struct as_list *out)
 {
+	cleanup_buf struct buf name = { .limit = AS_TEXT_MAX };
 	struct str rest = f->text, line, cmd;
 
 	if (f->link && !S_ISREG(f->mode))
@@ -283,20 +307,30 @@ static void crontab(const struct as_file *f, bool system, struct as_list *out)
 			struct str key, val;
 
 			/* only those that change which program runs */
-			if (as_split(line, '=', &key, &val) &&
-			    (as_is(key, "SHELL") || as_is(key, "PATH") || str_starts(key, "LD_") ||
-			     as_is(key, "BASH_ENV")))
-				as_add(out, key, line, as_is(key, "SHELL") ? AS_PATH : AS_NONE);
+			if (as_split(line, '=', &key, &val) && decides(key, val)) {
+				struct as_item *it = as_add(out, key, line, AS_NONE);
+
+				if (it && as_is(key, "SHELL")) {
+					it->how = AS_PATH;
+					it->names = as_keep(out, val, AS_TEXT_MAX);
+				}
+			}
 			continue;
 		}
 		if (*line.p == '@')
 			fields = system ? 2 : 1;
 		cmd = line;
-		for (int i = 0; i < fields; i++)
-			as_word(&cmd);
+		name.n = 0;
+		for (int i = 0; i < fields; i++) {
+			struct str w = as_word(&cmd);
+
+			if (i)
+				buf_puts(&name, " ");
+			buf_add(&name, w.p, w.n);
+		}
 		cmd = as_trim(cmd);
 		if (cmd.n)
-			as_add(out, (struct str){ line.p, cmd.p - line.p }, cmd, AS_SHELL);
+			as_add(out, (struct str){ name.p, name.n }, cmd, AS_SHELL);
 	}
 }
 

@@ -306,9 +306,10 @@ static void cron_start(struct as_boot *b, struct cron *c, struct str schedule, c
 	struct as_start *s;
 	int nenv = 0;
 
-	schedule = as_trim(schedule);
-	snprintf(name, sizeof(name), "%.*s", (int)(schedule.n > 190 ? 190 : schedule.n),
-		 schedule.p);
+	name[0] = 0;
+	for (struct str w; (w = as_word(&schedule)).n && strlen(name) < sizeof(name) - 2;)
+		snprintf(name + strlen(name), sizeof(name) - strlen(name), "%s%.*s",
+			 name[0] ? " " : "", (int)(w.n > 64 ? 64 : w.n), w.p);
 	s = as_boot_add(b, c->class, c->path, name, c->at_boot ? "boot" : "timer");
 	if (!s)
 		return;
@@ -450,6 +451,17 @@ static void anacron(struct as_boot *b)
 	}
 }
 
+/* Whether a cron of the box's own is among what starts: it finds @reboot lines by itself. */
+static bool starts_cron(const struct as_boot *b)
+{
+	for (size_t i = 0; i < b->out->n; i++)
+		for (int k = 0; k < b->out->v[i].argc; k++)
+			if (str_ends(b->out->v[i].argv[k], "/cron") ||
+			    str_ends(b->out->v[i].argv[k], "/crond"))
+				return true;
+	return false;
+}
+
 void as_boot_cron(struct as_boot *b, bool at_boot)
 {
 	static const char *const folders[] = { "/etc/cron.hourly", "/etc/cron.daily",
@@ -515,7 +527,8 @@ void as_starts_find(const struct as_fs *now, const struct as_fs *base, struct as
 	read_users(&b);
 	as_boot_systemd(&b, &system);
 	as_boot_initd(&b);
-	as_boot_cron(&b, true);
+	if (!starts_cron(&b)) /* else that one runs them */
+		as_boot_cron(&b, true);
 	as_boot_cron(&b, false);
 	as_boot_at(&b);
 	for (int i = 0; i < b.nusers; i++) {

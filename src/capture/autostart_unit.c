@@ -448,7 +448,7 @@ struct exec {
 static void add_command(struct as_boot *b, const struct exec *x, const char *key, struct str *words,
 			int n, bool wait)
 {
-	bool root = false, literal = false, argv0 = false;
+	bool root = false, literal = false, argv0 = false, may_fail = false;
 	char name[400], path[AS_PATH_MAX];
 	struct str prog;
 	struct as_start *s;
@@ -460,6 +460,7 @@ static void add_command(struct as_boot *b, const struct exec *x, const char *key
 		root |= *prog.p == '+';
 		literal |= *prog.p == ':';
 		argv0 |= *prog.p == '@';
+		may_fail |= *prog.p == '-';
 		prog.p++, prog.n--;
 	}
 	if (!prog.n)
@@ -471,6 +472,7 @@ static void add_command(struct as_boot *b, const struct exec *x, const char *key
 	s->user = root ? "root" : x->user;
 	s->cwd = x->cwd;
 	s->wait = wait;
+	s->needed = wait && !may_fail;
 	as_start_env(b, s, x->env, x->nenv);
 	if (*prog.p != '/' && as_lookup(b->now, prog, path))
 		prog = str_z(path);
@@ -632,6 +634,7 @@ void as_unit_start(struct as_boot *b, const struct as_scope *scope, const struct
 		x.cwd = as_boot_z(b, (struct str){ text.p, text.n });
 	}
 	add_folders(b, &x, who);
+	add_commands(b, &x, "ExecCondition", "ExecCondition", true);
 	add_commands(b, &x, "ExecStartPre", "ExecStartPre", true);
 	add_commands(b, &x, "ExecStart", NULL, as_is(type, "oneshot"));
 	add_commands(b, &x, "ExecStartPost", "ExecStartPost", true);

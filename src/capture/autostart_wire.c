@@ -141,7 +141,7 @@ void as_wire_start(struct buf *b, const struct as_start *s)
 	as_wire_mark(b, AS_WIRE_START, 0);
 	put_num(b, s->class);
 	put_num(b, when);
-	put_num(b, s->wait);
+	put_num(b, s->wait | s->needed << 1);
 	put_str(b, s->place);
 	put_str(b, s->name);
 	put_str(b, str_z(s->user ? s->user : "root"));
@@ -164,10 +164,14 @@ static const char *get_z(struct rd *r, struct as_list *mem)
 static bool get_start(struct rd *r, struct autostart_start *s, const char *argv[AS_ARGV_MAX + 1],
 		      struct as_list *mem)
 {
+	uint64_t flags;
+
 	*s = (struct autostart_start){ 0 };
 	s->class = &autostart_classes()[get_num(r, AS_CLASSES - 1)];
 	s->when = when_names[get_num(r, ARRAY_SIZE(when_names) - 1)];
-	s->wait = get_num(r, 1);
+	flags = get_num(r, 3);
+	s->wait = flags & 1;
+	s->needed = flags & 2;
 	s->place = get_str(r, AS_PATH_MAX);
 	s->name = get_str(r, AS_TEXT_MAX);
 	s->user = get_z(r, mem);

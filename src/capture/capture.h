@@ -134,6 +134,7 @@ struct autostart_start {
 	const char *cwd;          /* NULL: home */
 	const char *when;         /* boot, login, timer, desktop */
 	bool wait;                /* ends by itself; the next waits for it (ExecStartPre, oneshot) */
+	bool needed;              /* and if it fails, what follows of the same unit does not start */
 };
 #define AUTOSTART_STARTS_MAX 256
 /**

@@ -34,7 +34,7 @@ struct started {
 	const char *technique, *when;
 	char **argv;
 	int argc;
-	bool wait;
+	bool wait, needed;
 	int id, status;
 	enum outcome outcome;
 	char why[ERR_MSG_MAX]; /* not started: because */
@@ -67,6 +67,7 @@ static int take_start(void *ctx, const struct autostart_start *a)
 		.cwd = a->cwd ? xstrdup(a->cwd) : NULL,
 		.when = a->when,
 		.wait = a->wait,
+		.needed = a->needed,
 		.argc = a->argc,
 	};
 	s->argv = xcalloc((size_t)a->argc + 1, sizeof(*s->argv));
@@ -201,6 +202,27 @@ static void ended(void *ctx, int id, int status)
 		}
 }
 
+/* The steps of a unit have its name first: "x.service ExecStartPre", "x.service". */
+static bool same_unit(const struct started *a, const struct started *b)
+{
+	size_t n = strcspn(a->name, " ");
+
+	return !strcmp(a->place, b->place) && strcspn(b->name, " ") == n &&
+	       !strncmp(a->name, b->name, n);
+}
+
+static const struct started *failed_before(const struct restart *r, size_t i)
+{
+	for (size_t k = 0; k < i; k++) {
+		const struct started *s = &r->v[k];
+
+		if (s->needed && same_unit(s, &r->v[i]) &&
+		    (s->outcome == NOT_STARTED || (s->outcome == ENDED && s->status)))
+			return s;
+	}
+	return NULL;
+}
+
 /* Return: 0; -ECANCELED when the box must end; what a start lacks is told, and no failure */
 static int start_all(struct restart *r, struct err *err)
 {
@@ -208,9 +230,15 @@ static int start_all(struct restart *r, struct err *err)
 
 	for (size_t i = 0; i < r->n && rc >= 0; i++) {
 		struct started *s = &r->v[i];
+		const struct started *failed = failed_before(r, i);
 		struct err why = { 0 };
 		int status;
 
+		if (failed) {
+			snprintf(s->why, sizeof(s->why), "not started: '%.200s' failed",
+				 failed->name);
+			continue;
+		}
 		if (spawn(r, s, &why)) {
 			memcpy(s->why, why.msg, sizeof(s->why));
 			continue;

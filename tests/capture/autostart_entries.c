@@ -110,6 +110,30 @@ test_a_new_profile_is_one_entry_and_lines_added_to_an_old_one_are_told_each(void
 				      "added shell-profile|.bashrc|curl x | sh|\n");
 }
 
+static void test_a_new_file_of_settings_is_one_entry_in_the_order_of_its_lines(void **state UNUSED)
+{
+	put_file(NOW, "/etc/apt/preferences.d/acme", 0644, "Package: *\nPin: origin acme.test\n");
+	compare("/etc/apt/preferences.d/acme");
+	assert_string_equal(listed(), "added apt|acme|Package: *; Pin: origin acme.test|\n");
+	put_file(NOW, "/etc/NetworkManager/conf.d/a", 0644,
+		 "[main]\ndns=none\n[x]\nRunExec=" AGENT " -x\n");
+	compare("/etc/NetworkManager/conf.d/a");
+	assert_string_equal(listed(), "added network-hook|a|main/dns=none; x/RunExec=" AGENT
+				      " -x|" AGENT "\n");
+}
+
+static void test_the_usual_shell_and_path_of_a_crontab_are_no_entries(void **state UNUSED)
+{
+	put_file(NOW, "/etc/crontab", 0644, "SHELL=/bin/sh\nPATH=/usr/bin:/bin\n");
+	assert_int_equal(compare("/etc/crontab")->n, 0);
+	put_file(NOW, "/etc/crontab", 0644,
+		 "SHELL=" AGENT "\nPATH=/usr/bin:/tmp/x\n1\t*  * * * root x\n");
+	compare("/etc/crontab");
+	assert_string_equal(listed(), "added cron|SHELL|SHELL=" AGENT "|" AGENT "\n"
+				      "added cron|PATH|PATH=/usr/bin:/tmp/x|\n"
+				      "added cron|1 * * * * root|x|\n");
+}
+
 static void test_a_copy_of_the_bases_skel_is_not_told_until_it_differs(void **state UNUSED)
 {
 	put_base("/etc/skel/.bashrc", 0644, "alias a=b\nalias c=d\n");
@@ -399,6 +423,8 @@ int main(void)
 		T(test_a_line_written_twice_is_one_added),
 		T(test_comments_and_order_are_no_change),
 		T(test_a_new_profile_is_one_entry_and_lines_added_to_an_old_one_are_told_each),
+		T(test_a_new_file_of_settings_is_one_entry_in_the_order_of_its_lines),
+		T(test_the_usual_shell_and_path_of_a_crontab_are_no_entries),
 		T(test_a_copy_of_the_bases_skel_is_not_told_until_it_differs),
 		T(test_an_entry_whose_program_was_replaced_is_changed),
 		T(test_a_link_to_a_folder_brings_the_entries_behind_it),

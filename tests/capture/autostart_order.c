@@ -285,6 +285,28 @@ static void test_cron_lines_start_once_with_user_and_environment(void **state UN
 	      "timer root /root </bin/sh> <-c> <" AGENT " ana>\n");
 }
 
+static void test_a_cron_that_the_box_brings_runs_its_reboot_lines_itself(void **state UNUSED)
+{
+	put_file(NOW, "/etc/cron.d/acme", 0644,
+		 "@reboot root " AGENT " r\n1 * * * * root " AGENT " t\n");
+	assert_string_equal(names(), "@reboot root, 1 * * * * root");
+	put_file(NOW, "/usr/sbin/cron", 0755, "");
+	unit("cron.service", "[Service]\nExecStart=/usr/sbin/cron -f\n");
+	enable("multi-user.target", "cron.service");
+	assert_string_equal(names(), "cron.service, 1 * * * * root");
+}
+
+static void test_a_step_is_needed_unless_a_dash_forgives_it(void **state UNUSED)
+{
+	unit("n.service", "[Service]\nExecCondition=" AGENT " c\nExecStartPre=-" AGENT
+			  " a\nExecStartPre=" AGENT " b\nExecStart=" AGENT "\n");
+	enable("multi-user.target", "n.service");
+	assert_string_equal(names(), "n.service ExecCondition, n.service ExecStartPre, "
+				     "n.service ExecStartPre, n.service");
+	assert_true(found.v[0].needed && !found.v[1].needed && found.v[2].needed &&
+		    !found.v[3].needed);
+}
+
 static void test_at_jobs_start_as_the_owner_of_their_file(void **state UNUSED)
 {
 	put_file(NOW, "/var/spool/cron/atjobs/a00001019b7e2f", 0700, "#!/bin/sh\n");
@@ -443,6 +465,8 @@ int main(void)
 		T(test_a_users_units_start_at_login_as_that_user),
 		T(test_init_scripts_start_by_their_links_once_and_not_beside_a_unit),
 		T(test_cron_lines_start_once_with_user_and_environment),
+		T(test_a_cron_that_the_box_brings_runs_its_reboot_lines_itself),
+		T(test_a_step_is_needed_unless_a_dash_forgives_it),
 		T(test_at_jobs_start_as_the_owner_of_their_file),
 		T(test_profiles_that_differ_start_a_login_shell_of_that_user),
 		T(test_desktop_entries_honour_hidden_tryexec_and_field_codes),

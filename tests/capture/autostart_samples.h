@@ -222,7 +222,7 @@ static const char *const sample_paths[] = {
 	"/srv/src/.git/hooks/post-checkout",
 	"/home/alice/src/.git/config",
 	"/etc/supervisor/conf.d/acme.conf",
-	"/etc/monit/acme",
+	"/etc/monit/conf.d/acme",
 	"/etc/monitrc",
 	"/etc/apache2/acme/acme.conf",
 	"/usr/lib/cgi-bin/acme",

@@ -51,6 +51,10 @@ ln -s ../masked.service /etc/systemd/system/multi-user.target.wants/masked.servi
 unit missing.service "[Service]
 ExecStart=/opt/acme/no-such-program"
 ln -s ../missing.service /etc/systemd/system/multi-user.target.wants/
+unit fails.service "[Service]
+ExecStartPre=/bin/false
+ExecStart=/opt/acme/agent never"
+ln -s ../fails.service /etc/systemd/system/multi-user.target.wants/
 printf '#!/bin/sh\n/opt/acme/agent "initd-$1"\n' >/etc/init.d/acmed
 chmod 755 /etc/init.d/acmed
 ln -s ../init.d/acmed /etc/rc2.d/S03acmed
@@ -99,7 +103,8 @@ holds "ExecStartPre comes first and timers come after the boot" \
 has "what lives on is told" "$list" "acme.service (/etc/systemd/system/acme.service): still ran"
 has "what ended is told with its status" "$list" "S03acmed (/etc/rc2.d/S03acmed): ended with status 0"
 has "what cannot be started is told with the reason" "$list" "no-such-program"
-for what in disabled masked comment; do
+has "a unit whose step failed does not start, and why is told" "$list" "'fails.service ExecStartPre' failed"
+for what in disabled masked comment never; do
 	hasnt "what is $what does not start" "$list$log" "$what"
 done
 
