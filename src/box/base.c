@@ -22,7 +22,7 @@
 
 #include "box/base_build.h"
 
-#define FORMAT	   "1"
+#define FORMAT	   "2"
 #define HOLD_TRIES 4
 
 static int base_lock(struct box_home *home, bool exclusive)
@@ -42,7 +42,7 @@ static void add_stamp(struct buf *b, const char *path, bool size)
 		   st.st_mtim.tv_nsec, size ? (long long)st.st_size : 0LL);
 }
 
-static int make_key(const struct box_home *home, char ret[128],
+static int make_key(const struct box_home *home, struct idrange ids, char ret[128],
 		    struct overlay_at lay[BOX_MOUNTS_MAX], int *ret_n, struct err *err)
 {
 	cleanup_buf struct buf b = { 0 };
@@ -62,7 +62,8 @@ static int make_key(const struct box_home *home, char ret[128],
 				    "system mounted at '%s' (try --root DIR)",
 				    why);
 	uname(&u);
-	buf_printf(&b, "belljar base " FORMAT "\n%s\n", u.machine);
+	buf_printf(&b, "belljar base " FORMAT "\n%s\n%d %u %u\n", u.machine, ids.range,
+		   ids.uid_start, ids.gid_start);
 	add_stamp(&b, "/var/lib/dpkg/status", true);
 	add_stamp(&b, "/usr", false);
 	add_stamp(&b, "/etc", false);
@@ -131,7 +132,7 @@ static void remove_unused(struct box_home *home, int base_fd, const char *curren
 		for (size_t i = 0; i < u.n && !keep; i++)
 			keep = !strcmp(e->d_name, u.key[i]);
 		if (!keep)
-			(void)rm_rf_at(base_fd, e->d_name);
+			(void)tree_remove(home, idrange_here(home), base_fd, e->d_name, NULL);
 	}
 	if (d)
 		closedir(d);
@@ -175,23 +176,31 @@ static int build_all(struct base_build *b)
 	return rc;
 }
 
-static int build(struct base_build *b, int base_fd, const char *key, struct err *err)
+static int build(struct box_home *home, struct idrange ids, struct base_build *b, int base_fd,
+		 const char *key, struct err *err)
 {
 	bool tell = isatty(2);
+	struct err first = { 0 };
 	char tmp[160];
 	mode_t mask;
-	int rc;
+	int rc, status = 0;
+
+	b->range = ids.range;
 
 	snprintf(tmp, sizeof(tmp), "%s.new", key);
-	rc = rm_rf_at(base_fd, tmp);
+	rc = tree_remove(home, ids, base_fd, tmp, err);
 	if (rc)
-		return err_set(err, rc, "box: remove an unfinished base '%s'", tmp);
+		return rc;
 	if (tell)
 		fprintf(stderr, "belljar: preparing the base, once …");
 	mask = umask(0); /* modes are the host's */
 	b->to = base_subdir(base_fd, tmp, 0700);
 	rc = b->to < 0 ? b->to : build_all(b);
 	umask(mask);
+	if (!rc && b->nowners)
+		rc = userns_call(home, ids, base_set_owners, b, &status, &first);
+	if (!rc && status)
+		rc = -status;
 	if (b->to >= 0)
 		close(b->to);
 	if (!rc && renameat(base_fd, tmp, base_fd, key))
@@ -202,12 +211,17 @@ static int build(struct base_build *b, int base_fd, const char *key, struct err 
 		fputc('\n', stderr);
 	if (!rc)
 		return 0;
-	(void)rm_rf_at(base_fd, tmp);
+	(void)tree_remove(home, ids, base_fd, tmp, NULL);
+	if (first.code && err) {
+		*err = first;
+		return rc;
+	}
 	return err_set(err, rc, "box: prepare the base at '%s'", b->at[0] ? b->at : "/");
 }
 
 /* Build it unless it is there; then no process has the lock yet. */
-static int ensure(struct box_home *home, struct base_build *b, const char *key, struct err *err)
+static int ensure(struct box_home *home, struct idrange ids, struct base_build *b, const char *key,
+		  struct err *err)
 {
 	cleanup_close int base_fd = -1, lock = -1;
 	struct stat st;
@@ -222,14 +236,15 @@ static int ensure(struct box_home *home, struct base_build *b, const char *key, 
 	if (lock < 0)
 		return err_set(err, lock, "box: lock '%s/base'", home->path);
 	if (fstatat(base_fd, key, &st, AT_SYMLINK_NOFOLLOW)) {
-		rc = build(b, base_fd, key, err);
+		rc = build(home, ids, b, base_fd, key, err);
 		if (!rc)
 			remove_unused(home, base_fd, key);
 	}
 	return rc;
 }
 
-int base_hold(struct box_home *home, char ret_key[128], int *ret_lock, struct err *err)
+int base_hold(struct box_home *home, struct idrange ids, char ret_key[128], int *ret_lock,
+	      struct err *err)
 {
 	int rc = 0;
 
@@ -239,9 +254,9 @@ int base_hold(struct box_home *home, char ret_key[128], int *ret_lock, struct er
 		char key[128], rel[160];
 		struct stat st;
 
-		rc = make_key(home, key, b->overlay, &b->noverlays, err);
+		rc = make_key(home, ids, key, b->overlay, &b->noverlays, err);
 		if (!rc)
-			rc = ensure(home, b, key, err);
+			rc = ensure(home, ids, b, key, err);
 		base_build_free(b);
 		if (rc)
 			break;

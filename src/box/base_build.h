@@ -5,6 +5,8 @@
 #ifndef BELLJAR_BOX_BASE_BUILD_H
 #define BELLJAR_BOX_BASE_BUILD_H
 
+#include <sys/stat.h>
+
 #include "box/internal.h"
 
 #define BASE_DEPTH_MAX 64 /* levels of the host's folders */
@@ -14,12 +16,23 @@
 #define BASE_FILE_MAX  (4ull << 20)   /* one file */
 #define BASE_BIG_MAX   (128ull << 20) /* one file that package managers cannot do without */
 
+/** struct base_owner - an entry whose owner is not root; set at the end, as box root */
+struct base_owner {
+	char *path; /* in the base's folder */
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;
+};
+
 struct base_build {
 	int to; /* the base's folder */
 	unsigned ndirs, nfiles;
 	unsigned skipped; /* unreadable, too big, or over a limit */
 	uint64_t bytes;
-	char at[4096];	   /* where we are, for the sentence when it fails */
+	char at[4096]; /* where we are, for the sentence when it fails */
+	bool range;    /* owners other than root are real */
+	struct base_owner *owners;
+	size_t nowners, owners_cap;
 	char *dpkg_status; /* "" when there is none; loaded on first use */
 	int noverlays;
 	struct overlay_at overlay[BOX_MOUNTS_MAX];
@@ -54,6 +67,10 @@ int base_mkdirs(int dirfd, const char *path);		   /* with parents, 0755 */
 /** base_copy() - by rule; what cannot be read is counted, and only errors of our side are errors */
 int base_copy(struct base_build *b, int from_dir, const char *name, int to_dir, enum base_act act);
 int base_symlink(struct base_build *b, int from_dir, const char *name, int to_dir);
+/** base_note_owner() - remember that @path belongs to one of the host's system accounts */
+void base_note_owner(struct base_build *b, const char *path, const struct stat *st, mode_t mode);
+/** base_set_owners() - in a child that is box root; 0 or an errno */
+int base_set_owners(void *base_build);
 int base_put(struct base_build *b, int dir, const char *name, mode_t mode, const char *text,
 	     size_t n);
 int base_etc_generated(struct base_build *b, int etc);

@@ -93,6 +93,7 @@ static int put_accounts(struct base_build *b, int etc, bool group)
 {
 	cleanup_buf struct buf list = { 0 }, shadow = { 0 };
 	cleanup_free char *text = NULL;
+	struct stat st;
 	int rc;
 
 	if (read_file_at(AT_FDCWD, group ? "/etc/group" : "/etc/passwd", BASE_FILE_MAX, &text,
@@ -103,6 +104,8 @@ static int put_accounts(struct base_build *b, int etc, bool group)
 	rc = base_put(b, etc, group ? "group" : "passwd", 0644, list.p, list.n);
 	if (!rc)
 		rc = base_put(b, etc, group ? "gshadow" : "shadow", 0640, shadow.p, shadow.n);
+	if (!rc && !stat("/etc/shadow", &st)) /* group shadow */
+		base_note_owner(b, group ? "etc/gshadow" : "etc/shadow", &st, 0640);
 	return rc;
 }
 

@@ -59,7 +59,7 @@ static const struct rule rules[] = {
 	/* -- /var: what dpkg, apt, debconf, ucf and update-* open for writing ---------------------
 	 */
 	{ "var/lib/dpkg/lock*", FILES, ACT_EMPTY },
-	{ "var/lib/dpkg/*/lock", FILES, ACT_EMPTY },
+	{ "var/lib/dpkg/*/[Ll]ock", FILES, ACT_EMPTY },
 	{ "var/lib/dpkg/*/Lock", FILES, ACT_EMPTY },
 	{ "var/lib/dpkg/info/*", FILES, ACT_SKELETON }, /* replaced, never written in place */
 	{ "var/lib/dpkg/*", FILES, ACT_COPY_BIG },

@@ -12,10 +12,14 @@
 
 #include "box/base_build.h"
 
-#define SET_ID (S_ISUID | S_ISGID)
+#define SET_ID	  (S_ISUID | S_ISGID)
+#define USER_HOME "home/user" /* of box id 1000 */
 
 void base_build_free(struct base_build *b)
 {
+	for (size_t i = 0; i < b->nowners; i++)
+		free(b->owners[i].path);
+	free(b->owners);
 	free(b->dpkg_status);
 	free(b);
 }
@@ -66,6 +70,49 @@ int base_put(struct base_build *b, int dir, const char *name, mode_t mode, const
 	if (!rc)
 		b->nfiles++;
 	return rc;
+}
+
+/* ---- owners ------------------------------------------------------------------------------- */
+
+static uid_t system_id(uid_t id)
+{
+	return id < 1000 || id == 65534 ? id : 0; /* people's are nobody's business */
+}
+
+/* @path is in the base's folder */
+static void add_owner(struct base_build *b, char *path, uid_t uid, gid_t gid, mode_t mode)
+{
+	if (b->nowners == b->owners_cap) {
+		b->owners_cap = b->owners_cap ? b->owners_cap * 2 : 64;
+		b->owners = xrealloc(b->owners, b->owners_cap * sizeof(*b->owners));
+	}
+	b->owners[b->nowners++] = (struct base_owner){ path, uid, gid, mode };
+}
+
+void base_note_owner(struct base_build *b, const char *path, const struct stat *st, mode_t mode)
+{
+	uid_t uid = system_id(st->st_uid);
+	gid_t gid = system_id(st->st_gid);
+
+	if (!b->range || (!uid && !gid) || b->nowners >= BASE_FILES_MAX)
+		return;
+	add_owner(b, xasprintf("%s%s", strncmp(path, "etc", 3) ? "" : "root/", path), uid, gid,
+		  mode);
+}
+
+int base_set_owners(void *base_build)
+{
+	struct base_build *b = base_build;
+
+	/* the last first: a folder may be closed to all but its owner */
+	for (size_t i = b->nowners; i-- > 0;) {
+		const struct base_owner *o = &b->owners[i];
+
+		if (fchownat(b->to, o->path, o->uid, o->gid, AT_SYMLINK_NOFOLLOW) ||
+		    fchmodat(b->to, o->path, o->mode, 0))
+			return errno;
+	}
+	return 0;
 }
 
 /* ---- files -------------------------------------------------------------------------------- */
@@ -157,6 +204,7 @@ static int copy_plain(struct base_build *b, int from, const struct stat *st, int
 		return -errno;
 	b->bytes += n;
 	b->nfiles++;
+	base_note_owner(b, b->at, st, st->st_mode & 07777 & ~SET_ID);
 	return 0;
 }
 
@@ -185,11 +233,18 @@ int base_copy(struct base_build *b, int from_dir, const char *name, int to_dir, 
 		b->skipped++;
 		return 0;
 	}
-	if (act == ACT_EMPTY)
+	if (act == ACT_EMPTY) {
+		if (!fstatat(from_dir, name, &st, AT_SYMLINK_NOFOLLOW))
+			base_note_owner(b, b->at, &st, 0640);
 		return base_put(b, to_dir, name, strstr(name, "passw") ? 0600 : 0640, "", 0);
+	}
 	if (act == ACT_ANSWERS)
 		return copy_answers(b, from_dir, name, to_dir);
 	from = openat(from_dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	if (from < 0 && !fstatat(from_dir, name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode) &&
+	    !st.st_size)
+		/* a lock, most likely, that whoever is root in the box wants to open */
+		return base_put(b, to_dir, name, st.st_mode & 07777 & ~SET_ID, "", 0);
 	if (from < 0 || fstat(from, &st) || !S_ISREG(st.st_mode) || (uint64_t)st.st_size > max) {
 		b->skipped++;
 		return 0;
@@ -258,6 +313,7 @@ static int enter(struct base_build *b, const struct place *p, const char *name)
 	if (to < 0)
 		return to;
 	b->ndirs++;
+	base_note_owner(b, b->at, &st, st.st_mode & 07777 & ~S_ISUID);
 	from = openat(p->from, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	/* what we cannot look into, the box's programs cannot either: then it may as well be a
 	 * folder that they can use */
@@ -341,6 +397,7 @@ int base_tree(struct base_build *b, const char *top)
 	if (to < 0)
 		return to;
 	b->ndirs++;
+	base_note_owner(b, top, &st, st.st_mode & 07777 & ~S_ISUID);
 	rc = walk(b, &(struct place){ from, to, st.st_dev, ACT_SKELETON, 1 });
 	if (!rc)
 		b->at[0] = 0;
@@ -356,7 +413,7 @@ static const struct {
 	{ "proc", 0555 }, { "sys", 0555 },  { "dev", 0755 },   { "run", 0755 },
 	{ "tmp", 01777 }, { "mnt", 0755 },  { "media", 0755 }, { "srv", 0755 },
 	{ "boot", 0755 }, { "root", 0700 }, { "home", 0755 },  { "usr", 0755 },
-	{ "var", 0755 },  { "opt", 0755 },  { "etc", 0755 },   { "home/user", 0750 },
+	{ "var", 0755 },  { "opt", 0755 },  { "etc", 0755 },   { USER_HOME, 0750 },
 };
 
 static int copy_skel(struct base_build *b, int root, const char *home)
@@ -371,6 +428,13 @@ static int copy_skel(struct base_build *b, int root, const char *home)
 	for (size_t i = 0; i < ARRAY_SIZE(files) && from >= 0 && !rc; i++)
 		if (!faccessat(from, files[i], R_OK, AT_SYMLINK_NOFOLLOW))
 			rc = base_copy(b, from, files[i], to, ACT_COPY);
+	if (!b->range || strcmp(home, USER_HOME))
+		return rc;
+	for (size_t i = 0; i < ARRAY_SIZE(files) && !rc; i++)
+		if (!faccessat(to, files[i], F_OK, AT_SYMLINK_NOFOLLOW))
+			add_owner(b, xasprintf("root/" USER_HOME "/%s", files[i]), 1000, 1000,
+				  0644);
+	add_owner(b, xstrdup("root/" USER_HOME), 1000, 1000, 0750);
 	return rc;
 }
 
@@ -395,7 +459,7 @@ int base_root_folders(struct base_build *b, int root)
 	}
 	if (!rc)
 		rc = copy_skel(b, root, "root");
-	return rc ? rc : copy_skel(b, root, "home/user");
+	return rc ? rc : copy_skel(b, root, USER_HOME);
 }
 
 int base_etc(struct base_build *b, int root)

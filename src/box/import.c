@@ -437,7 +437,7 @@ static int import_as_box_root(void *ctx)
 static int keep_or_refuse_root(struct box *b, const char *root, int *ret_bases, struct err *err)
 {
 	if (!b->info.root[0] && !root)
-		return base_hold(b->home, b->info.base, ret_bases, err);
+		return base_hold(b->home, box_ids(b), b->info.base, ret_bases, err);
 	if (!b->info.root[0])
 		return err_say(err, EXIT_USAGE, EINVAL,
 			       "box: the box to import was made without --root");
@@ -459,14 +459,15 @@ static int adopt(struct box *b, const char *name, const char *root, struct idran
 	if (!rc && renew)
 		rc = err_say(err, EXIT_CORRUPT, EBADMSG,
 			     "box: the box to import was exported during a rollback");
-	if (!rc)
-		rc = keep_or_refuse_root(b, root, ret_bases, err);
 	if (rc)
 		return rc;
 	strcpy(b->info.name, name);
 	b->info.range = b->info.range && ids.range;
 	b->info.range_start = b->info.range ? ids.uid_start : 0;
 	b->info.range_gid_start = b->info.range ? ids.gid_start : 0;
+	rc = keep_or_refuse_root(b, root, ret_bases, err);
+	if (rc)
+		return rc;
 	if (mkdirat(b->fd, "objects", 0700) && errno != EEXIST)
 		return err_set(err, errno, "box: make '%s/objects'", b->path);
 	for (unsigned n = 1; n <= b->info.top && !rc; n++) {

@@ -106,10 +106,11 @@ int cgroup_dir(const char *controller, const char *name, char ret[4096], bool *r
 /* ---- folders ------------------------------------------------------------------------------ */
 
 /**
- * base_hold() - the base for boxes made now, built when it is not there
+ * base_hold() - the base for boxes made now with the mapping @ids, built when it is not there
  * @ret_lock: while it is open no base is removed; close it when the box that names it is in place
  */
-int base_hold(struct box_home *home, char ret_key[128], int *ret_lock, struct err *err);
+int base_hold(struct box_home *home, struct idrange ids, char ret_key[128], int *ret_lock,
+	      struct err *err);
 
 /**
  * layer_make() - the folders of a fresh layer (one per overlay, and work/ beside them) in @dirfd

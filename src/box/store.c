@@ -175,7 +175,7 @@ static int describe(struct box *b, const char *name, const struct box_opts *opts
 	if (opts && opts->root)
 		rc = real_root(opts->root, in->root, err);
 	else
-		rc = base_hold(b->home, in->base, ret_bases, err);
+		rc = base_hold(b->home, ids, in->base, ret_bases, err);
 	return rc ? rc : find_layout(b, err);
 }
 
