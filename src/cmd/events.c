@@ -18,6 +18,7 @@ struct wish {
 	struct moment since, until;
 	const char *sql, *name;
 	bool json, no_color, filtered, help;
+	bool colour; /* asked of the terminal before the lockdown, which forbids the question */
 };
 
 static int number(const char *s, uint64_t max, uint64_t *ret)
@@ -156,6 +157,7 @@ static int parse(int argc, char **argv, struct wish *w)
 	if (optind + 1 != argc)
 		return cmd_usage(SUB, "give one box, or the path of one journal");
 	w->name = argv[optind];
+	w->colour = !w->no_color && !w->json && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	if (w->sql && w->filtered)
 		return cmd_usage(SUB, "--sql stands alone: put conditions into the query");
 	return 0;
@@ -180,7 +182,7 @@ static int keep_wall(void *ctx, const struct event *ev)
 	return 0;
 }
 
-static int by_wall(struct journal_reader *r, const struct wish *w, bool colour, struct err *err)
+static int by_wall(struct journal_reader *r, const struct wish *w, struct err *err)
 {
 	struct journal_filter begins = { .kinds = 1u << EV_RUN_BEGIN, .run = w->filter.run };
 	struct walls ws = { 0 };
@@ -198,7 +200,7 @@ static int by_wall(struct journal_reader *r, const struct wish *w, bool colour, 
 				continue;
 			f.t_to = t ?: 1;
 		}
-		rc = report_events(r, &f, w->json, colour, STDOUT_FILENO, err);
+		rc = report_events(r, &f, w->json, w->colour, STDOUT_FILENO, err);
 	}
 	free(ws.w);
 	return rc;
@@ -206,16 +208,15 @@ static int by_wall(struct journal_reader *r, const struct wish *w, bool colour, 
 
 static int show(struct journal_reader *r, const struct wish *w, struct err *err)
 {
-	bool colour = !w->no_color && !w->json && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	struct journal_filter f = w->filter;
 
 	if (w->sql)
 		return report_sql(r, w->sql, w->json, STDOUT_FILENO, err);
 	if (w->since.wall || w->until.wall)
-		return by_wall(r, w, colour, err);
+		return by_wall(r, w, err);
 	f.t_from = w->since.ns;
 	f.t_to = w->until.given && !w->until.ns ? 1 : w->until.ns;
-	return report_events(r, &f, w->json, colour, STDOUT_FILENO, err);
+	return report_events(r, &f, w->json, w->colour, STDOUT_FILENO, err);
 }
 
 int cmd_events(int argc, char **argv)

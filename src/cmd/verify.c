@@ -35,6 +35,13 @@ static int verify_journal(const char *name, const char *keydir, bool json, struc
 	if (rc)
 		return rc;
 	rc = journal_verify(arg.path, keydir ?: arg.keydir, &v, err);
+	if (!rc && !v.ok && !v.blocks_checked) {
+		struct journal_reader *r = NULL;
+
+		/* what cannot even be opened is no journal that somebody changed */
+		rc = journal_read_open(arg.path, &r, err);
+		journal_read_close(r);
+	}
 	if (!rc) {
 		if (json) {
 			put_json(&out, name, &v);

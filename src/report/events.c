@@ -51,7 +51,7 @@ int report_events(struct journal_reader *r, const struct journal_filter *f, bool
 	if (!rc && p.out.n)
 		p.rc = flush(&p);
 	if (p.rc)
-		rc = err_set_exit(err, EXIT_UNREADABLE, p.rc, "report: write the events");
+		rc = cannot_write(err, p.rc, "the events");
 	procs_free(&p.procs);
 	source_close(&source);
 	arena_free(&arena);

@@ -173,6 +173,16 @@ struct str procs_image(const struct procs *ps, uint32_t key, uint64_t seq);
 /** procs_name() - its last path component, for people; "belljar" for 0 */
 struct str procs_name(const struct procs *ps, uint32_t key, uint64_t seq);
 
+/** cannot_write() - err_set() for an output: a full disk is EXIT_NO_SPACE, the rest EXIT_UNREADABLE
+ */
+static inline int cannot_write(struct err *err, int code, const char *what)
+{
+	bool full = code == -ENOSPC || code == -EDQUOT;
+
+	return err_set_exit(err, full ? EXIT_NO_SPACE : EXIT_UNREADABLE, code, "report: write %s",
+			    what);
+}
+
 /* ---- one event: event_json.c, event_text.c ------------------------------------------------ */
 
 void event_json(struct buf *out, const struct event *ev, const struct procs *ps /* or NULL */);

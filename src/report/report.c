@@ -24,7 +24,7 @@ int report_write(struct journal_reader *r, const struct report_opts *opts, int f
 	if (!rc) {
 		rc = write_full(fd, out.p, out.n);
 		if (rc)
-			rc = err_set_exit(err, EXIT_UNREADABLE, rc, "report: write the report");
+			rc = cannot_write(err, rc, "the report");
 	}
 	model_free(rep);
 	free(rep);

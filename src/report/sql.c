@@ -220,7 +220,7 @@ static int flush(struct query *q, struct err *err)
 	int rc = q->out.n ? write_full(q->fd, q->out.p, q->out.n) : 0;
 
 	q->out.n = 0;
-	return rc ? err_set_exit(err, EXIT_UNREADABLE, rc, "report: write the rows") : 0;
+	return rc ? cannot_write(err, rc, "the rows") : 0;
 }
 
 static int rows(struct query *q, sqlite3 *db, struct err *err)

@@ -1,0 +1,100 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 120
+#
+# report - events, report and verify as commands: exit statuses, one sentence, files whole or not at
+# all, no colours where nobody asked
+set -u
+n=0
+ok() { n=$((n + 1)); echo "ok $n - $1"; }
+bad() { n=$((n + 1)); echo "$2" | sed 's/^/# /'; echo "not ok $n - $1"; }
+holds() { # WORDS COMMAND…
+	local words=$1 out
+	shift
+	if out=$("$@" 2>&1); then ok "$words"; else bad "$words" "$out"; fi
+}
+fails() { # STATUS WORDS COMMAND…: with this status and one line on stderr, nothing on stdout
+	local want=$1 words=$2 status lines
+	shift 2
+	"$@" >out.txt 2>err.txt </dev/null
+	status=$?
+	lines=$(wc -l <err.txt)
+	if [ $status = "$want" ] && [ "$lines" = 1 ] && [ ! -s out.txt ]; then
+		ok "$words: status $want and one sentence"
+	else
+		bad "$words: status $want and one sentence" "status $status; $(cat err.txt out.txt | head -5)"
+	fi
+}
+
+mkdir j && "$BELLJAR_BUILD/tests/report/report_story" j hostile || bad "a journal can be made" "story"
+J=j/journal.db
+
+for sub in events report verify; do
+	fails 111 "$sub of a box that is not there" "$BELLJAR" $sub no-such-box
+	fails 111 "$sub of a file that is not there" "$BELLJAR" $sub ./no/such/journal.db
+	fails 116 "$sub of a name that no box can have" "$BELLJAR" $sub $'a\nb'
+	head -c 5000 /dev/urandom >rubbish.db
+	fails 114 "$sub of a file that is no journal" "$BELLJAR" $sub ./rubbish.db
+done
+for sub in events report; do
+	fails 2 "$sub without a name" "$BELLJAR" $sub
+done
+for args in "--kind nonsense" "--pid x" "--pid 0" "--seq 9-3" "--seq -" "--since yesterday" "--until 12:61" \
+	"--run 0" "--kind file --sql SELECT"; do
+	fails 2 "events $args" "$BELLJAR" events $args $J
+done
+for args in "--format pdf" "--rows 0" "--run x"; do
+	fails 2 "report $args" "$BELLJAR" report $args $J
+done
+fails 111 "report of a run that is not there" "$BELLJAR" report --run 77 $J
+fails 2 "events --sql that writes" "$BELLJAR" events $J --sql "DELETE FROM file"
+fails 117 "report -o into a folder that is not there" "$BELLJAR" report $J -o no/such/folder/x.html
+mkdir folder
+fails 117 "report -o onto a folder" "$BELLJAR" report $J -o folder
+[ -z "$(ls -A folder)" ] && ok "nothing is left in that folder" || bad "nothing is left in that folder" "$(ls -A folder)"
+
+# a file is whole or stays as it was
+echo before >keep.html
+fails 111 "report -o of no box" "$BELLJAR" report no-such-box -o keep.html
+[ "$(cat keep.html)" = before ] && ok "the file that was there stays as it was" || bad "the file that was there stays as it was" "$(head -c 200 keep.html)"
+holds "report -o replaces it when it succeeds" "$BELLJAR" report --html $J -o keep.html
+[ "$(head -1 keep.html)" = "<!DOCTYPE html>" ] && [ "$(tail -1 keep.html)" = "</html>" ] && ok "by a whole page" || bad "by a whole page" "$(head -c 200 keep.html)"
+"$BELLJAR" report --html $J >stdout.html
+cmp -s keep.html stdout.html && ok "the same bytes as on stdout" || bad "the same bytes as on stdout" "they differ"
+[ -z "$(find . -name '.belljar-report*')" ] && ok "no temporary file is left" || bad "no temporary file is left" "$(find .)"
+holds "report -o to a device" "$BELLJAR" report $J -o /dev/null
+"$BELLJAR" report $J >/dev/full 2>err.txt
+[ $? = 115 ] && [ "$(wc -l <err.txt)" = 1 ] && ok "a full disk gives status 115 and one sentence" || bad "a full disk gives status 115 and one sentence" "$(cat err.txt)"
+
+# colours: on a terminal only, and not with NO_COLOR
+esc=$(printf '\033')
+"$BELLJAR" report $J | grep -q "$esc" && bad "no colour into a pipe" "" || ok "no colour into a pipe"
+if command -v script >/dev/null; then
+	script -qec "$BELLJAR events $J --kind socket" /dev/null | grep -q "$esc\[" && ok "colour on a terminal" || bad "colour on a terminal" ""
+	NO_COLOR=1 script -qec "$BELLJAR events $J --kind socket" /dev/null | grep -q "$esc\[" && bad "none with NO_COLOR" "" || ok "none with NO_COLOR"
+fi
+
+# filters
+count() { "$BELLJAR" events $J --json "$@" | wc -l; }
+total=$(count)
+same() { [ "$2" = "$3" ] && ok "$1" || bad "$1" "$2 is not $3"; }
+same "all kinds one by one are all events" "$total" "$(for k in run_begin run_end process file signal socket attempt change \
+	mismatch autostart object mark gap limit module; do count --kind $k; done | paste -sd+ | bc)"
+same "--seq A-B" "$(count --seq 10-19)" 10
+same "--seq A- and -B share one event" "$(($(count --seq -50) + $(count --seq 50-)))" "$((total + 1))"
+same "--since the start is everything" "$(count --since 0)" "$total"
+same "--until and --since meet" "$(($(count --until 0.9999999s) + $(count --since 1000ms)))" "$total"
+same "wall time and time since the start agree" "$(count --since 19:24:02.123456789)" "$(count --since 1s)"
+same "a date is as good as a time of day" "$(count --since 2026-11-23T20:24:02.123456789+01:00)" "$(count --since 1s)"
+same "--sql counts the same" "$("$BELLJAR" events $J --json --sql 'SELECT count(*) AS n FROM events')" "{\"n\":$total}"
+
+# verify
+holds "verify finds an untouched journal whole" "$BELLJAR" verify $J
+"$BELLJAR" verify --json $J | grep -q '"ok":true' && ok "and says so in JSON" || bad "and says so in JSON" ""
+cp -r j touched
+printf 'formXX' | dd of=touched/journal.db bs=1 conv=notrunc status=none \
+	seek="$(grep -obUa form07 touched/journal.db | head -1 | cut -d: -f1)"
+"$BELLJAR" verify touched/journal.db >out.txt 2>&1
+same "one changed name: status 1" $? 1
+[ "$(wc -l <out.txt)" = 1 ] && ok "and one sentence" || bad "and one sentence" "$(cat out.txt)"
+exit 0
