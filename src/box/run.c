@@ -59,8 +59,12 @@ static int take_one(struct box_run *run, struct report *ret, int *fds, int *nfds
 	}
 	if (r.what == REP_EXIT) {
 		/* of a spawn that failed the caller knows already */
-		if (r.id < 1 || r.id > SPAWNS_MAX || run->spawn_failed[r.id])
+		if (r.id < 1 || r.id > SPAWNS_MAX)
 			return 0;
+		if (run->spawn_failed[r.id]) {
+			run->spawn_failed[r.id] = false;
+			return 0;
+		}
 		run_queue(run, &(struct box_event){
 				       .what = BOX_PROGRAM_EXIT, .id = r.id, .status = r.status });
 		return 0;
@@ -98,6 +102,23 @@ int run_take(struct box_run *run, enum report_kind what, int timeout_ms, struct 
 			return rc;
 		if (rc == 1 && (ret->what == what || ret->what == REP_FAILED))
 			return 0;
+	}
+}
+
+void run_bury(struct box_run *run, int id)
+{
+	uint64_t end = clock_mono_ns() + END_DEADLINE_MS * 1000000ull;
+	struct report r;
+
+	run->spawn_failed[id] = true;
+	while (run->spawn_failed[id] && !run->dead) {
+		struct pollfd p = { .fd = run->ctl, .events = POLLIN };
+		uint64_t now = clock_mono_ns();
+
+		if (now >= end)
+			return; /* its exit is no event whenever it comes */
+		if (poll(&p, 1, (int)((end - now) / 1000000 + 1)) > 0)
+			take_one(run, &r, NULL, NULL);
 	}
 }
 

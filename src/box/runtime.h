@@ -244,7 +244,7 @@ struct box_run {
 	sigset_t old_mask;
 	bool masked, dead, dead_told, hurry;
 	int nspawns;
-	bool spawn_failed[SPAWNS_MAX + 1]; /* by id */
+	bool spawn_failed[SPAWNS_MAX + 1]; /* by id: an exit that is still to come is no event */
 	struct relay *relays;		   /* list */
 	int log_pipe;			   /* write end of the log of STDIO_NULL programs, -1 */
 	struct terminal *terminal;
@@ -266,6 +266,9 @@ int run_request(struct box_run *run, const struct request *req, const char *stri
  * fdpass_recv(). Return: 0, -ETIMEDOUT, -EPIPE when pid 1 is gone */
 int run_take(struct box_run *run, enum report_kind what, int timeout_ms, struct report *ret,
 	     int *fds, int *nfds);
+
+/** run_bury() - wait until the child of a spawn that failed is gone; its exit is no event */
+void run_bury(struct box_run *run, int id);
 
 /* relay.c: copying between the program's pipes or pty and our descriptors */
 /** relay_pipes() - the pipes of one program; @ret_child: its ends (-1: /dev/null) */

@@ -157,9 +157,9 @@ static int converse(struct attempt *a, const struct box_hooks *hooks, struct err
 
 	if (rc <= 0)
 		return rc ? rc : err_set(err, EPIPE, "box: a program ended before it began");
+	a->inner = st.inner; /* 0: pid 1 could not fork */
 	if (st.what == STATUS_FAILED)
 		return failed(&st, err);
-	a->inner = st.inner;
 	if (a->hook >= 0 && hooks->in_supervisor) {
 		rc = hooks->in_supervisor(hooks->ctx, a->hook, a->pid, err);
 		if (rc) {
@@ -247,7 +247,10 @@ int box_spawn(struct box_run *run, const struct box_program *prog, const struct 
 	relay_free(a.relay);
 	buf_free(&a.strings);
 	if (rc) {
-		run->spawn_failed[a.req.id] = true;
+		if (a.inner)
+			run_bury(run, a.req.id);
+		else
+			run->spawn_failed[a.req.id] = true;
 		return rc;
 	}
 	*ret_proc = (struct box_proc){ .id = a.req.id, .pid = a.pid, .inner = a.inner };

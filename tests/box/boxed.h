@@ -5,7 +5,7 @@
  * Each scenario is a function that runs in a child process, since the first thing it does is to
  * drop its privileges for good: once as whoever started the tests and, when that is root, once more
  * as a plain user without any range of ids. CHECK() says what did not hold and ends the child.
- * Homes are folders of their own below /tmp, one per user, removed at the end.
+ * Homes are folders of their own below $TMPDIR or /tmp, one per user, removed at the end.
  */
 #ifndef BELLJAR_TESTS_BOXED_H
 #define BELLJAR_TESTS_BOXED_H
@@ -42,12 +42,15 @@
 	} while (0)
 
 enum who { AS_STARTED, AS_PLAIN, WHO };
-static char homes[WHO][64];
+static char homes[WHO][256];
 
 static UNUSED int homes_make(void **state UNUSED)
 {
 	for (int w = 0; w < WHO; w++) {
-		snprintf(homes[w], sizeof(homes[w]), "/tmp/belljar-test-%d-%d", getpid(), w);
+		const char *tmp = getenv("TMPDIR");
+
+		snprintf(homes[w], sizeof(homes[w]), "%s/belljar-test-%d-%d", tmp ? tmp : "/tmp",
+			 getpid(), w);
 		if (mkdir(homes[w], 0755))
 			return -1;
 		if (w == AS_PLAIN && geteuid() == 0 && chown(homes[w], PLAIN_UID, PLAIN_UID))
@@ -58,13 +61,12 @@ static UNUSED int homes_make(void **state UNUSED)
 
 static UNUSED int homes_remove(void **state UNUSED)
 {
-	cleanup_close int tmp = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int rc = 0;
 
 	for (int w = 0; w < WHO; w++) {
 		/* a plain user with a range of ids owns files that only its boxes can remove: boxes
 		 * are anonymous or removed by their tests */
-		rc |= rm_rf_at(tmp, strrchr(homes[w], '/') + 1);
+		rc |= rm_rf_at(AT_FDCWD, homes[w]);
 	}
 	return rc;
 }
