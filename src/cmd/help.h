@@ -56,52 +56,52 @@
 	"  belljar restart tax --stay --time 1h\n"
 
 #define HELP_EVENTS                                                                                \
-	"NAME is a box, or the path of a journal.db.\n"                                           \
-	"\n"                                                                                      \
-	"options:\n"                                                                              \
-	"  --kind KIND         only this kind; more with commas: process,file,socket\n"           \
-	"  --pid NUMBER        only this process id, as programs in the box see it\n"             \
-	"  --proc KEY          only this process; unlike a pid, a key is never used again\n"      \
-	"  --run NUMBER        only this run, from 1\n"                                           \
-	"  --since TIME        from here on: 12.5s or 2m after a run's start, 19:24:01,\n"        \
-	"                      or 2026-11-23T19:24:01Z; times of day are UTC\n"                   \
-	"  --until TIME        up to here\n"                                                      \
-	"  --seq A-B           only these numbers; A, A- and -B work too\n"                       \
-	"  --sql QUERY         one SELECT over the journal's tables and views instead\n"          \
-	"  --json              one JSON object a line\n"                                          \
-	"  --no-color          no colours, on a terminal too (as NO_COLOR does)\n"                \
-	"\n"                                                                                      \
-	"  belljar events tax --kind socket\n"                                                    \
-	"  belljar events tax --kind file,autostart --since 2m --json\n"                          \
+	"NAME is a box, or the path of a journal.db.\n"                                            \
+	"\n"                                                                                       \
+	"options:\n"                                                                               \
+	"  --kind KIND         only this kind; more with commas: process,file,socket\n"            \
+	"  --pid NUMBER        only this process id, as programs in the box see it\n"              \
+	"  --proc KEY          only this process; unlike a pid, a key is never used again\n"       \
+	"  --run NUMBER        only this run, from 1\n"                                            \
+	"  --since TIME        from here on: 12.5s or 2m after a run's start, 19:24:01,\n"         \
+	"                      or 2026-11-23T19:24:01Z; times of day are UTC\n"                    \
+	"  --until TIME        up to here\n"                                                       \
+	"  --seq A-B           only these numbers; A, A- and -B work too\n"                        \
+	"  --sql QUERY         one SELECT over the journal's tables and views instead\n"           \
+	"  --json              one JSON object a line\n"                                           \
+	"  --no-color          no colours, on a terminal too (as NO_COLOR does)\n"                 \
+	"\n"                                                                                       \
+	"  belljar events tax --kind socket\n"                                                     \
+	"  belljar events tax --kind file,autostart --since 2m --json\n"                           \
 	"  belljar events tax --sql 'SELECT image, count(*) FROM process GROUP BY 1'\n"
 
 #define HELP_REPORT                                                                                \
-	"NAME is a box, or the path of a journal.db.\n"                                           \
-	"\n"                                                                                      \
-	"options:\n"                                                                              \
-	"  --format FORMAT     text (default), json, or html: one file that loads nothing\n"      \
-	"  --json              the same as --format json\n"                                       \
-	"  --html              the same as --format html\n"                                       \
-	"  -o, --output FILE   write FILE, all of it or nothing\n"                                \
-	"  --run NUMBER        only this run, from 1 (default: all runs together)\n"              \
-	"  --rows NUMBER       lines in a section, the rest is counted (500)\n"                   \
-	"  --no-color          no colours, on a terminal too (as NO_COLOR does)\n"                \
-	"\n"                                                                                      \
-	"  belljar report tax\n"                                                                  \
+	"NAME is a box, or the path of a journal.db.\n"                                            \
+	"\n"                                                                                       \
+	"options:\n"                                                                               \
+	"  --format FORMAT     text (default), json, or html: one file that loads nothing\n"       \
+	"  --json              the same as --format json\n"                                        \
+	"  --html              the same as --format html\n"                                        \
+	"  -o, --output FILE   write FILE, all of it or nothing\n"                                 \
+	"  --run NUMBER        only this run, from 1 (default: all runs together)\n"               \
+	"  --rows NUMBER       lines in a section, the rest is counted (500)\n"                    \
+	"  --no-color          no colours, on a terminal too (as NO_COLOR does)\n"                 \
+	"\n"                                                                                       \
+	"  belljar report tax\n"                                                                   \
 	"  belljar report tax --html -o tax.html\n"
 
 #define HELP_VERIFY                                                                                \
-	"NAME is a box, or the path of a journal.db. Without it, belljar plants actions in a\n"   \
-	"box of its own, and each of them must be on record.\n"                                   \
-	"\n"                                                                                      \
-	"options:\n"                                                                              \
-	"  --key-dir DIR       folder with the public key that must have signed; default:\n"      \
-	"                      this installation's for a box, the journal's own for a file\n"     \
-	"  --json              the result as JSON\n"                                              \
-	"\n"                                                                                      \
-	"Exit status: 0 unchanged, 1 changed, 111 no such box, 114 not readable as a journal.\n"  \
-	"\n"                                                                                      \
-	"  belljar verify tax\n"                                                                  \
+	"NAME is a box, or the path of a journal.db. Without it, belljar plants actions in a\n"    \
+	"box of its own, and each of them must be on record.\n"                                    \
+	"\n"                                                                                       \
+	"options:\n"                                                                               \
+	"  --key-dir DIR       folder with the public key that must have signed; default:\n"       \
+	"                      this installation's for a box, the journal's own for a file\n"      \
+	"  --json              the result as JSON\n"                                               \
+	"\n"                                                                                       \
+	"Exit status: 0 unchanged, 1 changed, 111 no such box, 114 not readable as a journal.\n"   \
+	"\n"                                                                                       \
+	"  belljar verify tax\n"                                                                   \
 	"  belljar verify ./journal.db --key-dir ~/keys\n"
 
 #define HELP_LIST                                                                                  \
@@ -166,5 +166,15 @@
 	"it. \"weaker\": it does, and the line says what is lost.\n"                                \
 	"\n"                                                                                        \
 	"Exit status: 1 when something is missing.\n"
+
+#define HELP_CHANGES                                                                               \
+	"options:\n"                                                                               \
+	"  --since SNAPSHOT    compare with this snapshot, not with the box's beginning\n"         \
+	"  --json              as JSON\n"                                                          \
+	"\n"                                                                                       \
+	"What the file system holds, whatever the programs said they did. A file that differs\n"   \
+	"only in its times is not listed.\n"                                                       \
+	"\n"                                                                                       \
+	"  belljar changes tax --since installed\n"
 
 #endif

@@ -25,7 +25,7 @@ static const struct subcommand subcommands[] = {
 	{ "import", "NAME [--root DIR] [FILE]", "make a box from such a file", HELP_IMPORT,
 	  cmd_import },
 	{ "changes", "NAME [--since SNAPSHOT] [--json]",
-	  "what is different in a box, and who did it", "", cmd_changes },
+	  "what is different in a box, and who did it", HELP_CHANGES, cmd_changes },
 	{ "events", "NAME [FILTER…] [--json]", "the record, event by event", HELP_EVENTS,
 	  cmd_events },
 	{ "report", "NAME [--format text|json|html] [-o FILE]", "what a program did, for people",
