@@ -340,25 +340,27 @@ static void test_fifos_loops_and_links_out_of_the_tree_are_harmless(void **state
 
 static void test_no_parser_breaks_on_any_prefix_of_garbage(void **state UNUSED)
 {
-	static const char *const seeds[] = {
-		"[Service]\nExecStart=@-\"/x\n[\n=\n\\\n",
-		"\x7f"
-		"ELF\0\0\xff\xfe\r\n\t\\",
-		"{\"a\":[[[[{\"b\":",
-		"a {\n postrotate\n",
-		"-----BEGIN CERTIFICATE-----\nAAAA\n",
-		"x:\0:y\n::::\n",
-		"RUN{program}+=\"\nPROGRAM==\"x",
-		"A::B { \"x\"; { { {\n/*",
-		"@ \n* * * * *\n% \\%\n",
-		"command=\"x\\\" ssh-",
-		":a:b:c:d:e:f:g\n:::::",
+#define SEED(bytes)                                                                                \
+	{                                                                                          \
+		(bytes), sizeof(bytes) - 1                                                         \
+	}
+	static const struct str seeds[] = {
+		SEED("[Service]\nExecStart=@-\"/x\n[\n=\n\\\n"),
+		SEED("\177ELF\0\0\xff\xfe\r\n\t\\"),
+		SEED("{\"a\":[[[[{\"b\":"),
+		SEED("a {\n postrotate\n"),
+		SEED("-----BEGIN CERTIFICATE-----\nAAAA\n"),
+		SEED("x:\0:y\n::::\n"),
+		SEED("RUN{program}+=\"\nPROGRAM==\"x"),
+		SEED("A::B { \"x\"; { { {\n/*"),
+		SEED("@ \n* * * * *\n% \\%\n"),
+		SEED("command=\"x\\\" ssh-"),
+		SEED(":a:b:c:d:e:f:g\n:::::"),
 	};
-	static const size_t lengths[] = { 36, 14, 15, 18, 33, 11, 28, 24, 22, 18, 21 };
 
 	for (int p = 0; p < AS_PARSERS_N; p++)
 		for (size_t s = 0; s < ARRAY_SIZE(seeds); s++)
-			for (size_t n = 0; n <= lengths[s]; n++) {
+			for (size_t n = 0; n <= seeds[s].n; n++) {
 				char *exact = xmalloc(
 					n ? n : 1); /* so that a sanitizer sees one byte too far */
 				struct as_file f = { .path = "/etc/x.wants/a.rules",
@@ -366,7 +368,7 @@ static void test_no_parser_breaks_on_any_prefix_of_garbage(void **state UNUSED)
 						     .mode = S_IFREG | 0755 };
 				struct as_list l = { 0 };
 
-				memcpy(exact, seeds[s], n);
+				memcpy(exact, seeds[s].p, n);
 				f.path = p == AS_P_AT ? "/var/a" : "/etc/a.rules";
 				f.base = strrchr(f.path, '/') + 1;
 				f.text = (struct str){ exact, n };
