@@ -2,7 +2,7 @@
 /*
  * bombs.c - programs that take all they can get: they must stop at the box's limits
  *
- *   bombs forks | memory | disk | inodes | threads      take until refused, say how much
+ *   bombs forks | threads | memory | disk | file | inodes     take until refused, say how much
  *   bombs stay MARK                                     a daemon that wants to outlive the box
  *   bombs deaf                                          ignores every signal, for ever
  *
@@ -81,22 +81,43 @@ static int memory(void)
 	return 1;
 }
 
+/* Many files, so that no limit on a single file's size is enough. */
 static int disk(void)
 {
 	static char block[1 << 20];
 	unsigned long long n = 0;
-	int fd = open("full", O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	char name[64];
+	int fd = -1;
 
+	signal(SIGXFSZ, SIG_IGN);
 	memset(block, 'x', sizeof(block));
 	while (n < DISK_MAX) {
-		ssize_t k = write(fd, block, sizeof(block));
+		ssize_t k;
 
+		if (n % (4 << 20) == 0) {
+			close(fd);
+			snprintf(name, sizeof(name), "full-%llu", n);
+			fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+		}
+		k = write(fd, block, sizeof(block));
 		if (k <= 0)
 			break;
 		n += (unsigned long long)k;
 	}
 	printf("disk %llu %s\n", n, n < DISK_MAX ? strerror(errno) : "NO LIMIT");
 	return n < DISK_MAX ? 0 : 1;
+}
+
+/* One file that grows and grows. */
+static int file(void)
+{
+	int fd = open("grows", O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	for (unsigned long long n = 0; n < DISK_MAX; n += 1 << 20)
+		if (posix_fallocate(fd, (off_t)n, 1 << 20))
+			return 0;
+	printf("file NO LIMIT\n");
+	return 1;
 }
 
 static int inodes(void)
@@ -142,7 +163,8 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*fn)(void);
 	} bombs[] = { { "forks", forks }, { "threads", threads }, { "memory", memory },
-		      { "disk", disk },	  { "inodes", inodes },	  { "stay", stay } };
+		      { "disk", disk },	  { "file", file },	  { "inodes", inodes },
+		      { "stay", stay } };
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc < 2 || !under_glass("bombs"))

@@ -35,7 +35,8 @@ cleanup() {
 trap cleanup EXIT
 
 listing() { # everything about the host's folder that an attempt could change, but for rw/
-	(cd "$dir" && find . -path ./rw -prune -o ! -name port ! -name socket -printf '%p %m %U %G %s %T@ %y %l\n' | sort &&
+	(cd "$dir" && find . -path ./rw -prune -o ! -type d ! -name port ! -name socket -printf '%p %m %U %G %s %T@ %y %l\n' | sort &&
+		find . -path ./rw -prune -o -type d -printf '%p %m %U %G\n' | sort &&
 		find . -path ./rw -prune -o -type f ! -name port -exec sha256sum {} +)
 }
 
@@ -204,8 +205,7 @@ bomb() { # NAME OPTIONS…: what the bomb says
 		./bombs "$name" 2>&1
 }
 limit() { # NAME WHAT
-	recorded "bomb-$1" "EXISTS(SELECT 1 FROM limit_ WHERE what='$2')" 2>/dev/null ||
-		recorded "bomb-$1" "EXISTS(SELECT 1 FROM \"limit\" WHERE what='$2')"
+	recorded "bomb-$1" "EXISTS(SELECT 1 FROM \"limit\" WHERE what='$2')"
 }
 said=$(bomb forks --pids 60)
 check "a fork bomb stops at --pids" bash -c "set -- $said; [ \"\$1\" = forks ] && [ \"\$2\" -lt 60 ]"
@@ -215,12 +215,13 @@ check "a bomb of threads stops at --pids" bash -c "set -- $said; [ \"\$1\" = thr
 said=$(bomb memory --memory 128M)
 check "a memory bomb stops at --memory" bash -c "! grep -q 'NO LIMIT' <<<'$said'"
 check "and that is on record" limit memory memory
-said=$(bomb disk --disk 24M)
-check "filling the disk stops at --disk" bash -c "set -- $said; [ \"\$1\" = disk ] && [ \"\$2\" -le 25165824 ]"
-check "and that is on record" limit disk disk
-said=$(bomb inodes --inodes 2000)
-check "filling the inodes stops at --inodes" bash -c "set -- $said; [ \"\$1\" = inodes ] && [ \"\$2\" -le 2000 ]"
-check "and that is on record" limit inodes inodes
+for b in "disk --disk 24M" "file --disk 24M" "inodes --inodes 2000"; do
+	# shellcheck disable=SC2086
+	set -- $b
+	said=$(bomb "$@")
+	check "filling up ($1) stops at $2" bash -c "! grep -q 'NO LIMIT' <<<'$said'"
+	check "and that is on record" limit "$1" "${2#--}"
+done
 
 # ---- the terminal ----------------------------------------------------------------------------
 if command -v script >/dev/null; then
