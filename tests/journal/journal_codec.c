@@ -178,6 +178,25 @@ static void test_a_torn_spool_record_is_told_from_a_good_one(void **state UNUSED
 	rm_rf_at(AT_FDCWD, top);
 }
 
+static void test_the_document_names_every_table_and_field(void **state UNUSED)
+{
+	cleanup_free char *doc = NULL;
+	char line[2048];
+	size_t n = 0;
+
+	assert_int_equal(read_file_at(AT_FDCWD, JOURNAL_DOC, 1 << 20, &doc, &n), 0);
+	for (int k = 1; k < EVENT_KINDS; k++) {
+		const struct kind_def *def = event_kind_def((enum event_kind)k);
+		int at = snprintf(line, sizeof(line), "| %d | `%s` | ", k, def->table);
+
+		for (int i = 0; i < def->nfields; i++)
+			at += snprintf(line + at, sizeof(line) - (size_t)at, "%s`%s`",
+				       i ? ", " : "", def->field[i].column);
+		if (!strstr(doc, line))
+			fail_msg("not in JOURNAL.md: %s", line);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +205,7 @@ int main(void)
 		cmocka_unit_test(test_a_second_spelling_of_an_event_is_refused),
 		cmocka_unit_test(test_every_shorter_piece_of_an_event_is_refused),
 		cmocka_unit_test(test_what_is_too_long_or_of_the_wrong_type_is_not_encoded),
+		cmocka_unit_test(test_the_document_names_every_table_and_field),
 		cmocka_unit_test(test_a_torn_spool_record_is_told_from_a_good_one),
 	};
 
