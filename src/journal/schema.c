@@ -12,44 +12,38 @@
 
 #include "journal/schema.h"
 
-#define IMAGE_DEPTH 64 /* ancestors that are asked for an image: the same process keys for ever */
-
+/* clang-format off */
 /*
- * Image of a process at an event: its own last exec before, or that of the parent it was forked
- * from. A cheap lookup first; the walk up the parents is for processes that never called exec.
+ * The exec row that made a process what it is at an event: its own last exec before, or that of
+ * the process it was forked from. The lookup comes first, for speed; the walk up the parents is
+ * for processes that have not called exec, and ends after 64, for a forged file may have a circle.
  */
-#define LAST_EXEC(col, of, seq)                                                                    \
-	"(SELECT p." col " FROM process p WHERE p.proc=" of " AND p.op='exec' AND "                \
-	"p.seq<=" seq " ORDER BY p.seq DESC LIMIT 1)"
-#define INHERITED(col, of, sq)                                                                     \
-	"(WITH RECURSIVE up(k,d,v) AS (SELECT " of ",0,NULL UNION ALL "                            \
-	"SELECT (SELECT f.parent FROM process f WHERE f.proc=up.k AND f.op='fork' "                \
-	"ORDER BY f.seq LIMIT 1),d+1,(SELECT x." col " FROM process f JOIN process x "             \
-	"ON x.proc=f.parent AND x.op='exec' AND x.seq<=f.seq WHERE f.proc=up.k AND "               \
-	"f.op='fork' ORDER BY x.seq DESC LIMIT 1) FROM up WHERE k IS NOT NULL AND "                \
-	"v IS NULL AND d<64) SELECT v FROM up WHERE v IS NOT NULL LIMIT 1)"
-#define OF_PROC(col, of, seq) "COALESCE(" LAST_EXEC(col, of, seq) "," INHERITED(col, of, seq) ")"
-
-#define USER_OF(uid) "CASE " uid " WHEN 0 THEN 'root' ELSE CAST(" uid " AS TEXT) END"
-#define WALL(a)                                                                                    \
-	"(SELECT r.wall_ns FROM run_begin r WHERE r.run=" a ".run LIMIT 1)"                        \
-	"+" a ".t"
-#define UTC_TIME(a) "strftime('%Y-%m-%d %H:%M:%f',(" WALL(a) ")/1e9,'unixepoch') AS UtcTime"
-#define COMMON(a)   a ".seq AS seq," a ".run AS run," a ".t AS t," a ".proc AS proc," UTC_TIME(a)
-/* who did it, for every view but process_creation */
-#define ACTOR(a)                                                                                   \
-	OF_PROC("image", a ".proc", a ".seq")                                                      \
-	" AS Image," OF_PROC("command_line", a ".proc",                                            \
-			     a                                                                     \
-			     ".seq") " AS CommandLine,"                                            \
-				     "(SELECT p.pid FROM process p WHERE p.proc=" a                \
-				     ".proc AND p.pid IS NOT NULL LIMIT 1) "                       \
-				     "AS ProcessId,(SELECT " USER_OF(                              \
-					     "p.uid") " FROM process p WHERE p.proc=" a            \
-						      ".proc AND "                                 \
-						      "p.uid IS NOT NULL AND p.seq<=" a            \
-						      ".seq ORDER BY p.seq DESC LIMIT 1) AS User"
-#define HAPPENED(a) "(" a ".answer IS NULL OR " a ".answer<>'refused') AND " a ".reason IS NULL"
+#define EXEC_OF(proc_, seq_) \
+	"COALESCE((SELECT p.seq FROM process p WHERE p.proc=" proc_ " AND p.op='exec' AND " \
+	"p.seq<=" seq_ " ORDER BY p.seq DESC LIMIT 1)," \
+	"(WITH RECURSIVE up(k,s,d) AS (SELECT " proc_ "," seq_ ",0 UNION SELECT f.parent,f.seq,d+1 " \
+	"FROM up JOIN process f ON f.proc=k AND f.op='fork' AND f.seq<=s WHERE d<64) " \
+	"SELECT p.seq FROM up JOIN process p ON p.proc=k AND p.op='exec' AND p.seq<=s " \
+	"ORDER BY d,p.seq DESC LIMIT 1))"
+#define PID_OF(proc_) \
+	"(SELECT p.pid FROM process p WHERE p.proc=" proc_ " AND p.pid IS NOT NULL LIMIT 1)"
+#define USER(uid) "CASE " uid " WHEN 0 THEN 'root' ELSE CAST(" uid " AS TEXT) END"
+#define WALL "(SELECT r.wall_ns FROM run_begin r WHERE r.run=e.run LIMIT 1)+e.t"
+#define COMMON \
+	"SELECT e.seq AS seq,e.run AS run,e.t AS t,e.proc AS proc," \
+	"strftime('%Y-%m-%d %H:%M:%f',(" WALL ")/1e9,'unixepoch') AS UtcTime,"
+/* who did it, and its table: at the end of every view but process_creation */
+#define ACTOR_FROM(table) \
+	"x.image AS Image,x.command_line AS CommandLine," PID_OF("e.proc") " AS ProcessId," \
+	USER("x.uid") " AS User FROM " table " e LEFT JOIN process x ON x.seq=" \
+	EXEC_OF("e.proc", "e.seq") " "
+#define HASHES "CASE WHEN e.sha256 IS NULL THEN NULL ELSE 'SHA256='||upper(e.sha256) END AS Hashes,"
+#define HAPPENED "(e.answer IS NULL OR e.answer<>'refused') AND e.reason IS NULL"
+#define NOTHING_YET(columns) \
+	"SELECT NULL AS seq,NULL AS run,NULL AS t,NULL AS proc,NULL AS UtcTime," columns \
+	",NULL AS Image,NULL AS CommandLine,NULL AS ProcessId,NULL AS User WHERE 0"
+#define REGISTRY \
+	NOTHING_YET("NULL AS EventType,NULL AS TargetObject,NULL AS Details,NULL AS NewName")
 
 struct view_def {
 	const char *name;
@@ -58,63 +52,47 @@ struct view_def {
 
 static const struct view_def views[] = {
 	{ "process_creation",
-	  "SELECT " COMMON(
-		  "e") ",e.pid AS ProcessId,e.image AS Image,e.command_line AS CommandLine,"
-		       "e.cwd AS CurrentDirectory," USER_OF(
-			       "e.uid") " AS User,"
-					"CASE WHEN e.sha256 IS NULL THEN NULL ELSE 'SHA256='||upper(e.sha256) END AS Hashes,"
-					"e.sha256 AS sha256,e.script AS Script,e.script_sha256 AS ScriptSha256,"
-					"e.parent AS ParentProc,"
-					"(SELECT p.pid FROM process p WHERE p.proc=e.parent AND p.pid IS NOT NULL LIMIT 1) "
-					"AS ParentProcessId," OF_PROC("image", "e.parent", "e.seq") " AS ParentImage," OF_PROC(
-						"command_line", "e.parent",
-						"e.seq") " AS ParentCommandLine,"
-							 "NULL AS OriginalFileName,NULL AS Description,NULL AS Product,NULL AS Company,"
-							 "NULL AS IntegrityLevel,NULL AS LogonId,e.cause AS Cause "
-							 "FROM process e WHERE e.op='exec'" },
+	  COMMON "e.pid AS ProcessId,e.image AS Image,e.command_line AS CommandLine,"
+	  "e.cwd AS CurrentDirectory," USER("e.uid") " AS User," HASHES
+	  "e.sha256 AS sha256,e.script AS Script,e.script_sha256 AS ScriptSha256,"
+	  "e.parent AS ParentProc," PID_OF("e.parent") " AS ParentProcessId,"
+	  "x.image AS ParentImage,x.command_line AS ParentCommandLine,"
+	  "NULL AS OriginalFileName,NULL AS Description,NULL AS Product,NULL AS Company,"
+	  "NULL AS IntegrityLevel,NULL AS LogonId,e.cause AS Cause FROM process e "
+	  "LEFT JOIN process x ON x.seq=" EXEC_OF("e.parent", "e.seq") " WHERE e.op='exec'" },
 	{ "file_event",
-	  "SELECT " COMMON("e") ",CASE e.op WHEN 'link' THEN e.path2 ELSE e.path END AS TargetFilename,e.op AS op," ACTOR(
-		  "e") " FROM file e WHERE (e.op IN ('create','mkdir','mknod','symlink','link') OR "
-		       "(e.op='write' AND e.existed=0)) AND " HAPPENED("e") },
+	  COMMON "CASE e.op WHEN 'link' THEN e.path2 ELSE e.path END AS TargetFilename,e.op AS op,"
+	  ACTOR_FROM("file") "WHERE (e.op IN ('create','mkdir','mknod','symlink','link') OR "
+	  "(e.op='write' AND e.existed=0)) AND " HAPPENED },
 	{ "file_change",
-	  "SELECT " COMMON("e") ",e.path AS TargetFilename,e.op AS op,e.mode AS mode,e.detail AS Details," ACTOR(
-		  "e") " FROM file e WHERE (e.op IN ('truncate','chmod','chown','setxattr','removexattr') OR "
-		       "(e.op='write' AND e.existed IS NOT 0)) AND " HAPPENED("e") },
+	  COMMON "e.path AS TargetFilename,e.op AS op,e.mode AS mode,e.detail AS Details,"
+	  ACTOR_FROM("file") "WHERE (e.op IN ('truncate','chmod','chown','setxattr','removexattr')"
+	  " OR (e.op='write' AND e.existed IS NOT 0)) AND " HAPPENED },
 	{ "file_delete",
-	  "SELECT " COMMON("e") ",e.path AS TargetFilename,e.op AS op," ACTOR(
-		  "e") " FROM file e WHERE e.op IN ('unlink','rmdir') AND " HAPPENED("e") },
+	  COMMON "e.path AS TargetFilename,e.op AS op,"
+	  ACTOR_FROM("file") "WHERE e.op IN ('unlink','rmdir') AND " HAPPENED },
 	{ "file_rename",
-	  "SELECT " COMMON("e") ",e.path AS SourceFilename,e.path2 AS TargetFilename,e.op AS op," ACTOR(
-		  "e") " FROM file e WHERE e.op IN ('rename','exchange') AND " HAPPENED("e") },
+	  COMMON "e.path AS SourceFilename,e.path2 AS TargetFilename,e.op AS op,"
+	  ACTOR_FROM("file") "WHERE e.op IN ('rename','exchange') AND " HAPPENED },
 	{ "network_connection",
-	  "SELECT " COMMON(
-		  "e") ",e.address AS DestinationIp,e.port AS DestinationPort,e.protocol AS Protocol,"
-		       "'true' AS Initiated,NULL AS DestinationHostname,NULL AS SourceIp,NULL AS SourcePort,"
-		       "e.family='inet6' AS DestinationIsIpv6,e.answer AS answer,e.reason AS reason," ACTOR(
-			       "e") " FROM socket e WHERE e.op IN ('connect','sendto') AND "
-				    "e.family IN ('inet','inet6')" },
+	  COMMON "e.address AS DestinationIp,e.port AS DestinationPort,e.protocol AS Protocol,"
+	  "'true' AS Initiated,NULL AS DestinationHostname,NULL AS SourceIp,NULL AS SourcePort,"
+	  "e.family='inet6' AS DestinationIsIpv6,e.answer AS answer,e.reason AS reason,"
+	  ACTOR_FROM("socket") "WHERE e.op IN ('connect','sendto') AND "
+	  "e.family IN ('inet','inet6')" },
 	{ "image_load",
-	  "SELECT " COMMON(
-		  "e") ",e.path AS ImageLoaded,CASE WHEN e.sha256 IS NULL THEN NULL ELSE "
-		       "'SHA256='||upper(e.sha256) END AS Hashes,NULL AS Signed,NULL AS Signature,"
-		       "NULL AS SignatureStatus,NULL AS OriginalFileName," ACTOR(
-			       "e") " FROM module e" },
+	  COMMON "e.path AS ImageLoaded," HASHES "NULL AS Signed,NULL AS Signature,"
+	  "NULL AS SignatureStatus,NULL AS OriginalFileName," ACTOR_FROM("module") },
 	/* nothing records these yet; the columns are there so that rules load and find nothing */
-	{ "dns_query",
-	  "SELECT NULL AS seq,NULL AS run,NULL AS t,NULL AS proc,NULL AS UtcTime,"
-	  "NULL AS QueryName,NULL AS QueryStatus,NULL AS QueryResults,NULL AS record_type,"
-	  "NULL AS answer,NULL AS Image,NULL AS CommandLine,NULL AS ProcessId,NULL AS User "
-	  "WHERE 0" },
-#define REGISTRY_COLUMNS                                                                           \
-	"SELECT NULL AS seq,NULL AS run,NULL AS t,NULL AS proc,NULL AS UtcTime,"                   \
-	"NULL AS EventType,NULL AS TargetObject,NULL AS Details,NULL AS NewName,"                  \
-	"NULL AS Image,NULL AS CommandLine,NULL AS ProcessId,NULL AS User WHERE 0"
-	{ "registry_add", REGISTRY_COLUMNS },
-	{ "registry_delete", REGISTRY_COLUMNS },
-	{ "registry_event", REGISTRY_COLUMNS },
-	{ "registry_rename", REGISTRY_COLUMNS },
-	{ "registry_set", REGISTRY_COLUMNS },
+	{ "dns_query", NOTHING_YET("NULL AS QueryName,NULL AS QueryStatus,NULL AS QueryResults,"
+				   "NULL AS record_type,NULL AS answer") },
+	{ "registry_add", REGISTRY },
+	{ "registry_delete", REGISTRY },
+	{ "registry_event", REGISTRY },
+	{ "registry_rename", REGISTRY },
+	{ "registry_set", REGISTRY },
 };
+/* clang-format on */
 
 /* One line for people in the view `events`, over the columns of its table. */
 static const char *const summary[EVENT_KINDS] = {
@@ -166,10 +144,8 @@ static void schema_sql(struct buf *b)
 	buf_puts(b, other_sql);
 	for (size_t i = 0; i < ARRAY_SIZE(views); i++)
 		buf_printf(b, "CREATE VIEW %s AS %s;\n", views[i].name, views[i].select);
-	buf_puts(
-		b,
-		"CREATE VIEW events AS SELECT e.seq AS seq,e.run AS run,e.t AS t," WALL(
-			"e") " AS wall_ns,e.kind AS kind,e.proc AS proc,e.summary AS summary FROM (");
+	buf_puts(b, "CREATE VIEW events AS SELECT e.seq AS seq,e.run AS run,e.t AS t," WALL
+		    " AS wall_ns,e.kind AS kind,e.proc AS proc,e.summary AS summary FROM (");
 	for (int k = 1, n = 0; k < EVENT_KINDS; k++) {
 		const struct kind_def *def = event_kind_def((enum event_kind)k);
 
