@@ -39,10 +39,12 @@ done
 for sub in events report; do
 	fails 2 "$sub without a name" "$BELLJAR" $sub
 done
+# shellcheck disable=SC2086 # several words on purpose
 for args in "--kind nonsense" "--pid x" "--pid 0" "--seq 9-3" "--seq -" "--since yesterday" "--until 12:61" \
 	"--run 0" "--kind file --sql SELECT"; do
 	fails 2 "events $args" "$BELLJAR" events $args $J
 done
+# shellcheck disable=SC2086
 for args in "--format pdf" "--rows 0" "--run x"; do
 	fails 2 "report $args" "$BELLJAR" report $args $J
 done
