@@ -125,6 +125,22 @@ static void in_child(struct call *c, struct err *err)
 		err_set(err, 0, "the try was ended by signal %d", WTERMSIG(status));
 }
 
+/* Rows that need a namespace say only that, when there is none. */
+static void not_tried(const struct probe *p, struct box_probe *ret)
+{
+	static int (*const weaker[])(struct probe_try *) = { probe_overlay_memory, probe_timens,
+							     probe_transparent, probe_tun };
+
+	*ret = (struct box_probe){ .name = p->name,
+				   .state = PROBE_MISSING,
+				   .found = "not tried: needs a user namespace",
+				   .without = p->without,
+				   .remedy = "see user namespaces" };
+	for (size_t i = 0; i < ARRAY_SIZE(weaker); i++)
+		if (p->fn == weaker[i])
+			ret->state = PROBE_WEAKER;
+}
+
 static void run_probe(const struct probe *p, struct probe_try *t, struct box_probe *ret)
 {
 	struct call c = { p, t };
@@ -156,14 +172,21 @@ int box_probe_all(struct box_home *home, struct box_probe ret[BOX_PROBES_MAX])
 	struct probe_try *t =
 		mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct box *stage = box_new(home);
+	bool userns = false;
 
 	if (t == MAP_FAILED)
 		abort(); /* a few kB */
 	t->home = home;
 	if (!stage_make(stage, "tmp", NULL))
 		snprintf(t->dir, sizeof(t->dir), "%s", stage->path);
-	for (size_t i = 0; i < ARRAY_SIZE(probes); i++)
-		run_probe(&probes[i], t, &ret[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(probes); i++) {
+		if (probes[i].where == IN_USERNS && !userns)
+			not_tried(&probes[i], &ret[i]);
+		else
+			run_probe(&probes[i], t, &ret[i]);
+		if (probes[i].fn == probe_userns)
+			userns = ret[i].state == PROBE_OK;
+	}
 	if (t->dir[0])
 		stage_discard(stage, "tmp");
 	box_free(stage);

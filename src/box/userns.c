@@ -87,8 +87,12 @@ int userns_call(const struct box_home *home, struct idrange ids, int (*fn)(void 
 	if (rc)
 		err_set(err, 0, "box: a helper process died early");
 	else if (e)
-		rc = err_set_exit(err, EXIT_NO_WALL, e,
-				  "box: make a user namespace ('belljar doctor' says what to do)");
+		rc = e == ENOSPC ? err_say(err, EXIT_NO_WALL, ENOSPC,
+					   "box: no more user namespaces are allowed here (sysctl "
+					   "user.max_user_namespaces)")
+				 : err_set_exit(err, EXIT_NO_WALL, e,
+						"box: make a user namespace ('belljar doctor' says "
+						"what to do)");
 	if (!rc)
 		rc = idmap_write_to(home, ids, child, 0, err);
 	if (!rc && write_full(go_w, "g", 1) == 0) {

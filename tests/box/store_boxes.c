@@ -209,6 +209,56 @@ CASE(test_a_rollback_that_was_killed_is_finished)
 	live_remove(l, b);
 }
 
+/* Snapshots and rollbacks without end, until killed. */
+static void churn(struct live *l, int tell)
+{
+	struct box *b = live_box(l, "x");
+
+	for (unsigned i = 0;; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "s%u", b->info.top);
+		if (i % 5 == 4)
+			must_ok(box_rollback(b, i % 3 ? "s1" : NULL, &l->err), &l->err);
+		else
+			must_ok(box_snapshot(b, name, &l->err), &l->err);
+		must(write(tell, "x", 1) == 1);
+	}
+}
+
+CASE(test_whenever_it_is_killed_the_box_opens_with_all_its_layers)
+{
+	for (int round = 0; round < 25; round++) {
+		struct box *b;
+		char c, rel[32];
+		int p[2];
+		pid_t pid;
+
+		must(!pipe(p));
+		pid = fork();
+		if (pid == 0)
+			churn(l, p[1]);
+		for (int i = 0; i <= round % 7; i++)
+			must(read(p[0], &c, 1) == 1);
+		kill(pid, SIGKILL);
+		must(waitpid(pid, NULL, 0) == pid);
+		close(p[0]);
+		close(p[1]);
+		b = live_box(l, "x");
+		for (unsigned i = 1; i <= b->info.top; i++) {
+			snprintf(rel, sizeof(rel), "layers/%u/root", i);
+			must(has(b, rel));
+		}
+		snprintf(rel, sizeof(rel), "layers/%u", b->info.top + 1);
+		must(!has(b, rel) && !has(b, "trash"));
+		if (b->info.nsnapshots)
+			must(b->info.snapshot[b->info.nsnapshots - 1].layer == b->info.top - 1);
+		else
+			must(b->info.top == 1);
+		live_remove(l, b);
+	}
+}
+
 CASE(test_a_missing_layer_is_damage)
 {
 	struct box *b = live_box(l, "x"), *other;
@@ -384,6 +434,7 @@ int main(void)
 		T(test_snapshots_end_at_the_limit_with_a_sentence),
 		T(test_a_layer_that_a_killed_snapshot_left_is_dropped),
 		T(test_a_rollback_that_was_killed_is_finished),
+		T(test_whenever_it_is_killed_the_box_opens_with_all_its_layers),
 		T(test_a_missing_layer_is_damage),
 		T(test_a_damaged_box_json_is_told_and_touches_nothing),
 		T(test_anonymous_boxes_go_when_closed_and_those_of_killed_runs_at_the_next_start),
