@@ -51,7 +51,8 @@ int row_event(struct sqlite3_stmt *st, enum event_kind kind, struct event *ret)
 {
 	const struct kind_def *def = event_kind_def(kind);
 	int64_t head[4];
-	bool ok = true;
+	int fields = sqlite3_column_count(st) - 4;
+	bool ok = fields >= 0 && fields <= def->nfields;
 
 	for (int i = 0; i < 4; i++) {
 		head[i] = sqlite3_column_int64(st, i);
@@ -63,9 +64,9 @@ int row_event(struct sqlite3_stmt *st, enum event_kind kind, struct event *ret)
 	ret->run = (uint32_t)head[2];
 	ret->proc = (uint32_t)head[3];
 	ok = ok && head[2] <= UINT32_MAX && head[3] <= UINT32_MAX;
-	for (int i = 0; i < def->nfields; i++)
-		ok = row_val(st, i + 4, def->field[i].type, &ret->v[i]) && ok;
-	for (int i = def->nfields; i < EVENT_FIELDS_MAX; i++)
+	for (int i = 0; i < fields && ok; i++)
+		ok = row_val(st, i + 4, def->field[i].type, &ret->v[i]);
+	for (int i = ok ? fields : 0; i < EVENT_FIELDS_MAX; i++)
 		ret->v[i] = (struct val){ 0 };
 	return ok ? 0 : -EBADMSG;
 }
@@ -93,8 +94,17 @@ static int cursor_open(struct journal_reader *r, enum event_kind kind,
 		schema_select_sql(event_kind_def(kind), filter_sql(f, where, sizeof(where)));
 	int rc = sqlite3_prepare_v2(r->db, sql, -1, ret, NULL);
 
+	if (rc == SQLITE_ERROR && r->older) {
+		*ret = NULL; /* a table that came later */
+		return 0;
+	}
 	if (rc != SQLITE_OK)
 		return db_fail(r->db, rc, "read the events", err);
+	if (sqlite3_column_count(*ret) - 4 > event_kind_def(kind)->nfields)
+		return err_set_exit(err, EXIT_CORRUPT, EBADMSG,
+				    "journal: table '%s' has columns that this belljar does not "
+				    "know: made by a newer one",
+				    event_kind_def(kind)->table);
 	/* all rows unless told otherwise, also those that no writer made: verify must see them */
 	sqlite3_bind_int64(*ret, 1, f->seq_from ? clamp(f->seq_from) : INT64_MIN);
 	sqlite3_bind_int64(*ret, 2, f->seq_to ? clamp(f->seq_to) : INT64_MAX);
@@ -147,11 +157,15 @@ int cursors_open(struct journal_reader *r, const struct journal_filter *f, struc
 		rc = cursor_open(r, (enum event_kind)k, f, &c->st, err);
 		if (rc)
 			break;
+		if (!c->st)
+			continue;
 		c->ev.kind = (enum event_kind)k;
 		cs->n++;
 		rc = advance(cs, c, err);
 	}
 	if (rc) {
+		if (cs->n < EVENT_KINDS)
+			sqlite3_finalize(cs->c[cs->n].st);
 		cursors_close(cs);
 		return rc;
 	}

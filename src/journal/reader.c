@@ -276,6 +276,17 @@ static void read_head(struct journal_reader *r, int dirfd)
 		r->head_state = HEAD_RIGHT;
 }
 
+static int look_at_schema(struct journal_reader *r, struct err *err)
+{
+	uint8_t hash[SHA256_LEN];
+	int rc = schema_hash(r->db, hash, err);
+
+	r->older = !rc && r->head_state == HEAD_RIGHT &&
+		   memcmp(hash, schema_image_hash, SHA256_LEN) &&
+		   !memcmp(hash, r->head.schema, SHA256_LEN);
+	return rc;
+}
+
 /* Whether the last run has an end, in SQLite or in the spool. */
 static bool is_cut(struct journal_reader *r)
 {
@@ -392,6 +403,9 @@ static int open_all(struct journal_reader *r, const char *path, struct err *err)
 	if (rc)
 		return rc;
 	read_head(r, dirfd);
+	rc = look_at_schema(r, err);
+	if (rc)
+		return rc;
 	r->cut = is_cut(r);
 	return 0;
 }

@@ -179,15 +179,10 @@ char *schema_insert_sql(const struct kind_def *def)
 	return xstrdup(buf_z(&b));
 }
 
+/* All columns: an older journal has fewer, and what it has not is NULL. */
 char *schema_select_sql(const struct kind_def *def, const char *where)
 {
-	cleanup_buf struct buf b = { 0 };
-
-	buf_puts(&b, "SELECT seq,t,run,proc");
-	for (int i = 0; i < def->nfields; i++)
-		buf_printf(&b, ",\"%s\"", def->field[i].column);
-	buf_printf(&b, " FROM \"%s\"%s ORDER BY seq", def->table, where);
-	return xstrdup(buf_z(&b));
+	return xasprintf("SELECT * FROM \"%s\"%s ORDER BY seq", def->table, where);
 }
 
 static void bind_val(sqlite3_stmt *st, int at, const struct val *v)

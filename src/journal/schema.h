@@ -32,6 +32,10 @@ int schema_hash(struct sqlite3 *db, uint8_t out[SHA256_LEN], struct err *err);
  */
 int schema_check(struct sqlite3 *db, char *ret_what, size_t room, struct err *err);
 
+/** schema_upgrade() - add what an older journal has not; in a transaction of the caller, who
+ * checks the result. Return: SQLite's code */
+int schema_upgrade(struct sqlite3 *db);
+
 /** schema_insert_sql(), schema_select_sql() - for one kind; the caller frees */
 char *schema_insert_sql(const struct kind_def *def);
 char *schema_select_sql(const struct kind_def *def, const char *where);

@@ -40,6 +40,7 @@ struct store {
 	struct head head;
 	int head_fd;
 	uint64_t opened;
+	bool upgraded;	  /* the head has to sign the new schema */
 	bool durable;	  /* synchronous is NORMAL */
 	uint8_t *scratch; /* u32 length and a renumbered event */
 };
@@ -179,7 +180,41 @@ static int read_id(struct store *s, struct err *err)
 	return 0;
 }
 
-static int check_there(struct store *s, struct err *err)
+/* Whether the head has signed the schema as it is: then an older belljar made it. */
+static bool signed_schema(struct store *s, int dirfd)
+{
+	cleanup_free char *text = NULL;
+	uint8_t hash[SHA256_LEN];
+	struct head h;
+	size_t n = 0;
+
+	return !read_file_at(dirfd, HEAD_NAME, HEAD_MAX, &text, &n) && !head_parse(text, n, &h) &&
+	       !schema_hash(s->db, hash, NULL) && !memcmp(hash, h.schema, SHA256_LEN);
+}
+
+static int upgrade(struct store *s, struct err *err)
+{
+	char what[256] = "";
+	int rc = exec(s, "BEGIN IMMEDIATE", "begin to upgrade the tables", err), db_rc;
+
+	if (rc)
+		return rc;
+	db_rc = schema_upgrade(s->db);
+	rc = db_rc == SQLITE_OK ? schema_check(s->db, what, sizeof(what), err)
+				: db_fail(s->db, db_rc, "upgrade the tables", err);
+	if (rc == -EBADMSG && what[0])
+		err_set_exit(err, EXIT_CORRUPT, EBADMSG,
+			     "journal: '%s' was made by a newer or another belljar: %s", DB_NAME,
+			     what);
+	if (!rc)
+		rc = exec(s, "COMMIT", "upgrade the tables", err);
+	if (rc)
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	s->upgraded = !rc;
+	return rc;
+}
+
+static int check_there(struct store *s, int dirfd, struct err *err)
 {
 	char what[256];
 	int rc;
@@ -193,6 +228,8 @@ static int check_there(struct store *s, struct err *err)
 				    DB_NAME, (long long)number(s, "PRAGMA user_version"),
 				    JOURNAL_FORMAT);
 	rc = schema_check(s->db, what, sizeof(what), err);
+	if (rc == -EBADMSG && signed_schema(s, dirfd))
+		return upgrade(s, err);
 	if (rc == -EBADMSG)
 		return err_set_exit(err, EXIT_CORRUPT, EBADMSG, "journal: '%s': %s", DB_NAME, what);
 	return rc;
@@ -251,7 +288,7 @@ static int open_all(struct store *s, int dirfd, const char *keydir, const uint8_
 	if (rc)
 		return rc;
 	memcpy(s->head.key, s->key.pub, KEY_LEN);
-	rc = check_there(s, err);
+	rc = check_there(s, dirfd, err);
 	/* meta is written in one statement: empty, or whole */
 	if (!rc && number(s, "SELECT count(*) FROM meta") == 0)
 		rc = begin_meta(s, id, err);
@@ -263,6 +300,8 @@ static int open_all(struct store *s, int dirfd, const char *keydir, const uint8_
 		rc = read_last(s, err);
 	if (!rc)
 		rc = open_head(s, dirfd, found, err);
+	if (!rc && s->upgraded && found->head_events <= s->last.last_seq)
+		rc = write_head(s, err);
 	memcpy(found->id, s->head.id, ID_LEN);
 	found->last = s->last;
 	return rc;

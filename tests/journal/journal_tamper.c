@@ -4,6 +4,9 @@
  */
 #include "common.h"
 
+#include "journal/chain.h"
+#include "journal/schema.h"
+
 /* 3 blocks: 1-5, 6-9, 10-12. */
 static void make_sealed(struct place *p)
 {
@@ -318,6 +321,92 @@ static void test_a_journal_with_a_foreign_schema_is_not_written_to(void **state)
 	assert_non_null(strstr(err.msg, "trigger 'extra'"));
 }
 
+/* As an older belljar would have left it: fewer tables and columns, another view, signed so. */
+static void make_old(struct place *p)
+{
+	struct chain_key key;
+	struct head head;
+	cleanup_free char *text = NULL;
+	sqlite3 *db;
+	size_t n = 0;
+
+	make_sealed(p);
+	change(p,
+	       "DROP VIEW events; DROP VIEW image_load; DROP VIEW file_event; DROP VIEW process_creation;"
+	       "CREATE VIEW file_event AS SELECT path FROM file; DROP TABLE module;"
+	       "ALTER TABLE mark DROP COLUMN detail; DROP INDEX process_by_pid;"
+	       "ALTER TABLE process DROP COLUMN cause");
+	must(p, key_load(p->key, &key, &p->err));
+	assert_int_equal(read_file_at(p->dirfd, "journal.head", HEAD_MAX, &text, &n), 0);
+	assert_int_equal(head_parse(text, n, &head), 0);
+	assert_int_equal(sqlite3_open(p->db, &db), SQLITE_OK);
+	must(p, schema_hash(db, head.schema, &p->err));
+	sqlite3_close(db);
+	assert_int_equal(head_make(p->dirfd, &head, &key), 0);
+	key_free(&key);
+}
+
+static void test_an_older_journal_is_read_verified_and_grows(void **state)
+{
+	struct place *p = *state;
+	struct journal_verdict v;
+	struct journal *j;
+	struct event ev = { .kind = EV_MODULE, .t = UINT64_MAX, .proc = 1 };
+
+	make_old(p);
+	assert_int_equal(events_in(p), 12);
+	v = verify(p);
+	if (!v.ok)
+		fail_msg("%s", v.sentence);
+	j = open_journal(p);
+	v = verify(p);
+	if (!v.ok)
+		fail_msg("upgraded: %s", v.sentence);
+	ev.v[EV_AT(MODULE, PATH)] = V_Z("/lib/x.so");
+	must(p, journal_append(j, &ev, NULL, &p->err));
+	must(p, journal_close(j, &p->err));
+	assert_int_equal(sql_number(p, "SELECT count(*) FROM image_load"), 1);
+	assert_int_equal(sql_number(p, "SELECT count(*) FROM pragma_table_info('mark') WHERE "
+				       "name='detail'"),
+			 1);
+	assert_int_equal(sql_number(p, "SELECT count(*) FROM gap"), 0);
+	v = verify(p);
+	if (!v.ok)
+		fail_msg("%s", v.sentence);
+	assert_int_equal(v.events_checked, 13);
+}
+
+static void test_a_newer_journal_is_refused_with_a_sentence(void **state)
+{
+	struct place *p = *state;
+	struct journal *j = NULL;
+	struct journal_reader *r;
+	struct chain_key key;
+	struct head head;
+	cleanup_free char *text = NULL;
+	struct err err = { 0 };
+	uint64_t count = 0;
+	sqlite3 *db;
+	size_t n = 0;
+
+	make_sealed(p);
+	change(p, "ALTER TABLE mark ADD COLUMN \"later\" TEXT");
+	must(p, key_load(p->key, &key, &p->err));
+	assert_int_equal(read_file_at(p->dirfd, "journal.head", HEAD_MAX, &text, &n), 0);
+	assert_int_equal(head_parse(text, n, &head), 0);
+	assert_int_equal(sqlite3_open(p->db, &db), SQLITE_OK);
+	must(p, schema_hash(db, head.schema, &p->err));
+	sqlite3_close(db);
+	assert_int_equal(head_make(p->dirfd, &head, &key), 0);
+	key_free(&key);
+	assert_int_equal(journal_open(p->dirfd, p->key, &j, &err), -EBADMSG);
+	assert_non_null(strstr(err.msg, "newer"));
+	must(p, journal_read_open(p->db, &r, &p->err));
+	assert_int_equal(journal_read(r, NULL, count_events, &count, &err), -EBADMSG);
+	assert_non_null(strstr(err.msg, "newer"));
+	journal_read_close(r);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, place_make, place_remove)
@@ -327,6 +416,8 @@ int main(void)
 		T(test_a_changed_head_is_found),
 		T(test_a_record_signed_by_another_key_is_not_taken_for_ours),
 		T(test_what_was_cut_off_is_told_when_the_journal_goes_on),
+		T(test_an_older_journal_is_read_verified_and_grows),
+		T(test_a_newer_journal_is_refused_with_a_sentence),
 		T(test_a_journal_with_a_foreign_schema_is_not_written_to),
 	};
 
