@@ -24,8 +24,8 @@
 #include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define UNUSED __attribute__((unused))
+#define PRINTF(f, a)  __attribute__((format(printf, f, a)))
+#define UNUSED	      __attribute__((unused))
 
 /* ---- errors ------------------------------------------------------------------------------- */
 
@@ -37,28 +37,29 @@
  */
 enum exit_status {
 	EXIT_OK = 0,
-	EXIT_NEGATIVE = 1,    /* the question was answered with no: verify found a change, … */
-	EXIT_USAGE = 2,       /* unusable arguments */
-	EXIT_NO_BOX = 111,    /* no box, snapshot or journal of that name */
-	EXIT_BUSY = 112,      /* another run holds the box */
-	EXIT_NO_WALL = 113,   /* the kernel or the machine lacks a wall that the box needs */
-	EXIT_CORRUPT = 114,   /* a journal or box folder that cannot be read */
-	EXIT_NO_SPACE = 115,  /* disk full, or over a quota */
-	EXIT_BAD_NAME = 116,  /* a box or snapshot name with characters that are not allowed */
+	EXIT_NEGATIVE = 1,     /* the question was answered with no: verify found a change, … */
+	EXIT_USAGE = 2,	       /* unusable arguments */
+	EXIT_NO_BOX = 111,     /* no box, snapshot or journal of that name */
+	EXIT_BUSY = 112,       /* another run holds the box */
+	EXIT_NO_WALL = 113,    /* the kernel or the machine lacks a wall that the box needs */
+	EXIT_CORRUPT = 114,    /* a journal or box folder that cannot be read */
+	EXIT_NO_SPACE = 115,   /* disk full, or over a quota */
+	EXIT_BAD_NAME = 116,   /* a box or snapshot name with characters that are not allowed */
 	EXIT_UNREADABLE = 117, /* a file or folder given by the user cannot be read or written */
-	EXIT_EXISTS = 118,    /* a box or snapshot of that name exists already */
-	EXIT_INTERNAL = 119,  /* anything else */
-	EXIT_TIME = 124,      /* --time ran out */
-	EXIT_NOT_EXEC = 126,  /* the program was found and could not be executed */
-	EXIT_NOT_FOUND = 127, /* no such program in the box */
+	EXIT_EXISTS = 118,     /* a box or snapshot of that name exists already */
+	EXIT_INTERNAL = 119,   /* anything else */
+	EXIT_TIME = 124,       /* --time ran out */
+	EXIT_NOT_EXEC = 126,   /* the program was found and could not be executed */
+	EXIT_NOT_FOUND = 127,  /* no such program in the box */
 };
 
 #define ERR_MSG_MAX 1024
 
 /** struct err - one failure: errno, exit status of the process, and the sentence for people */
 struct err {
-	int code;              /* positive errno, 0 while nothing failed */
-	enum exit_status exit; /* EXIT_INTERNAL unless set by err_set_exit() or derived from errno */
+	int code; /* positive errno, 0 while nothing failed */
+	enum exit_status
+		exit; /* EXIT_INTERNAL unless set by err_set_exit() or derived from errno */
 	char msg[ERR_MSG_MAX]; /* `room: what was tried 'with what': reason`, no newline, escaped */
 };
 
@@ -83,9 +84,9 @@ int err_set_exit(struct err *err, enum exit_status exit, int code, const char *f
 void cleanup_free_p(void *p);
 void cleanup_close_p(const int *fd);
 void cleanup_file_p(FILE **f);
-#define cleanup_free cleanup(cleanup_free_p)
+#define cleanup_free  cleanup(cleanup_free_p)
 #define cleanup_close cleanup(cleanup_close_p)
-#define cleanup_file cleanup(cleanup_file_p)
+#define cleanup_file  cleanup(cleanup_file_p)
 
 /** steal_fd() - hand a descriptor over: returns it and leaves -1 behind */
 static inline int steal_fd(int *fd)
@@ -96,11 +97,11 @@ static inline int steal_fd(int *fd)
 	return r;
 }
 
-#define steal_ptr(pp)                     \
-	({                                \
-		typeof(*(pp)) p_ = *(pp); \
-		*(pp) = NULL;             \
-		p_;                       \
+#define steal_ptr(pp)                                                                              \
+	({                                                                                         \
+		typeof(*(pp)) p_ = *(pp);                                                          \
+		*(pp) = NULL;                                                                      \
+		p_;                                                                                \
 	})
 
 /* ---- memory: out of memory ends the process; there is no sensible way on ------------------ */
@@ -200,12 +201,13 @@ int sha256_fd(int fd, uint64_t max, char out[SHA256_HEX], uint64_t *ret_size);
 
 /* ---- files -------------------------------------------------------------------------------- */
 
-ssize_t read_full(int fd, void *p, size_t n);        /* bytes read, short only at EOF; -errno */
-int write_full(int fd, const void *p, size_t n);     /* 0 or -errno */
+ssize_t read_full(int fd, void *p, size_t n);	 /* bytes read, short only at EOF; -errno */
+int write_full(int fd, const void *p, size_t n); /* 0 or -errno */
 /** read_file_at() - whole small file as NUL-terminated malloc'd bytes; -EFBIG above @max */
 int read_file_at(int dirfd, const char *path, size_t max, char **ret, size_t *ret_n);
-int write_file_at(int dirfd, const char *path, mode_t mode, const void *p, size_t n); /* atomic: temp + rename */
-int mkdir_p(const char *path, mode_t mode);          /* 0 or -errno; existing is fine */
+int write_file_at(int dirfd, const char *path, mode_t mode, const void *p,
+		  size_t n);		    /* atomic: temp + rename */
+int mkdir_p(const char *path, mode_t mode); /* 0 or -errno; existing is fine */
 /**
  * rm_rf_at() - remove a tree of any depth and size without following links or leaving the file
  * system; what is not there is removed already

@@ -206,7 +206,7 @@ _Noreturn void init_main(const struct box *box, const struct box_plan *plan, int
 	s.plan = plan;
 	s.ctl = ctl;
 	s.layer = s.empty = s.userns = -1;
-	
+
 	if (carry_out(&s, &err))
 		fail(ctl, &err);
 	fds[nfds++] = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

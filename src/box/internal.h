@@ -28,13 +28,13 @@ struct box {
 /**
  * err_say() - err_set_exit() for a sentence that is whole: the errno is kept and its text left out
  */
-#define err_say(err_, exit_, code_, ...)                                                          \
-	({                                                                                        \
-		struct err *e_ = (err_);                                                          \
-		err_set_exit(e_, exit_, 0, __VA_ARGS__);                                          \
-		if (e_)                                                                           \
-			e_->code = (code_);                                                       \
-		-(code_);                                                                         \
+#define err_say(err_, exit_, code_, ...)                                                           \
+	({                                                                                         \
+		struct err *e_ = (err_);                                                           \
+		err_set_exit(e_, exit_, 0, __VA_ARGS__);                                           \
+		if (e_)                                                                            \
+			e_->code = (code_);                                                        \
+		-(code_);                                                                          \
 	})
 
 /* ---- id mapping --------------------------------------------------------------------------- */
@@ -133,8 +133,8 @@ int layer_make(const struct box *box, int dirfd, struct err *err);
  * the mount that is in the way in @ret_why.
  */
 #define LAYOUT_DEPTH 3
-int mounts_layout(const char *mountinfo, const char *root,
-		  struct overlay_at ret[BOX_MOUNTS_MAX], char ret_why[256]);
+int mounts_layout(const char *mountinfo, const char *root, struct overlay_at ret[BOX_MOUNTS_MAX],
+		  char ret_why[256]);
 /** mounts_read() - text of /proc/self/mountinfo, with the home of all boxes as one more mount */
 int mounts_read(const struct box_home *home, char **ret);
 /** mounts_below() - the first mount below @path, in @ret; false if there is none */

@@ -48,14 +48,14 @@ extern const char *const change_op_name[];
 /** struct change - one path that differs; strings are borrowed for the call */
 struct change {
 	enum change_op op;
-	struct str path;        /* absolute, in the box */
-	struct str path2;       /* moved: where it was */
-	const char *type;       /* file, dir, symlink, fifo, socket, char, block */
-	uint32_t mode;          /* type and permission bits after (before, when removed) */
-	uint32_t uid, gid;      /* in the box */
+	struct str path;   /* absolute, in the box */
+	struct str path2;  /* moved: where it was */
+	const char *type;  /* file, dir, symlink, fifo, socket, char, block */
+	uint32_t mode;	   /* type and permission bits after (before, when removed) */
+	uint32_t uid, gid; /* in the box */
 	uint64_t size;
 	char sha256[SHA256_HEX]; /* "" for what is no regular file, or could not be read */
-	struct str detail;      /* meta: what differs; symlink: target */
+	struct str detail;	 /* meta: what differs; symlink: target */
 	/* before, where op is changed or meta */
 	uint32_t mode_before, uid_before, gid_before;
 	char sha256_before[SHA256_HEX];
@@ -90,7 +90,7 @@ int truth_record(struct box *box, struct box_run *run, struct journal *j, uint32
 
 /* ---- objects: bytes kept once ------------------------------------------------------------- */
 
-#define OBJECT_SIZE_MAX (512ull << 20)
+#define OBJECT_SIZE_MAX	  (512ull << 20)
 #define OBJECTS_TOTAL_MAX (8ull << 30)
 /**
  * object_keep() - copy a file's bytes into DIRFD/objects/ab/cdef… (mode 0400), once
@@ -103,19 +103,19 @@ int object_keep(int box_dirfd, int fd, char ret_sha256[SHA256_HEX], uint64_t *re
 
 /** struct autostart_class - a row of the catalogue (autostart.def is the table) */
 struct autostart_class {
-	const char *name;       /* systemd-system, cron, shell-profile, … */
-	const char *title;      /* for people */
-	const char *technique;  /* MITRE ATT&CK id */
+	const char *name;      /* systemd-system, cron, shell-profile, … */
+	const char *title;     /* for people */
+	const char *technique; /* MITRE ATT&CK id */
 };
 
 /** struct autostart_entry - one thing that would start; strings are borrowed for the call */
 struct autostart_entry {
-	enum change_op op;      /* added, changed, removed (moved and meta count as changed) */
+	enum change_op op; /* added, changed, removed (moved and meta count as changed) */
 	const struct autostart_class *class;
-	struct str place;       /* file that holds it */
-	struct str name;        /* unit, line, key */
-	struct str command;     /* as written */
-	struct str program;     /* resolved in the box, empty if not found */
+	struct str place;   /* file that holds it */
+	struct str name;    /* unit, line, key */
+	struct str command; /* as written */
+	struct str program; /* resolved in the box, empty if not found */
 };
 
 /** autostart_between() - entries of the catalogue that differ, as changes_between(); an entry as
@@ -129,12 +129,12 @@ struct autostart_start {
 	const struct autostart_class *class;
 	struct str place, name;
 	int argc;
-	const char *const *argv;  /* ready for box_spawn() */
-	const char *user;         /* who it would run as */
-	const char *cwd;          /* NULL: home */
-	const char *when;         /* boot, login, timer, desktop */
-	bool wait;                /* ends by itself; the next waits for it (ExecStartPre, oneshot) */
-	bool needed;              /* and if it fails, what follows of the same unit does not start */
+	const char *const *argv; /* ready for box_spawn() */
+	const char *user;	 /* who it would run as */
+	const char *cwd;	 /* NULL: home */
+	const char *when;	 /* boot, login, timer, desktop */
+	bool wait;		 /* ends by itself; the next waits for it (ExecStartPre, oneshot) */
+	bool needed;		 /* and if it fails, what follows of the same unit does not start */
 };
 #define AUTOSTART_STARTS_MAX 256
 /**
@@ -152,11 +152,11 @@ const struct autostart_class *autostart_classes(void);
 
 /** enum file_concern - beyond autostart, what a person wants to see first */
 enum file_concern {
-	CONCERN_SETID = 1,       /* set-user-id, set-group-id, or file capabilities */
-	CONCERN_USER = 2,        /* passwd, group, shadow, sudoers, subuid … */
-	CONCERN_TRUST = 4,       /* certificate stores, apt keys */
-	CONCERN_PACKAGED = 8,    /* differs from what the package database says */
-	CONCERN_NET = 16,        /* hosts, resolv.conf, nsswitch, proxies */
+	CONCERN_SETID = 1,    /* set-user-id, set-group-id, or file capabilities */
+	CONCERN_USER = 2,     /* passwd, group, shadow, sudoers, subuid … */
+	CONCERN_TRUST = 4,    /* certificate stores, apt keys */
+	CONCERN_PACKAGED = 8, /* differs from what the package database says */
+	CONCERN_NET = 16,     /* hosts, resolv.conf, nsswitch, proxies */
 };
 /** file_concerns() - for a change; users added or removed are told by users_between() */
 unsigned file_concerns(const struct change *c);
@@ -164,7 +164,7 @@ unsigned file_concerns(const struct change *c);
 /** struct user_change - a line of passwd or group that differs */
 struct user_change {
 	enum change_op op;
-	const char *file;       /* passwd, group */
+	const char *file; /* passwd, group */
 	struct str name;
 	struct str before, after; /* whole lines */
 };

@@ -24,9 +24,9 @@
 #include "capture/capture.h"
 #include "capture/filter.h"
 
-#define SESSIONS_MAX 1024          /* programs started by belljar in one run of a box */
+#define SESSIONS_MAX  1024	   /* programs started by belljar in one run of a box */
 #define PATH_TEXT_MAX (3 * 4096)   /* a directory and a path below it, PATH_MAX each, and a root */
-#define GROUPS_MAX 64              /* supplementary groups kept under root emulation */
+#define GROUPS_MAX    64	   /* supplementary groups kept under root emulation */
 #define EXEC_HASH_MAX (1ull << 30) /* larger executables are recorded without a hash */
 
 /* ---- process table ------------------------------------------------------------------------ */
@@ -41,13 +41,13 @@ struct creds {
 
 /** struct proc - one process; lives while it has tasks */
 struct proc {
-	uint32_t key;       /* process key in the journal */
-	pid_t tgid, inner;  /* in our pid namespace, in the box's */
-	uint32_t tasks;     /* threads in the table */
-	bool execed;        /* false only for a child of pid 1 that has not become its program yet */
-	bool rooted;        /* it or an ancestor has called chroot */
-	bool patched;       /* its identity and stat calls are traced: see emulate.c */
-	bool patch_wanted;  /* a SIGSTOP of ours is on its way: patch when it arrives */
+	uint32_t key;	   /* process key in the journal */
+	pid_t tgid, inner; /* in our pid namespace, in the box's */
+	uint32_t tasks;	   /* threads in the table */
+	bool execed;	   /* false only for a child of pid 1 that has not become its program yet */
+	bool rooted;	   /* it or an ancestor has called chroot */
+	bool patched;	   /* its identity and stat calls are traced: see emulate.c */
+	bool patch_wanted; /* a SIGSTOP of ours is on its way: patch when it arrives */
 	struct creds creds;
 };
 
@@ -77,13 +77,13 @@ struct recorder;
 struct session {
 	struct recorder *rec;
 	char *cause;
-	pid_t program;            /* in our pid namespace */
+	pid_t program; /* in our pid namespace */
 	int listener;
-	bool traced, noticed;     /* threads to join */
+	bool traced, noticed; /* threads to join */
 	pthread_t trace, notify;
-	pthread_mutex_t lock;     /* guards attach_* */
+	pthread_mutex_t lock; /* guards attach_* */
 	pthread_cond_t attached;
-	int attach_rc;            /* 1 until the trace thread has attached or failed */
+	int attach_rc; /* 1 until the trace thread has attached or failed */
 	struct err attach_err;
 };
 
@@ -100,18 +100,18 @@ struct recorder {
 	struct journal *j;
 	struct box_run *run;
 	int box_dirfd;
-	int rootfd;               /* the box's / */
-	int pidns;                /* the box's pid namespace, for inner ids; -1 */
-	bool emulate;             /* box ids are not real */
-	pthread_mutex_t lock;     /* guards procs, execs, made, sessions */
+	int rootfd;	      /* the box's / */
+	int pidns;	      /* the box's pid namespace, for inner ids; -1 */
+	bool emulate;	      /* box ids are not real */
+	pthread_mutex_t lock; /* guards procs, execs, made, sessions */
 	struct proctab *procs;
 	struct exec_cache *execs;
 	struct made made[MADE_MAX];
 	int nmade;
-	bool claimed;             /* something in the box claims not to be box root: patch at exec */
+	bool claimed; /* something in the box claims not to be box root: patch at exec */
 	struct session *sessions[SESSIONS_MAX];
 	int nsessions;
-	atomic_int failed;        /* errno of an append that failed: the box must end */
+	atomic_int failed;	   /* errno of an append that failed: the box must end */
 	atomic_uint_fast64_t lost; /* held calls whose process died before the answer */
 };
 
@@ -133,11 +133,11 @@ struct held {
 	const struct call *call;
 	pid_t tid;
 	bool ia32;
-	uint64_t a[6];           /* arguments, cut to 32 bits for i386 callers */
-	uint32_t proc;           /* process key */
+	uint64_t a[6]; /* arguments, cut to 32 bits for i386 callers */
+	uint32_t proc; /* process key */
 	pid_t tgid;
 	bool rooted;
-	struct creds creds;      /* copy, valid under emulation */
+	struct creds creds; /* copy, valid under emulation */
 	struct answer answer;
 	char path[PATH_TEXT_MAX], path2[PATH_TEXT_MAX], text[PATH_TEXT_MAX];
 };
@@ -154,8 +154,8 @@ decoder decode_open, decode_openat, decode_openat2, decode_creat, decode_mkdir, 
 decoder decode_kill, decode_pidfd_kill;
 decoder decode_socket, decode_connect, decode_listen, decode_sendto, decode_sendmsg,
 	decode_sendmmsg, decode_socketcall;
-decoder decode_setid, decode_keepcaps, decode_capset, decode_wall, decode_chroot, decode_ptrace, decode_clone3, decode_foreign, decode_vm_write,
-	decode_adjtime, decode_personality;
+decoder decode_setid, decode_keepcaps, decode_capset, decode_wall, decode_chroot, decode_ptrace,
+	decode_clone3, decode_foreign, decode_vm_write, decode_adjtime, decode_personality;
 
 /** answer_error() - the call fails with @error and is not carried out */
 static inline void answer_error(struct held *h, int error)
@@ -207,7 +207,8 @@ int existed(const struct held *h, const char *path, int look);
 /** take_over() - a file of the host (open with O_PATH) becomes the box's own; others are left */
 struct stat;
 void take_over(struct recorder *rec, int fd, const struct stat *st);
-/** open_in_box() - open a path as the box sees it, links resolved inside it. Return: fd or -errno */
+/** open_in_box() - open a path as the box sees it, links resolved inside it. Return: fd or -errno
+ */
 int open_in_box(const struct recorder *rec, const char *path, int flags);
 /** user_of() - effective user of a task in the box's own numbers, -1 unknown */
 int64_t user_of(const struct recorder *rec, pid_t tid);

@@ -10,9 +10,9 @@
 /** struct subcommand - a row of the table that is dispatch, --help and completion at once */
 struct subcommand {
 	const char *name;
-	const char *args;     /* synopsis after the name */
-	const char *summary;  /* one line */
-	const char *help;     /* options and examples, shown by `belljar NAME --help` */
+	const char *args;    /* synopsis after the name */
+	const char *summary; /* one line */
+	const char *help;    /* options and examples, shown by `belljar NAME --help` */
 	int (*run)(int argc, char **argv); /* argv[0] is the name; returns the exit status */
 };
 

@@ -30,15 +30,15 @@ static const struct planted actions[] = {
 static const struct planted wholes[] = {
 	{ 901, "run-is-whole", "the run has a beginning and an end",
 	  COUNT("run_begin", "1") "=1 AND " COUNT("run_end", "1") "=1" },
-	{ 902, "nothing-unseen", "no gap",
-	  "NOT " EXISTS("gap", "1") },
+	{ 902, "nothing-unseen", "no gap", "NOT " EXISTS("gap", "1") },
 	{ 903, "births-and-ends", "every process that was born has ended, once",
 	  "NOT " EXISTS("process a",
 			"op='fork' AND (SELECT count(*) FROM process b WHERE b.op='exit'"
 			" AND b.proc=a.proc)<>1") },
 	{ 904, "parents-known", "every process has a parent on record",
 	  "NOT " EXISTS("process", "op='fork' AND cause IS NULL AND parent IS NULL") },
-	{ 905, "truth-has-intent", "no change on disk without a call that made it (paths to PATH_MAX)",
+	{ 905, "truth-has-intent",
+	  "no change on disk without a call that made it (paths to PATH_MAX)",
 	  "NOT " EXISTS("mismatch", "what='truth-without-intent' AND length(path)<4096") },
 };
 

@@ -74,7 +74,8 @@ static int begin_record(struct session_run *s, const struct session_opts *o, str
 	return journal_run_begin(s->journal, &ev, &s->nr, err);
 }
 
-/* What --copy has put into the box is ours, not the program's: the truth at the end leaves it out. */
+/* What --copy has put into the box is ours, not the program's: the truth at the end leaves it out.
+ */
 static void mark_copies(struct session_run *s, const struct box_opts *o)
 {
 	bool user = o->user && !strcmp(o->user, "user");

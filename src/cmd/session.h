@@ -16,11 +16,11 @@
 #include "journal/journal.h"
 
 struct session_opts {
-	const char *name;          /* box name; NULL: anonymous */
-	bool create;               /* make the box when it is not there */
+	const char *name; /* box name; NULL: anonymous */
+	bool create;	  /* make the box when it is not there */
 	struct box_opts box;
-	const char *command_line;  /* for the record: what was asked, shell-quoted */
-	const char *mark;          /* MARK event at the start: 'restart'; NULL: none */
+	const char *command_line; /* for the record: what was asked, shell-quoted */
+	const char *mark;	  /* MARK event at the start: 'restart'; NULL: none */
 };
 
 struct session_run {
@@ -30,11 +30,12 @@ struct session_run {
 	struct journal *journal;
 	struct box_run *run;
 	struct recorder *rec;
-	uint32_t nr;               /* number of the run in the journal */
-	uint64_t events;           /* sealed events, after session_end */
-	int left;                  /* processes that session_end had to end */
-	const char *reason;        /* exit, time-limit, memory-limit, disk-limit, interrupted, record-failed */
-	int signal;                /* that interrupted us */
+	uint32_t nr;	 /* number of the run in the journal */
+	uint64_t events; /* sealed events, after session_end */
+	int left;	 /* processes that session_end had to end */
+	const char *
+		reason; /* exit, time-limit, memory-limit, disk-limit, interrupted, record-failed */
+	int signal;	/* that interrupted us */
 	/* told of every spawn that ends while session_wait() waits; set after session_begin() */
 	void (*on_exit)(void *ctx, int id, int status);
 	void *on_exit_ctx;
@@ -62,7 +63,8 @@ int session_spawn(struct session_run *s, const struct box_program *prog, const c
 int session_wait(struct session_run *s, int id, pid_t pid, int timeout_ms, int *ret_status,
 		 struct err *err);
 
-/** session_copy_in() - put an open host file into the running box at absolute @path, parents made */
+/** session_copy_in() - put an open host file into the running box at absolute @path, parents made
+ */
 int session_copy_in(struct session_run *s, int fd, const char *path, struct err *err);
 /** session_has() - whether the running box has a file at absolute @path */
 bool session_has(const struct session_run *s, const char *path);

@@ -10,7 +10,7 @@
 
 enum event_field_row {
 	EVROW_FIRST = -1,
-#define KIND(number, NAME, table, meaning) EVROW_##NAME, EVROW_##NAME##_start = EVROW_##NAME,
+#define KIND(number, NAME, table, meaning)	 EVROW_##NAME, EVROW_##NAME##_start = EVROW_##NAME,
 #define FIELD(KIND, NAME, column, type, meaning) EVROW_##KIND##_##NAME,
 #include "journal/event.def"
 #undef KIND

@@ -34,8 +34,8 @@ enum event_kind {
 #include "journal/event_fields.h"
 
 #define EVENT_FIELDS_MAX 16
-#define EVENT_TEXT_MAX (4u << 20) /* longest TEXT field: a command line of 2 MiB, quoted */
-#define EVENT_MAX (5u << 20)      /* longest encoded event */
+#define EVENT_TEXT_MAX	 (4u << 20) /* longest TEXT field: a command line of 2 MiB, quoted */
+#define EVENT_MAX	 (5u << 20) /* longest encoded event */
 
 enum val_type { VAL_NULL = 0, VAL_INT, VAL_TEXT };
 
@@ -47,7 +47,7 @@ struct val {
 
 #define V_INT(x) ((struct val){ .type = VAL_INT, .i = (int64_t)(x) })
 #define V_STR(x) ((struct val){ .type = VAL_TEXT, .s = (x) })
-#define V_Z(z) val_z(z) /* NULL gives VAL_NULL */
+#define V_Z(z)	 val_z(z) /* NULL gives VAL_NULL */
 static inline struct val val_z(const char *z)
 {
 	return z ? (struct val){ .type = VAL_TEXT, .s = { z, strlen(z) } } : (struct val){ 0 };
@@ -55,10 +55,10 @@ static inline struct val val_z(const char *z)
 
 /** struct event - one event; strings are borrowed from the caller, or from the reader's row */
 struct event {
-	uint64_t seq;   /* number without gaps, from 1; set by append and read */
-	uint64_t t;     /* ns since the run's start */
-	uint32_t run;   /* 1, 2, …; set by append to the current run */
-	uint32_t proc;  /* process key, 0 belljar itself */
+	uint64_t seq;  /* number without gaps, from 1; set by append and read */
+	uint64_t t;    /* ns since the run's start */
+	uint32_t run;  /* 1, 2, …; set by append to the current run */
+	uint32_t proc; /* process key, 0 belljar itself */
 	enum event_kind kind;
 	struct val v[EVENT_FIELDS_MAX];
 };
@@ -137,12 +137,12 @@ int journal_close(struct journal *j, struct err *err);
 
 /** struct journal_filter - which events; zero means all */
 struct journal_filter {
-	uint32_t kinds;      /* bit mask of 1 << kind; 0 all */
-	uint32_t run;        /* 0 all */
-	int64_t proc;        /* process key; -1 or 0 all */
-	int64_t pid;         /* pid inside the box; 0 all */
-	uint64_t seq_from;   /* first seq; 0 all */
-	uint64_t seq_to;     /* last seq; 0 all */
+	uint32_t kinds;	       /* bit mask of 1 << kind; 0 all */
+	uint32_t run;	       /* 0 all */
+	int64_t proc;	       /* process key; -1 or 0 all */
+	int64_t pid;	       /* pid inside the box; 0 all */
+	uint64_t seq_from;     /* first seq; 0 all */
+	uint64_t seq_to;       /* last seq; 0 all */
 	uint64_t t_from, t_to; /* ns since run start; 0 all */
 };
 
@@ -170,22 +170,22 @@ struct sqlite3 *journal_db(struct journal_reader *r);
 
 /** struct journal_head - what a report prints so that a reader can check the record later */
 struct journal_head {
-	uint64_t events;              /* seq of the last sealed event */
+	uint64_t events; /* seq of the last sealed event */
 	uint64_t blocks;
-	char hash[SHA256_HEX];        /* chain head */
-	char key[SHA256_HEX];         /* public key, hex */
+	char hash[SHA256_HEX]; /* chain head */
+	char key[SHA256_HEX];  /* public key, hex */
 	bool is_signed;
-	bool cut;                     /* the last run has no RUN_END */
-	uint64_t unsealed;            /* events that are in no sealed block */
+	bool cut;	   /* the last run has no RUN_END */
+	uint64_t unsealed; /* events that are in no sealed block */
 };
 int journal_head(struct journal_reader *r, struct journal_head *ret, struct err *err);
 
 /** struct journal_verdict - result of a check */
 struct journal_verdict {
-	bool ok;                      /* chain whole and signature right */
+	bool ok; /* chain whole and signature right */
 	uint64_t events_checked, blocks_checked;
-	uint64_t first_bad_seq;       /* first event of the first block that differs; 0 none */
-	char sentence[ERR_MSG_MAX];   /* for people: what was found, what is missing */
+	uint64_t first_bad_seq;	    /* first event of the first block that differs; 0 none */
+	char sentence[ERR_MSG_MAX]; /* for people: what was found, what is missing */
 };
 
 /**

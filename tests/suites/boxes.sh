@@ -65,7 +65,7 @@ fails "an export to no folder" 117 "$b" export two -o none/x
 is "an export to a full disk: status 115" "$(status "$b" export two -o /dev/full)" 115
 is "no name" "$(status "$b" remove)" 2
 is "nothing of these came to be" "$("$b" list | awk 'NR > 1 { printf "%s ", $1 }')" "one two "
-is "no unfinished file stays" "$(ls -A | grep -c belljar-export)" 0
+is "no unfinished file stays" "$(find . -maxdepth 1 -name "*belljar-export*" | wc -l)" 0
 
 "$b" run -q -b two -- /bin/sh -c 'echo up; sleep 30' >up &
 run=$!
