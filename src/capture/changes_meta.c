@@ -31,8 +31,10 @@ static void entry_path(const struct entry *e, char out[32 + 256])
 		snprintf(out, 32 + 256, "/proc/self/fd/%d/.", fd);
 }
 
-static bool counts(const char *name)
+static bool counts(const struct entry *e, const char *name)
 {
+	if (e->st.claimed && !strcmp(name, TREE_OWNER_XATTR))
+		return false; /* told as the owner */
 	if (!strcmp(name, "security.capability"))
 		return true;
 	return !strncmp(name, "user.", 5) && strncmp(name, "user.overlay.", 13);
@@ -78,7 +80,7 @@ static void xattrs_read(const struct entry *e, struct xattrs *x)
 		return;
 	x->list[n] = 0;
 	for (const char *p = x->list; p < x->list + n && x->n < XATTRS_MAX; p += strlen(p) + 1)
-		if (counts(p))
+		if (counts(e, p))
 			x->name[x->n++] = p;
 	qsort(x->name, x->n, sizeof(x->name[0]), by_name);
 	if (x->n)

@@ -12,9 +12,10 @@
 #include <sys/xattr.h>
 
 #include "capture/recorder.h"
+#include "capture/tree.h"
 
-#define OWNER_XATTR "user.belljar.owner"
-#define CLAIMS_MARK "claims" /* in the box's folder: something in it is claimed */
+#define OWNER_XATTR TREE_OWNER_XATTR
+#define CLAIMS_MARK TREE_CLAIMS_MARK
 
 bool claims_exist(int box_fd)
 {

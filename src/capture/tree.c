@@ -64,6 +64,42 @@ static void stat_fill(struct tree_stat *ret, const struct stat *st, unsigned lay
 	};
 }
 
+/* An id as claims.c writes it: decimal, and no other way of writing the same number. */
+static bool get_id(const char **s, uint32_t *ret)
+{
+	uint64_t v = 0;
+	const char *p = *s;
+
+	while (*p >= '0' && *p <= '9' && p - *s < 10)
+		v = v * 10 + (uint64_t)(*p++ - '0');
+	if (p == *s || (**s == '0' && p - *s > 1) || v >= UINT32_MAX)
+		return false;
+	*s = p;
+	*ret = (uint32_t)v;
+	return true;
+}
+
+/* @path must not be followed in its last place. */
+static void take_claim(const char *path, struct tree_stat *st)
+{
+	char text[32];
+	const char *s = text;
+	uint32_t uid, gid;
+	ssize_t n;
+
+	if (!st->layer || !(S_ISREG(st->mode) || S_ISDIR(st->mode)))
+		return;
+	n = lgetxattr(path, TREE_OWNER_XATTR, text, sizeof(text) - 1);
+	if (n <= 0)
+		return;
+	text[n] = 0;
+	if (!get_id(&s, &uid) || *s++ != ':' || !get_id(&s, &gid) || s != text + n)
+		return;
+	st->uid = uid;
+	st->gid = gid;
+	st->claimed = true;
+}
+
 /* ---- stacks ------------------------------------------------------------------------------- */
 
 static void stack_add(struct stack *s, int fd, unsigned layer)
@@ -114,6 +150,7 @@ int tree_open(struct box *box, struct box_run *run, unsigned upto, struct tree *
 
 	t->box = box;
 	t->run = run;
+	t->claims = !faccessat(box_dirfd(box), TREE_CLAIMS_MARK, F_OK, 0);
 	if (upto > info->top)
 		upto = info->top;
 	t->stack = xcalloc((size_t)n + 1, sizeof(*t->stack));
@@ -188,6 +225,7 @@ static int node_of_stack(struct tree *t, const struct stack *s, struct tree_node
 		}
 		node->part[node->n++] = (struct tree_part){ fd, s->part[i].layer };
 	}
+	node->claims = t->claims;
 	note_mounts(t, node, s->at);
 	*ret = node;
 	return 0;
@@ -207,6 +245,12 @@ int tree_node_stat(const struct tree_node *dir, struct tree_stat *ret)
 	if (fstat(dir->part[0].fd, &st))
 		return -errno;
 	stat_fill(ret, &st, dir->part[0].layer, 0);
+	if (dir->claims) {
+		char path[40];
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d/.", dir->part[0].fd);
+		take_claim(path, ret);
+	}
 	return 0;
 }
 
@@ -311,9 +355,16 @@ int tree_node_child(struct tree *t, const struct tree_node *dir, const char *nam
 		if (i == dir->n || is_whiteout(dir->part[i].fd, name, &st))
 			return -ENOENT;
 		stat_fill(ret, &st, dir->part[i].layer, i);
+		if (t->claims) {
+			char path[32 + 256];
+
+			snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir->part[i].fd, name);
+			take_claim(path, ret);
+		}
 		if (!ret_node || !S_ISDIR(st.st_mode))
 			return 0;
 		node = node_new(dir->n - i);
+		node->claims = t->claims;
 		rc = merge_parts(dir, i, name, node);
 		if (!rc && !node->n)
 			rc = -ENOENT;

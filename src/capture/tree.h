@@ -16,6 +16,10 @@
  * is whatever the box made, and owners are box ids; an owner in a lower folder that the box does
  * not know (65534 there) is given as 0, because that is what the base stands for.
  *
+ * Under root emulation a chown is written beside the file (claims.c): tree_stat has that owner, and
+ * `claimed` says so. Only what lies in a layer of a box that has claims is looked at, and only a
+ * value that reads as two ids counts: else the attribute is the program's own, like any other.
+ *
  * Only what lies in an overlay is seen: /proc, /sys, /dev, --ro and --rw folders are not.
  */
 #ifndef BELLJAR_CAPTURE_TREE_H
@@ -29,6 +33,10 @@
 #define TREE_PATH_MAX	65536	   /* bytes of one path, links put in */
 #define TREE_NAMES_MAX	2000000	   /* names in one directory; more are -E2BIG */
 #define TREE_TARGET_MAX 4096	   /* bytes of a symbolic link */
+
+/* owner that a file was given under root emulation: "uid:gid" */
+#define TREE_OWNER_XATTR "user.belljar.owner"
+#define TREE_CLAIMS_MARK "claims" /* file in the box's folder: something in it is claimed */
 
 struct tree;
 
@@ -57,6 +65,7 @@ struct tree_stat {
 	uint64_t rdev;
 	unsigned layer; /* where it lies: N, 0 for the base and the host's folders */
 	int part;	/* which part of the parent node holds it (see below) */
+	bool claimed;	/* uid and gid are what TREE_OWNER_XATTR says */
 };
 
 /** tree_stat() - 0; -ENOENT, -ENOTDIR, -ELOOP, -ENAMETOOLONG, -EACCES … @path is absolute */
@@ -97,6 +106,7 @@ struct tree_part {
 };
 struct tree_node {
 	char *mounts_below; /* own path when overlays are mounted below it, else NULL */
+	bool claims;	    /* the box has claimed owners */
 	int n;
 	struct tree_part part[];
 };

@@ -17,6 +17,7 @@ struct stack {
 struct tree {
 	struct box *box;
 	struct box_run *run;
+	bool claims; /* the box has claimed owners (capture/claims.c) */
 	int nstack;
 	struct stack *stack; /* [0] is "/" */
 };

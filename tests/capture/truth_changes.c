@@ -173,6 +173,64 @@ static void test_changed_attribute_value_is_told(void **state)
 	changes_are(box, 0, "meta file /etc/x (xattr user.v changed)\n");
 }
 
+static void claim(struct box *box, const char *name, const char *owner)
+{
+	assert_int_equal(setxattr(place(box, name), "user.belljar.owner", owner, strlen(owner), 0),
+			 0);
+}
+
+static void test_claimed_owner_is_the_owner_and_no_attribute(void **state)
+{
+	struct box *box = *state;
+	char want[400];
+
+	for (const char *n = "01"; *n; n++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "%c/root/etc/f", *n);
+		mk_file(box, name, "f", 0644);
+		snprintf(name, sizeof(name), "%c/root/etc/d", *n);
+		mk_dir(box, name, 0755);
+	}
+	mk_file(box, "1/root/etc/new", "n", 0400);
+	claim(box, "1/root/etc/f", "101:102");
+	claim(box, "1/root/etc/d", "7:0");
+	claim(box, "0/root/etc/f", "5:5"); /* the host's file: nobody claimed anything there */
+	/* a box where nothing was ever claimed: the attribute is the program's own */
+	changes_are(box, 0,
+		    "meta dir /etc/d (xattr user.belljar.owner added)\n"
+		    "meta file /etc/f (xattr user.belljar.owner changed)\n"
+		    "added file /etc/new\n");
+	assert_int_equal(removexattr(place(box, "0/root/etc/f"), "user.belljar.owner"), 0);
+	assert_int_equal(write_file_at(box->fd, "claims", 0600, "", 0), 0);
+	snprintf(want, sizeof(want),
+		 "meta dir /etc/d (owner %u:%u→7:0)\nmeta file /etc/f (owner %u:%u→101:102)\n"
+		 "added file /etc/new\n",
+		 getuid(), getgid(), getuid(), getgid());
+	changes_are(box, 0, want);
+	/* claimed before the layer that is asked for, and otherwise since */
+	changes_are(box, 1, "");
+	mk_file(box, "2/root/etc/f", "f", 0644);
+	claim(box, "2/root/etc/f", "101:7");
+	changes_are(box, 1, "meta file /etc/f (owner 101:102→101:7)\n");
+}
+
+static void test_what_reads_as_no_owner_stays_an_attribute(void **state)
+{
+	static const char *const bad[] = { "1",	   "1:",   "x:1",	   "01:1",  "1:1 ",
+					   " 1:1", "-1:1", "1:4294967295", "1:1:1", "99999999999:1",
+					   "1:0x1" };
+	struct box *box = *state;
+
+	assert_int_equal(write_file_at(box->fd, "claims", 0600, "", 0), 0);
+	mk_file(box, "0/root/etc/f", "f", 0644);
+	mk_file(box, "1/root/etc/f", "f", 0644);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		claim(box, "1/root/etc/f", bad[i]);
+		changes_are(box, 0, "meta file /etc/f (xattr user.belljar.owner added)\n");
+	}
+}
+
 static void test_owner_that_the_box_does_not_know_is_box_root(void **state)
 {
 	struct box *box = *state;
@@ -385,6 +443,8 @@ int main(void)
 		T(test_one_kind_of_entry_in_place_of_another),
 		T(test_mode_and_attributes_are_meta_and_time_is_not),
 		T(test_changed_attribute_value_is_told),
+		T(test_claimed_owner_is_the_owner_and_no_attribute),
+		T(test_what_reads_as_no_owner_stays_an_attribute),
 		T(test_owner_that_the_box_does_not_know_is_box_root),
 		T(test_link_that_leads_elsewhere_is_changed),
 		T(test_rename_is_one_move_and_two_copies_are_not),

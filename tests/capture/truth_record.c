@@ -287,6 +287,28 @@ static void test_write_through_one_hard_link_explains_the_other(void **state)
 	record_is(w, 2, "changed /etc/a by 7\nchanged /etc/b by 7\n");
 }
 
+static void test_claimed_owner_has_its_writer(void **state)
+{
+	struct world *w = *state;
+	struct extra claimed = { .answer = "claimed", .existed = 1 };
+	const char *at;
+
+	mk_file(w->box, "0/root/etc/f", "f", 0644);
+	begin(w);
+	calls(w, 3, "chown", "/etc/f", NULL, claimed);
+	mk_file(w->box, "1/root/etc/f", "f", 0644);
+	at = place(w->box, "1/root/etc/f");
+	assert_int_equal(setxattr(at, "user.belljar.owner", "101:102", 7, 0), 0);
+	assert_int_equal(write_file_at(w->box->fd, "claims", 0600, "", 0), 0);
+	finish(w);
+	record_is(w, 1, "meta /etc/f by 3\n");
+	begin(w);
+	calls(w, 4, "write", "/etc/f", NULL, THERE);
+	mk_file(w->box, "1/root/etc/f", "other", 0644);
+	finish(w);
+	record_is(w, 2, "changed /etc/f by 4\n");
+}
+
 static void test_socket_file_is_explained_by_bind(void **state)
 {
 	struct world *w = *state;
@@ -563,6 +585,7 @@ int main(void)
 		T(test_rename_of_a_folder_explains_what_is_in_it),
 		T(test_removed_and_moved_files_have_their_caller),
 		T(test_write_through_one_hard_link_explains_the_other),
+		T(test_claimed_owner_has_its_writer),
 		T(test_socket_file_is_explained_by_bind),
 		T(test_what_belljar_made_itself_is_process_zero),
 		T(test_later_run_tells_only_what_it_did),
