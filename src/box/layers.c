@@ -47,7 +47,6 @@ int tree_remove(const struct box_home *home, struct idrange ids, int dirfd, cons
 
 static int discard(struct box *box, const char *rel, struct err *err)
 {
-	cleanup_close int trash = -1;
 	char id[20], to[64];
 
 	if (mkdirat(box->fd, "trash", 0700) && errno != EEXIST)
