@@ -465,7 +465,6 @@ static int brought_in(void *arg UNUSED)
 {
 	cleanup_free char *home = xasprintf("%s/in" ODD, getenv("BELLJAR_HOME"));
 	cleanup_free char *file = xasprintf("%s/file", home), *fifo = xasprintf("%s/fifo", home);
-	cleanup_free char *script = NULL;
 	struct box_opts opts = { .nbinds = 3,
 				 .bind = { { BIND_RO, home, "/seen", -1 },
 					   { BIND_RW, home, "/work", -1 },
