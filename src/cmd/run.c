@@ -435,6 +435,7 @@ int cmd_run(int argc, char **argv)
 	rc = parse(&a, argc, argv);
 	if (rc)
 		return rc;
+	a.session.discard = !a.session.name && a.quiet && !a.output;
 	line = quote_words(a.argc, a.argv);
 	a.session.command_line = line;
 	open_program(&a);

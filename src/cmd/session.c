@@ -42,6 +42,7 @@ int session_open(struct session_run *s, const struct session_opts *o, struct err
 	memset(s, 0, sizeof(*s));
 	s->home.fd = s->home.broker = -1;
 	s->reason = "exit";
+	s->discard = o->discard;
 	rc = o->name ? box_name_check(o->name, err) : 0;
 	if (!rc)
 		rc = box_home_open(&s->home, err);
@@ -314,16 +315,17 @@ int session_end(struct session_run *s, int status, struct err *err)
 		recorder_stop(s->rec, first.code ? &more : e);
 		s->rec = NULL;
 	}
-	if (s->run && s->journal && s->nr) {
+	if (s->run && s->journal && s->nr && !s->discard) {
 		truth_record(s->box, s->run, s->journal, s->nr, first.code ? &more : e);
 		end_event(s, status);
 	}
 	box_end(s->run);
 	s->run = NULL;
-	if (s->journal) {
+	if (s->discard)
+		journal_discard(s->journal);
+	else
 		journal_close(s->journal, first.code ? &more : e);
-		s->journal = NULL;
-	}
+	s->journal = NULL;
 	if (first.code)
 		*err = first;
 	return -first.code;

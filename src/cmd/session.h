@@ -21,6 +21,8 @@ struct session_opts {
 	struct box_opts box;
 	const char *command_line; /* for the record: what was asked, shell-quoted */
 	const char *mark;	  /* MARK event at the start: 'restart'; NULL: none */
+	bool discard;		  /* nobody will read the record: it is not stored, and the
+				   * truth at the end is not looked for */
 };
 
 struct session_run {
@@ -30,6 +32,7 @@ struct session_run {
 	struct journal *journal;
 	struct box_run *run;
 	struct recorder *rec;
+	bool discard;	 /* as in session_opts */
 	uint32_t nr;	 /* number of the run in the journal */
 	uint64_t events; /* sealed events, after session_end */
 	int left;	 /* processes that session_end had to end */

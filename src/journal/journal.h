@@ -133,6 +133,9 @@ int journal_sync(struct journal *j, struct err *err);
 /** journal_close() - sync, seal, close. Return: 0 or -errno of what could not be written. */
 int journal_close(struct journal *j, struct err *err);
 
+/** journal_discard() - close a journal that nobody will read: its box is thrown away */
+void journal_discard(struct journal *j);
+
 /* ---- reading ------------------------------------------------------------------------------ */
 
 /** struct journal_filter - which events; zero means all */

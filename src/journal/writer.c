@@ -51,7 +51,7 @@ static bool gather(struct journal *j)
 		if (pthread_cond_timedwait(&j->work, &j->lock, &until) == ETIMEDOUT)
 			break;
 	j->urgent = false;
-	more = !j->stop || spool_head(&j->spool) != j->stored;
+	more = !j->discard && (!j->stop || spool_head(&j->spool) != j->stored);
 	pthread_mutex_unlock(&j->lock);
 	return more;
 }
@@ -83,10 +83,13 @@ static void *writer(void *arg)
 	struct err err = { 0 };
 	int rc = 0;
 
-	if (!j->store)
-		rc = store_open(j->dirfd, j->keydir, j->spool.id, &j->store, &found, &err);
-	while (!rc && gather(j))
-		rc = drain(j, &err);
+	/* SQLite is opened when there is something for it: a short run is over by then */
+	while (!rc && gather(j)) {
+		if (!j->store)
+			rc = store_open(j->dirfd, j->keydir, j->spool.id, &j->store, &found, &err);
+		if (!rc)
+			rc = drain(j, &err);
+	}
 	if (rc)
 		fail(j, &err);
 	return NULL;
@@ -272,6 +275,18 @@ int journal_sync(struct journal *j, struct err *err)
 		rc = failure(j, err);
 	pthread_mutex_unlock(&j->lock);
 	return rc;
+}
+
+void journal_discard(struct journal *j)
+{
+	if (!j)
+		return;
+	pthread_mutex_lock(&j->lock);
+	j->stop = j->discard = true;
+	pthread_cond_signal(&j->work);
+	pthread_mutex_unlock(&j->lock);
+	pthread_join(j->thread, NULL);
+	destroy(j, true);
 }
 
 int journal_close(struct journal *j, struct err *err)
