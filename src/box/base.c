@@ -22,7 +22,7 @@
 
 #include "box/base_build.h"
 
-#define FORMAT	   "2"
+#define FORMAT	   "3"
 #define HOLD_TRIES 4
 
 static int base_lock(struct box_home *home, bool exclusive)
@@ -41,6 +41,9 @@ static void add_stamp(struct buf *b, const char *path, bool size)
 	buf_printf(b, "%s %lld.%09ld %lld\n", path, (long long)st.st_mtim.tv_sec,
 		   st.st_mtim.tv_nsec, size ? (long long)st.st_size : 0LL);
 }
+
+/* "<state of the host>-<ids>": bases for other ids of the same host are as current as this one */
+#define HOST_KEY_LEN 16
 
 static int make_key(const struct box_home *home, struct idrange ids, char ret[128],
 		    struct overlay_at lay[BOX_MOUNTS_MAX], int *ret_n, struct err *err)
@@ -62,8 +65,7 @@ static int make_key(const struct box_home *home, struct idrange ids, char ret[12
 				    "system mounted at '%s' (try --root DIR)",
 				    why);
 	uname(&u);
-	buf_printf(&b, "belljar base " FORMAT "\n%s\n%d %u %u\n", u.machine, ids.range,
-		   ids.uid_start, ids.gid_start);
+	buf_printf(&b, "belljar base " FORMAT "\n%s\n", u.machine);
 	add_stamp(&b, "/var/lib/dpkg/status", true);
 	add_stamp(&b, "/usr", false);
 	add_stamp(&b, "/etc", false);
@@ -72,7 +74,10 @@ static int make_key(const struct box_home *home, struct idrange ids, char ret[12
 		buf_printf(&b, "%s %d\n", lay[i].at, lay[i].host);
 	sha256_once(b.p, b.n, hash);
 	hex_encode(hash, SHA256_LEN, hex);
-	snprintf(ret, 128, "%.16s", hex);
+	if (ids.range)
+		snprintf(ret, 128, "%.*s-%u-%u", HOST_KEY_LEN, hex, ids.uid_start, ids.gid_start);
+	else
+		snprintf(ret, 128, "%.*s-single", HOST_KEY_LEN, hex);
 	return 0;
 }
 
@@ -127,7 +132,8 @@ static void remove_unused(struct box_home *home, int base_fd, const char *curren
 	note_used(home, "tmp", &u);
 	while (d && (e = readdir(d))) {
 		bool keep = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
-			    !strcmp(e->d_name, "lock") || !strcmp(e->d_name, current);
+			    !strcmp(e->d_name, "lock") ||
+			    !strncmp(e->d_name, current, HOST_KEY_LEN + 1);
 
 		for (size_t i = 0; i < u.n && !keep; i++)
 			keep = !strcmp(e->d_name, u.key[i]);

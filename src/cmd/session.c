@@ -106,7 +106,8 @@ int session_begin(struct session_run *s, const struct session_opts *o, struct er
 	if (!rc)
 		rc = box_start(s->box, s->plan, &s->run, err);
 	if (!rc)
-		rc = journal_open(box_dirfd(s->box), keys, &s->journal, err);
+		rc = (o->discard ? journal_open_passing : journal_open)(box_dirfd(s->box), keys,
+									&s->journal, err);
 	if (!rc)
 		rc = begin_record(s, o, err);
 	if (!rc)

@@ -133,7 +133,13 @@ int journal_sync(struct journal *j, struct err *err);
 /** journal_close() - sync, seal, close. Return: 0 or -errno of what could not be written. */
 int journal_close(struct journal *j, struct err *err);
 
-/** journal_discard() - close a journal that nobody will read: its box is thrown away */
+/**
+ * journal_open_passing() - a journal that is to be discarded: its box is thrown away unread
+ *
+ * The SQLite file is made only when a run has enough events for a block.
+ */
+int journal_open_passing(int dirfd, const char *keydir, struct journal **ret_j, struct err *err);
+/** journal_discard() - close without storing what is not stored yet */
 void journal_discard(struct journal *j);
 
 /* ---- reading ------------------------------------------------------------------------------ */

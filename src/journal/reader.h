@@ -15,7 +15,7 @@ enum head_state { HEAD_RIGHT, HEAD_MISSING, HEAD_DAMAGED, HEAD_FORGED, HEAD_OTHE
 struct journal_reader {
 	struct sqlite3 *db;
 	bool in_memory;		/* no file yet: made from the spool alone */
-	bool older;		 /* has the schema of an older belljar, and the head says so */
+	bool older;		/* has the schema of an older belljar, and the head says so */
 	bool live;		/* a writer has it open */
 	uint64_t last_seq;	/* last event in SQLite */
 	uint8_t *copy;		/* of the spool */

@@ -42,7 +42,7 @@ static bool gather(struct journal *j)
 	}
 	j->idle = false;
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += j->stored ? BLOCK_WAIT_NS : FIRST_WAIT_NS;
+	until.tv_nsec += j->stored || j->lazy ? BLOCK_WAIT_NS : FIRST_WAIT_NS;
 	if (until.tv_nsec >= (long)NSEC_PER_SEC) {
 		until.tv_nsec -= (long)NSEC_PER_SEC;
 		until.tv_sec++;
@@ -83,7 +83,8 @@ static void *writer(void *arg)
 	struct err err = { 0 };
 	int rc = 0;
 
-	/* SQLite is opened when there is something for it: a short run is over by then */
+	if (!j->store && !j->lazy)
+		rc = store_open(j->dirfd, j->keydir, j->spool.id, &j->store, &found, &err);
 	while (!rc && gather(j)) {
 		if (!j->store)
 			rc = store_open(j->dirfd, j->keydir, j->spool.id, &j->store, &found, &err);
@@ -221,7 +222,8 @@ static void destroy(struct journal *j, bool whole)
 	free(j);
 }
 
-int journal_open(int dirfd, const char *keydir, struct journal **ret_j, struct err *err)
+static int open_any(int dirfd, const char *keydir, bool lazy, struct journal **ret_j,
+		    struct err *err)
 {
 	struct journal *j = xcalloc(1, sizeof(*j));
 	pthread_condattr_t attr;
@@ -235,6 +237,7 @@ int journal_open(int dirfd, const char *keydir, struct journal **ret_j, struct e
 	pthread_cond_init(&j->room, &attr);
 	pthread_condattr_destroy(&attr);
 	j->keydir = xstrdup(keydir);
+	j->lazy = lazy;
 	j->next_seq = 1;
 	atomic_init(&j->next_proc, 1);
 	atomic_init(&j->t0, clock_mono_ns());
@@ -255,6 +258,16 @@ int journal_open(int dirfd, const char *keydir, struct journal **ret_j, struct e
 	}
 	*ret_j = j;
 	return 0;
+}
+
+int journal_open(int dirfd, const char *keydir, struct journal **ret_j, struct err *err)
+{
+	return open_any(dirfd, keydir, false, ret_j, err);
+}
+
+int journal_open_passing(int dirfd, const char *keydir, struct journal **ret_j, struct err *err)
+{
+	return open_any(dirfd, keydir, true, ret_j, err);
 }
 
 int journal_sync(struct journal *j, struct err *err)

@@ -31,7 +31,8 @@ struct journal {
 	bool idle;   /* the thread waits for a first event */
 	bool urgent; /* do not gather any longer */
 	bool stop;
-	bool discard; /* what is not in SQLite yet need not get there */
+	bool lazy;	   /* SQLite is opened for the first block only */
+	bool discard;	   /* what is not in SQLite yet need not get there */
 	unsigned waiters;  /* on room */
 	uint64_t stored;   /* ring position up to which all is in SQLite */
 	struct err failed; /* code != 0: no more events */
