@@ -466,7 +466,8 @@ static int export_as_box_root(void *ctx)
 		return err_set(&x->result->err, errno, "box: begin the export"), 1;
 	if (archive_write_set_format_pax(x->a) || archive_write_add_filter_zstd(x->a) ||
 	    archive_write_set_options(x->a, "hdrcharset=BINARY") ||
-	    archive_write_open_fd(x->a, x->out))
+	    /* or libarchive pads what is no regular file, and nobody can read the zeros */
+	    archive_write_set_bytes_in_last_block(x->a, 1) || archive_write_open_fd(x->a, x->out))
 		rc = fail(x, "begin the export");
 	if (!rc)
 		rc = put_box(x, root);

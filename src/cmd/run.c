@@ -245,10 +245,6 @@ static int one_option(struct run_args *a, int c, const char *value)
 	case OPT_CWD:
 		a->cwd = value;
 		return value[0] == '/' ? 0 : bad_value("cwd", value);
-	case '?':
-	case ':':
-		fprintf(stderr, "belljar: see 'belljar run --help'\n");
-		return EXIT_USAGE;
 	default:
 		return limit_option(a, c, value);
 	}
@@ -261,7 +257,12 @@ static int parse(struct run_args *a, int argc, char **argv)
 	int c, rc;
 
 	optind = 0;
-	while ((c = getopt_long(argc, argv, "+b:o:q", options, NULL)) != -1) {
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+:b:o:q", options, NULL)) != -1) {
+		if (c == '?')
+			return cmd_usage("run", "no option '%s'", argv[optind - 1]);
+		if (c == ':')
+			return cmd_usage("run", "'%s' needs a value", argv[optind - 1]);
 		rc = one_option(a, c, optarg);
 		if (rc)
 			return rc;
@@ -413,10 +414,14 @@ static int dry_run(struct session_run *s, struct run_args *a, struct err *err)
 {
 	int rc;
 
-	a->session.create = true;
+	/* a box that is not there is planned as one without a name, which goes again at once */
+	a->session.create = !a->session.name;
 	rc = session_open(s, &a->session, err);
-	if (rc == -ENOENT || (!rc && !s->box))
-		return rc;
+	if (rc && err->exit == EXIT_NO_BOX) {
+		*err = (struct err){ 0 };
+		rc = box_open(&s->home, NULL, BOX_LOCK | BOX_ANON | BOX_CREATE, &a->session.box,
+			      &s->box, err);
+	}
 	if (!rc)
 		rc = box_plan_make(s->box, &a->session.box, &s->plan, err);
 	if (!rc)

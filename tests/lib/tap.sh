@@ -55,7 +55,7 @@ with_mark() { # MARK
 	local f
 	for f in /proc/[0-9]*/cmdline; do
 		[ "$f" != "/proc/$$/cmdline" ] || continue
-		if tr '\0' ' ' <"$f" 2>/dev/null | grep -qF -- "$1"; then
+		if { tr '\0' ' ' <"$f"; } 2>/dev/null | grep -qF -- "$1"; then
 			f=${f#/proc/}
 			echo "${f%/cmdline}"
 		fi

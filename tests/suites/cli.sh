@@ -111,6 +111,8 @@ if cat "$TMPDIR/box.json" >"$BELLJAR_HOME/boxes/broken/box.json" 2>/dev/null; th
 	refuse "show: a box whose box.json is broken" 114 show broken
 	check "list: a broken box does not hide the others" bash -c "'$b' list | grep -q '^one'"
 	check "a broken box can be removed" "$b" remove broken
+else
+	skip "a box whose box.json is broken" "it cannot be written to"
 fi
 "$b" run -q -b torn -- /bin/true 2>/dev/null
 head -c 5000 /dev/urandom >"$BELLJAR_HOME/boxes/torn/journal.db"
@@ -190,12 +192,17 @@ for word in kept gone added cron.d/mine link; do
 	check "changes --since names '$word'" grep -q "$word" "$TMPDIR/changes"
 done
 "$b" changes life --since first --json >"$TMPDIR/changes.json" 2>&1
-check "changes as JSON is JSON" python3 -c 'import json,sys; [json.loads(l) for l in open(sys.argv[1])] if open(sys.argv[1]).read(1) and "\n{" in open(sys.argv[1]).read() else json.load(open(sys.argv[1]))' "$TMPDIR/changes.json"
+if command -v python3 >/dev/null; then
+	check "changes as JSON is JSON" python3 -m json.tool "$TMPDIR/changes.json" /dev/null
+else
+	skip "changes as JSON is JSON" "no python3 to read it with"
+fi
 check "list has the box" bash -c "'$b' list | grep -q '^life'"
 check "list as JSON has the box" bash -c "'$b' list --json | grep -q '\"life\"'"
 check "show names the snapshot" bash -c "'$b' show life | grep -q first"
 check "report is made in each format" bash -c "'$b' report life >/dev/null && '$b' report life --format json -o '$TMPDIR/r.json' && '$b' report life --format html -o '$TMPDIR/r.html'"
-check "the JSON report is JSON" python3 -m json.tool "$TMPDIR/r.json" /dev/null
+! command -v python3 >/dev/null ||
+	check "the JSON report is JSON" python3 -m json.tool "$TMPDIR/r.json" /dev/null
 check "the HTML report loads nothing" bash -c "! grep -Eiq '(src|href)=[\"'\\'']?(https?:)?//|@import|url\(' '$TMPDIR/r.html'"
 check "export writes a file" "$b" export life -o "$TMPDIR/life.belljar"
 check "import makes a box of it" "$b" import copy "$TMPDIR/life.belljar"
@@ -210,7 +217,7 @@ refuse "import: half a file" 114 import half "$TMPDIR/half.belljar"
 check "rollback goes back" "$b" rollback life first
 equal "to what was then" "$("$b" run -q -b life -- /bin/sh -c 'cat kept gone dir/x; ls added /etc/cron.d/mine 2>&1 | grep -c cannot' 2>/dev/null | tr '\n' ' ')" "1 1 x 2 "
 check "rollback without a snapshot empties" "$b" rollback life
-equal "the box" "$("$b" run -q -b life -- /bin/sh -c 'ls -A | wc -l' 2>/dev/null)" 0
+equal "the box" "$("$b" run -q -b life -- /bin/sh -c 'ls -A' 2>/dev/null)" "$("$b" run -q -- /bin/sh -c 'ls -A' 2>/dev/null)"
 check "the record of all that stays, whole" "$b" verify life
 check "several boxes are removed at once" "$b" remove one held life copy third
 equal "and nothing is left of them" "$("$b" list --json | tr -d ' \n')" "[]"
