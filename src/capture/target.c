@@ -229,11 +229,11 @@ int target_path(const struct held *h, int dirfd, uint64_t addr, char *out)
 			at = k > 1 ? (size_t)k : 0;
 		}
 	} else {
-		k = dirfd == AT_FDCWD ? proc_link(h->tid, "cwd", -1, out, 4096)
-				      : proc_link(h->tid, "fd", dirfd, out, 4096);
-		if (k < 0) {
+		k = dirfd == AT_FDCWD ? proc_link(h->tid, "cwd", -1, out, LINK_MAX_TEXT)
+				      : proc_link(h->tid, "fd", dirfd, out, LINK_MAX_TEXT);
+		if (k < 0) { /* "?/name": not to be taken for a name in the root */
 			rc = (int)k;
-			k = 0;
+			k = 1;
 		}
 		at = (size_t)k;
 		if (n && (at == 0 || out[at - 1] != '/'))
@@ -270,8 +270,11 @@ int target_fd(const struct held *h, int fd)
 int open_in_box(const struct recorder *rec, const char *path, int flags)
 {
 	struct open_how how = { .flags = (uint64_t)flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
-	int fd = (int)syscall(SYS_openat2, rec->rootfd, path, &how, sizeof(how));
+	int fd = -1;
 
+	if (path[0] != '/') /* "?/name": its folder is not known */
+		return -ENAMETOOLONG;
+	fd = (int)syscall(SYS_openat2, rec->rootfd, path, &how, sizeof(how));
 	return fd < 0 ? -errno : fd;
 }
 

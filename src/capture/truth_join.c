@@ -33,7 +33,7 @@ struct magic {
 	struct str name; /* empty: the call named a descriptor, not a name below it */
 	uint32_t proc;
 	uint64_t seq;
-	bool deep; /* only for paths that are too long for the kernel to tell */
+	bool deep; /* "?/name": only for paths that are too long for the kernel to tell */
 };
 
 struct pass {
@@ -307,14 +307,13 @@ static int collect_rest(void *ctx, const struct event *ev)
 		add_magic(p, name, ev, false);
 		return 0;
 	}
-	/* a working folder whose path is longer than PATH_MAX is recorded as if it were the root */
-	if (path_parent(c.path).n == 1)
+	/* "?/name": the folder's path was longer than the recorder can tell */
+	if (c.path.p[0] == '?')
 		add_magic(p, path_name(c.path), ev, true);
-	if (c.renames && path_parent(c.path2).n == 1)
+	if (c.path2.n && c.path2.p[0] == '?')
 		add_magic(p, path_name(c.path2), ev, true);
-	if (c.follows || str_eq(path_name(c.path), STR(".."))) {
+	if (c.path.p[0] == '/' && (c.follows || str_eq(path_name(c.path), STR(".."))))
 		alias_add(&p->files, c.path);
-	}
 	return 0;
 }
 

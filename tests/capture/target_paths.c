@@ -96,6 +96,49 @@ static void test_relative_and_descriptor_paths_become_absolute(void **state)
 	assert_true(target_path(&h, AT_FDCWD, 8, out) < 0);
 }
 
+/* As deep as @levels folders of 200 bytes, below a temporary folder; then back out of it. */
+static void paths_at_depth(int levels, char out[2][PATH_TEXT_MAX], int rc[2])
+{
+	struct held h = { .tid = getpid(), .tgid = getpid() };
+	char top[] = "/tmp/belljar-test.XXXXXX", name[201];
+	cleanup_close int tmp = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC), dir = -1;
+
+	assert_non_null(mkdtemp(top));
+	assert_int_equal(chdir(top), 0);
+	memset(name, 'd', 200);
+	name[200] = 0;
+	for (int i = 0; i < levels; i++) {
+		assert_int_equal(mkdir(name, 0755), 0);
+		assert_int_equal(chdir(name), 0);
+	}
+	dir = open(".", O_PATH | O_DIRECTORY);
+	rc[0] = target_path(&h, AT_FDCWD, (uintptr_t) "x/y", out[0]);
+	rc[1] = target_path(&h, dir, (uintptr_t) "z", out[1]);
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(rm_rf_at(tmp, top + 5), 0);
+}
+
+static void test_folders_deeper_than_the_kernels_limit_are_named_or_said_to_be_unknown(void **state)
+{
+	static char out[2][PATH_TEXT_MAX];
+	int rc[2];
+
+	(void)state;
+	paths_at_depth(30, out, rc);
+	assert_int_equal(rc[0], 0);
+	assert_int_equal(strlen(out[0]), strlen("/tmp/belljar-test.XXXXXX") + 30 * 201 + 4);
+	assert_int_equal(strncmp(out[0], "/tmp/belljar-test.", 18), 0);
+	assert_string_equal(out[0] + strlen(out[0]) - 6, "dd/x/y");
+	assert_int_equal(rc[1], 0);
+	assert_int_equal(strlen(out[1]), strlen(out[0]) - 2);
+	/* and what cannot be told is never a name in the root */
+	paths_at_depth(60, out, rc);
+	assert_int_equal(rc[0], -ENAMETOOLONG);
+	assert_string_equal(out[0], "?/x/y");
+	assert_int_equal(rc[1], -ENAMETOOLONG);
+	assert_string_equal(out[1], "?/z");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -103,6 +146,8 @@ int main(void)
 		cmocka_unit_test(test_a_string_that_ends_before_an_unmapped_page_is_read_whole),
 		cmocka_unit_test(test_a_string_without_end_is_cut_and_said_so),
 		cmocka_unit_test(test_relative_and_descriptor_paths_become_absolute),
+		cmocka_unit_test(
+			test_folders_deeper_than_the_kernels_limit_are_named_or_said_to_be_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
