@@ -5,7 +5,7 @@
  * What is different comes from the layers, who did it from the journal: the latest CHANGE row of a
  * path, and for a run that has none yet the latest call that names it. A change without either, in
  * a box whose runs all have their end on record, was there before any program ran: belljar set it
- * up with the box.
+ * up with the box. Runs whose layer a rollback took away did nothing to what is there now.
  */
 #include <getopt.h>
 #include <uthash.h>
@@ -34,6 +34,13 @@ struct program {
 	char *image;
 };
 
+/** struct past_run - a run on record, and whether what it changed is still in a layer */
+struct past_run {
+	uint32_t nr;
+	int64_t layer;
+	bool taken_back;
+};
+
 /** struct place - index of a file in the list by its path */
 struct place {
 	UT_hash_handle hh;
@@ -48,6 +55,8 @@ struct finder {
 	struct maker *makers;
 	struct program *programs;
 	struct place *places, *place;
+	struct past_run *run;
+	size_t nruns;
 	bool cut_run; /* the latest run has no end: its calls stand in for its CHANGE rows */
 	uint32_t last_run;
 	bool gaps; /* truth was not recorded whole */
@@ -123,10 +132,58 @@ static void process(struct finder *f, const struct event *ev)
 	}
 }
 
+/* Layer that a rollback's mark leads back to. A name that is no snapshot any more was taken away by
+ * a later rollback, further back, which has a mark too. */
+static int64_t rolled_back_to(const struct finder *f, struct str detail)
+{
+	const struct box_info *info = box_get_info(f->box);
+
+	for (unsigned i = 0; i < info->nsnapshots; i++) {
+		size_t n = strlen(info->snapshot[i].name);
+
+		/* "NAME, at TIME": a name has neither commas nor spaces */
+		if (detail.n > n && detail.p[n] == ',' &&
+		    !memcmp(detail.p, info->snapshot[i].name, n))
+			return info->snapshot[i].layer;
+	}
+	return str_starts(detail, "before the first run") ? 0 : INT64_MAX;
+}
+
+static int take_run(void *ctx, const struct event *ev)
+{
+	struct finder *f = ctx;
+	int64_t layer;
+
+	if (ev->kind == EV_RUN_BEGIN) {
+		f->run = xrealloc(f->run, (f->nruns + 1) * sizeof(*f->run));
+		f->run[f->nruns++] = (struct past_run){
+			.nr = ev->run,
+			.layer = ev->v[EV_AT(RUN_BEGIN, LAYER)].i,
+		};
+		return 0;
+	}
+	if (!str_eq(text_of(ev, EV_AT(MARK, NAME)), STR("rollback")))
+		return 0;
+	layer = rolled_back_to(f, text_of(ev, EV_AT(MARK, DETAIL)));
+	for (size_t i = 0; i < f->nruns; i++)
+		f->run[i].taken_back |= f->run[i].layer > layer;
+	return 0;
+}
+
+static bool is_taken_back(const struct finder *f, uint32_t nr)
+{
+	/* runs are numbered from 1, each once, in the order of their rows */
+	return nr && nr <= f->nruns && f->run[nr - 1].nr == nr && f->run[nr - 1].taken_back;
+}
+
 static int take(void *ctx, const struct event *ev)
 {
 	struct finder *f = ctx;
 
+	if (ev->kind != EV_PROCESS && is_taken_back(f, ev->run)) {
+		f->cut_run = false;
+		return 0;
+	}
 	switch (ev->kind) {
 	case EV_RUN_BEGIN:
 		f->cut_run = true;
@@ -168,6 +225,7 @@ static int read_record(struct finder *f, struct err *err)
 	struct journal_filter kinds = { .kinds = 1u << EV_RUN_BEGIN | 1u << EV_RUN_END |
 						 1u << EV_PROCESS | 1u << EV_CHANGE |
 						 1u << EV_GAP };
+	struct journal_filter runs = { .kinds = 1u << EV_RUN_BEGIN | 1u << EV_MARK };
 	struct journal_reader *r;
 	int rc;
 
@@ -176,7 +234,9 @@ static int read_record(struct finder *f, struct err *err)
 	rc = journal_read_open(db, &r, err);
 	if (rc)
 		return rc;
-	rc = journal_read(r, &kinds, take, f, err);
+	rc = journal_read(r, &runs, take_run, f, err);
+	if (!rc)
+		rc = journal_read(r, &kinds, take, f, err);
 	if (!rc && f->cut_run) {
 		struct journal_filter calls = { .kinds = 1u << EV_FILE, .run = f->last_run };
 
@@ -342,6 +402,7 @@ static void finder_free(struct finder *f)
 		free((char *)f->l.user[i].before.p);
 		free((char *)f->l.user[i].after.p);
 	}
+	free(f->run);
 	free(f->l.file);
 	free(f->l.entry);
 	free(f->l.user);
