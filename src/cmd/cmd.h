@@ -23,6 +23,10 @@ int cmd_usage(const char *sub, const char *fmt, ...) PRINTF(2, 3);
 /** cmd_help() - print a row's help to stdout; returns EXIT_OK */
 int cmd_help(const char *sub);
 
+/** program_beside() - path of a program of ours: beside this one's file, or where it is installed.
+ * -ENOENT, EXIT_UNREADABLE */
+int program_beside(const char *name, char *out, size_t size, struct err *err);
+
 int cmd_run(int argc, char **argv);
 int cmd_restart(int argc, char **argv);
 int cmd_list(int argc, char **argv);

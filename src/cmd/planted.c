@@ -59,29 +59,6 @@ struct tally {
 	unsigned n[ARRAY_SIZE(row_words)];
 };
 
-/* The program that goes with this binary: beside it in the build folder, or installed. */
-static int find_program(char *out, size_t size, struct err *err)
-{
-	static const char *const places[] = { "specimen/belljar-planted",
-					      "../libexec/belljar/belljar-planted" };
-	char self[4096], *slash;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n < 0)
-		return err_set(err, errno, "verify: find this program's own file");
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	if (slash)
-		slash[1] = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		snprintf(out, size, "%s%s", self, places[i]);
-		if (access(out, X_OK) == 0)
-			return 0;
-	}
-	return err_set_exit(err, EXIT_UNREADABLE, ENOENT, "verify: find the planted program '%s'",
-			    out);
-}
-
 /* One run of the program in the box, from nothing to a sealed journal. */
 static int run_program(struct session_run *s, const char *program, int fd, int *ret_status,
 		       struct err *err)
@@ -238,7 +215,7 @@ int verify_planted(bool json, struct err *err)
 {
 	char program[4096 + 64];
 	struct tally t = { 0 };
-	int fd, rc = find_program(program, sizeof(program), err);
+	int fd, rc = program_beside("belljar-planted", program, sizeof(program), err);
 
 	if (rc)
 		return rc;
