@@ -127,7 +127,8 @@ static int map_single(pid_t child, uid_t inner, struct err *err)
 	return rc ? rc : write_proc(child, "gid_map", text, err);
 }
 
-static int run_tool(const char *tool, pid_t child, uint32_t self, uint32_t start, struct err *err)
+static int start_tool(const char *tool, pid_t child, uint32_t self, uint32_t start, pid_t *ret_pid,
+		      struct err *err)
 {
 	char pid[16], own[16], from[16], count[16];
 	char *argv[] = { (char *)tool, pid,  (char *)"0", own, (char *)"1",
@@ -136,8 +137,7 @@ static int run_tool(const char *tool, pid_t child, uint32_t self, uint32_t start
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
 	sigset_t none;
-	int rc, status;
-	pid_t p;
+	int rc;
 
 	snprintf(pid, sizeof(pid), "%d", child);
 	snprintf(own, sizeof(own), "%u", self);
@@ -150,12 +150,17 @@ static int run_tool(const char *tool, pid_t child, uint32_t self, uint32_t start
 	posix_spawn_file_actions_init(&fa);
 	for (int fd = 0; fd < 3; fd++)
 		posix_spawn_file_actions_addopen(&fa, fd, "/dev/null", O_RDWR, 0);
-	rc = posix_spawn(&p, tool, &fa, &attr, argv, env);
+	rc = posix_spawn(ret_pid, tool, &fa, &attr, argv, env);
 	posix_spawn_file_actions_destroy(&fa);
 	posix_spawnattr_destroy(&attr);
-	if (rc)
-		return err_set_exit(err, EXIT_NO_WALL, rc, "box: run '%s'", tool);
-	while (waitpid(p, &status, 0) < 0)
+	return rc ? err_set_exit(err, EXIT_NO_WALL, rc, "box: run '%s'", tool) : 0;
+}
+
+static int wait_tool(const char *tool, pid_t pid, uint32_t start, struct err *err)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return err_set(err, errno, "box: wait for '%s'", tool);
 	if (status)
@@ -168,11 +173,26 @@ static int run_tool(const char *tool, pid_t child, uint32_t self, uint32_t start
 	return 0;
 }
 
+/* Both at once: they take longer than all the rest of a start, and write different files. */
+static int run_tools(const char *u, const char *g, pid_t child, struct idrange ids, struct err *err)
+{
+	pid_t pid_u, pid_g;
+	int rc, rc_g;
+
+	rc = start_tool(u, child, geteuid(), ids.uid_start, &pid_u, err);
+	if (rc)
+		return rc;
+	rc_g = start_tool(g, child, getegid(), ids.gid_start, &pid_g, err);
+	rc = wait_tool(u, pid_u, ids.uid_start, rc_g ? NULL : err);
+	if (!rc_g)
+		rc_g = wait_tool(g, pid_g, ids.gid_start, rc ? NULL : err);
+	return rc_g ? rc_g : rc;
+}
+
 int idmap_write_to(const struct box_home *home, struct idrange ids, pid_t child, uid_t inner_uid,
 		   struct err *err)
 {
 	const char *u = find_tool(newuidmap), *g = find_tool(newgidmap);
-	int rc;
 
 	if (!ids.range)
 		return map_single(child, inner_uid, err);
@@ -182,8 +202,7 @@ int idmap_write_to(const struct box_home *home, struct idrange ids, pid_t child,
 		return err_set_exit(err, EXIT_NO_WALL, ENOENT,
 				    "box: this box has a range of user ids and needs newuidmap and "
 				    "newgidmap (Debian: install uidmap)");
-	rc = run_tool(u, child, geteuid(), ids.uid_start, err);
-	return rc ? rc : run_tool(g, child, getegid(), ids.gid_start, err);
+	return run_tools(u, g, child, ids, err);
 }
 
 int idmap_write(const struct box *box, pid_t child, uid_t inner_uid, struct err *err)
