@@ -124,7 +124,7 @@ static int make_in(const char *parent, pid_t pid1, const struct box_limits *l,
 		rmdir(dir);
 		return rc;
 	}
-	strcpy(ret_dir, dir);
+	snprintf(ret_dir, CGROUP_DIR_MAX, "%.*s", CGROUP_DIR_MAX - 1, dir);
 	*ret_has = has;
 	return 0;
 }

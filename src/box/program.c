@@ -133,43 +133,52 @@ static int executable(const char *path)
 	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) ? -EACCES : 0;
 }
 
-static int find(const struct program *p, char **ret_path, struct err *err)
+/* Along PATH: the first that can be executed, as execvp(3) would find it. */
+static char *find_in_path(const char *path, const char *name, int *ret_rc)
+{
+	*ret_rc = -ENOENT;
+	for (;;) {
+		size_t n = strcspn(path, ":");
+		char *full = n ? xasprintf("%.*s/%s", (int)n, path, name) : xstrdup(name);
+		int rc = *name ? executable(full) : -ENOENT;
+
+		if (!rc)
+			return full;
+		free(full);
+		if (rc == -EACCES)
+			*ret_rc = rc;
+		if (!path[n])
+			return NULL;
+		path += n + 1;
+	}
+}
+
+static char *find(const struct program *p, struct err *err)
 {
 	const char *name = p->argv[0], *path = env_get(p->env, "PATH");
-	int rc = -ENOENT;
+	int rc;
 
 	if (strchr(name, '/')) {
 		rc = executable(name);
-		*ret_path = xstrdup(name);
+		if (!rc)
+			return xstrdup(name);
 	} else {
-		if (!path)
-			path = "/usr/local/bin:/usr/bin:/bin";
-		for (;;) {
-			size_t n = strcspn(path, ":");
-			char *full = n ? xasprintf("%.*s/%s", (int)n, path, name) : xstrdup(name);
-			int one = *name ? executable(full) : -ENOENT;
+		char *full = find_in_path(path ? path : "/usr/local/bin:/usr/bin:/bin", name, &rc);
 
-			if (!one) {
-				*ret_path = full;
-				return 0;
-			}
-			free(full);
-			if (one == -EACCES)
-				rc = one;
-			if (!path[n])
-				break;
-			path += n + 1;
-		}
+		if (full)
+			return full;
 	}
 	if (rc == -ENOENT)
-		return err_set_exit(err, EXIT_NOT_FOUND, ENOENT,
-				    "box: find program '%s' in the box", name);
-	return rc ? err_set_exit(err, EXIT_NOT_EXEC, rc, "box: execute '%s' in the box", name) : 0;
+		err_set_exit(err, EXIT_NOT_FOUND, ENOENT, "box: find program '%s' in the box",
+			     name);
+	else
+		err_set_exit(err, EXIT_NOT_EXEC, rc, "box: execute '%s' in the box", name);
+	return NULL;
 }
 
 /* ---- the whole way ------------------------------------------------------------------------ */
 
-static int prepare(struct program *p, char **ret_path, struct err *err)
+static int prepare(struct program *p, struct err *err)
 {
 	sigset_t none;
 	int rc = 0;
@@ -198,7 +207,7 @@ static int prepare(struct program *p, char **ret_path, struct err *err)
 		if ((!home || chdir(home)) && chdir("/"))
 			return err_set(err, errno, "box: enter '/' in the box");
 	}
-	return find(p, ret_path, err);
+	return 0;
 }
 
 _Noreturn void program_main(const struct request *req, const char *strings, const int *fds)
@@ -206,12 +215,15 @@ _Noreturn void program_main(const struct request *req, const char *strings, cons
 	struct program p = { .req = req, .master = -1 };
 	struct status ready = { .what = STATUS_READY, .inner = getpid() };
 	struct err err = { 0 };
-	char *path = NULL;
+	char *path;
 	int keep;
 
 	unpack(&p, strings);
 	arrange(&p, fds);
-	if (prepare(&p, &path, &err))
+	if (prepare(&p, &err))
+		give_up(ready.inner, &err);
+	path = find(&p, &err);
+	if (!path)
 		give_up(ready.inner, &err);
 	if (fdpass_send(FD_STATUS, &ready, sizeof(ready), &p.master, p.master >= 0))
 		_exit(EXIT_INTERNAL);

@@ -49,7 +49,7 @@ int run_request(struct box_run *run, const struct request *req, const char *stri
 /* One report, EXITs and refused forks dealt with. 1: *ret is of another kind; 0: dealt with. */
 static int take_one(struct box_run *run, struct report *ret, int *fds, int *nfds)
 {
-	struct report r;
+	struct report r = { 0 };
 	int none = 0;
 	ssize_t k = fdpass_recv(run->ctl, &r, sizeof(r), fds, nfds ? nfds : &none);
 
@@ -108,7 +108,7 @@ int run_take(struct box_run *run, enum report_kind what, int timeout_ms, struct 
 void run_bury(struct box_run *run, int id)
 {
 	uint64_t end = clock_mono_ns() + END_DEADLINE_MS * 1000000ull;
-	struct report r;
+	struct report r = { 0 };
 
 	run->spawn_failed[id] = true;
 	while (run->spawn_failed[id] && !run->dead) {
@@ -197,7 +197,7 @@ static void remember(struct box_run *run, const struct box_plan *plan)
 
 static int await_ready(struct box_run *run, struct err *err)
 {
-	struct report r;
+	struct report r = { 0 };
 	int fds[3] = { -1, -1, -1 }, nfds = 3;
 	int rc = run_take(run, REP_READY, -1, &r, fds, &nfds);
 
@@ -311,7 +311,7 @@ static void take_signal(struct box_run *run)
 static void take_reports(struct box_run *run)
 {
 	struct pollfd p = { .fd = run->ctl, .events = POLLIN };
-	struct report r;
+	struct report r = { 0 };
 
 	limits_check(run);
 	while (!run->dead && poll(&p, 1, 0) > 0)
@@ -406,7 +406,7 @@ static int kill_init(struct box_run *run)
 int box_kill(struct box_run *run, struct err *err)
 {
 	struct request req = { .what = REQ_KILL };
-	struct report r;
+	struct report r = { 0 };
 	int rc = run_request(run, &req, NULL, 0, NULL, 0);
 
 	if (!rc)
@@ -422,7 +422,7 @@ int box_kill(struct box_run *run, struct err *err)
 int box_processes(struct box_run *run)
 {
 	struct request req = { .what = REQ_COUNT };
-	struct report r;
+	struct report r = { 0 };
 
 	if (run_request(run, &req, NULL, 0, NULL, 0) ||
 	    run_take(run, REP_COUNT, END_DEADLINE_MS, &r, NULL, NULL))

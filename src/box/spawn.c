@@ -160,7 +160,7 @@ static int converse(struct attempt *a, const struct box_hooks *hooks, struct err
 	a->inner = st.inner; /* 0: pid 1 could not fork */
 	if (st.what == STATUS_FAILED)
 		return failed(&st, err);
-	if (a->hook >= 0 && hooks->in_supervisor) {
+	if (a->hook >= 0 && hooks && hooks->in_supervisor) {
 		rc = hooks->in_supervisor(hooks->ctx, a->hook, a->pid, err);
 		if (rc) {
 			/* it may wait for an answer that will not come. The number is still its
