@@ -25,7 +25,7 @@ static bool machine_id_ok(const char *s)
 
 static bool base_ok(const char *s)
 {
-	size_t n = strspn(s, "0123456789abcdef-");
+	size_t n = strspn(s, "0123456789abcdefghijklmnopqrstuvwxyz-"); /* 'HASH-single' too */
 
 	return n < 128 && !s[n];
 }
