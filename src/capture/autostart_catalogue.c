@@ -218,38 +218,64 @@ void as_catalogue_homes(struct as_catalogue *cat, const struct as_fs *fs)
 
 /* ---- matching ----------------------------------------------------------------------------- */
 
-static bool match_one(const struct as_catalogue *cat, const struct as_pattern *p, const char *path)
+/* struct ends - what of a path lies below each home that it is in */
+struct ends {
+	const char *rest[AS_HOMES_MAX + 1];
+	int n;
+};
+
+static void find_homes(const struct as_catalogue *cat, const char *path, struct ends *ret)
 {
-	if (!p->home)
-		return !strncmp(p->text, path, p->literal) && as_glob(p->text, path);
+	ret->n = 0;
 	for (int i = 0; i < cat->nhomes; i++) {
 		size_t n = strlen(cat->home[i]);
 
-		if (!strncmp(cat->home[i], path, n) && !strncmp(p->text, path + n, p->literal) &&
-		    as_glob(p->text, path + n))
-			return true;
+		if (!strncmp(cat->home[i], path, n))
+			ret->rest[ret->n++] = path + n;
 	}
 	/* a home of somebody who is in no passwd file */
 	if (!strncmp(path, "/home/", 6)) {
 		const char *rest = strchr(path + 6, '/');
 
-		return rest && !strncmp(p->text, rest, p->literal) && as_glob(p->text, rest);
+		if (rest)
+			ret->rest[ret->n++] = rest;
 	}
+}
+
+static bool match_text(const struct as_pattern *p, const char *path)
+{
+	/* most patterns differ in the first letter after the slash: no call for these */
+	if (p->literal > 1 && (p->text[0] != path[0] || p->text[1] != path[1]))
+		return false;
+	return !strncmp(p->text, path, p->literal) && as_glob(p->text, path);
+}
+
+static bool match_one(const struct as_pattern *p, const char *path, const struct ends *homes)
+{
+	if (!p->home)
+		return match_text(p, path);
+	for (int i = 0; i < homes->n; i++)
+		if (match_text(p, homes->rest[i]))
+			return true;
 	return false;
 }
 
 int as_match(const struct as_catalogue *cat, const char *path, bool setid,
 	     const struct as_place *ret[AS_MATCH_MAX])
 {
+	struct ends homes;
 	bool owned = false;
 	int n = 0;
 
+	find_homes(cat, path, &homes);
 	for (size_t i = 0; i < cat->n && n < AS_MATCH_MAX; i++) {
 		const struct as_place *place = cat->v[i].place;
-		bool also = as_parsers[place->parser].flags & AS_F_ALSO;
+		bool also;
 
-		if ((owned && !also) || (place->parser == AS_P_SETID && !setid) ||
-		    (n && ret[n - 1] == place) || !match_one(cat, &cat->v[i], path))
+		if ((place->parser == AS_P_SETID && !setid) || !match_one(&cat->v[i], path, &homes))
+			continue;
+		also = as_parsers[place->parser].flags & AS_F_ALSO;
+		if ((owned && !also) || (n && ret[n - 1] == place))
 			continue;
 		ret[n++] = place;
 		owned |= !also;

@@ -177,4 +177,11 @@ int packaged_between(struct box *box, struct box_run *run, unsigned since,
 		     int (*fn)(void *ctx, struct str path, struct str owner), void *ctx,
 		     struct err *err);
 
+/** changes_and_packaged_between() - changes_between(), then packaged_between(), in one walk. When
+ * changes_between() would be -E2BIG, the packages of those that were listed are told first. */
+int changes_and_packaged_between(struct box *box, struct box_run *run, unsigned since,
+				 int (*fn)(void *ctx, const struct change *c),
+				 int (*packaged)(void *ctx, struct str path, struct str owner),
+				 void *ctx, struct err *err);
+
 #endif

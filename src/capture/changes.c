@@ -180,6 +180,26 @@ void changeset_pair(struct changeset *set)
 
 /* ---- for everybody ------------------------------------------------------------------------ */
 
+int changeset_tell(const struct changeset *set, int (*fn)(void *ctx, const struct change *c),
+		   void *ctx, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < set->n && !rc; i++)
+		if (!set->v[i].gone)
+			rc = fn(ctx, &set->v[i].c);
+	for (size_t i = 0; i < set->nlimits && set->cut && !rc; i++) {
+		const struct limit_hit *l = &set->limit[i];
+
+		if (!str_eq(l->what, STR("hashed bytes")))
+			rc = err_set(err, E2BIG,
+				     "changes: list them all (limit: %.*s, %llu) at '%.*s'",
+				     (int)l->what.n, l->what.p, (unsigned long long)l->value,
+				     (int)(l->path.n > 200 ? 200 : l->path.n), l->path.p);
+	}
+	return rc;
+}
+
 int changes_between(struct box *box, struct box_run *run, unsigned since,
 		    int (*fn)(void *ctx, const struct change *c), void *ctx, struct err *err)
 {
@@ -189,17 +209,7 @@ int changes_between(struct box *box, struct box_run *run, unsigned since,
 	if (rc)
 		return rc;
 	changeset_pair(&set);
-	for (size_t i = 0; i < set.n && !rc; i++)
-		if (!set.v[i].gone)
-			rc = fn(ctx, &set.v[i].c);
-	for (size_t i = 0; i < set.nlimits && set.cut && !rc; i++)
-		if (!str_eq(set.limit[i].what, STR("hashed bytes")))
-			rc = err_set(err, E2BIG,
-				     "changes: list them all (limit: %.*s, %llu) at '%.*s'",
-				     (int)set.limit[i].what.n, set.limit[i].what.p,
-				     (unsigned long long)set.limit[i].value,
-				     (int)(set.limit[i].path.n > 200 ? 200 : set.limit[i].path.n),
-				     set.limit[i].path.p);
+	rc = changeset_tell(&set, fn, ctx, err);
 	changeset_free(&set);
 	return rc;
 }

@@ -55,6 +55,9 @@ int changeset_read(struct box *box, struct box_run *run, unsigned since, struct 
 void changeset_free(struct changeset *set);
 /** changeset_pair() - turn removed + added of the same bytes into moved */
 void changeset_pair(struct changeset *set);
+/** changeset_tell() - each change; -E2BIG with a sentence after the last when the walk was cut */
+int changeset_tell(const struct changeset *set, int (*fn)(void *ctx, const struct change *c),
+		   void *ctx, struct err *err);
 /** changeset_own() - keep a string for the life of the set */
 struct str changeset_own(struct changeset *set, struct str s);
 

@@ -237,31 +237,64 @@ static int packaged_in_child(void *arg, int fd)
 	return rc;
 }
 
-int packaged_between(struct box *box, struct box_run *run, unsigned since,
-		     int (*fn)(void *ctx, struct str path, struct str owner), void *ctx,
-		     struct err *err)
+static int packaged_of(struct box *box, struct box_run *run, unsigned since, struct changeset *set,
+		       int (*fn)(void *ctx, struct str path, struct str owner), void *ctx,
+		       struct err *err)
 {
+	struct packaged_args args = { box, run, since, set };
 	cleanup_free char *bytes = NULL;
-	struct changeset set;
-	struct packaged_args args = { box, run, since, &set };
 	struct rd r;
 	size_t n = 0;
-	int rc = changeset_read(box, run, since, &set, err);
+	int rc =
+		call_in_box(box, run, packaged_in_child, &args, CHANGES_BYTES_MAX, &bytes, &n, err);
 
-	if (rc)
-		return rc;
-	rc = call_in_box(box, run, packaged_in_child, &args, CHANGES_BYTES_MAX, &bytes, &n, err);
 	r = (struct rd){ .p = (uint8_t *)bytes, .end = (uint8_t *)bytes + n };
 	while (!rc && r.p < r.end) {
 		uint64_t i = rd_u64(&r);
 		uint32_t len = rd_u32(&r);
 		const char *owner = (const char *)rd_bytes(&r, len);
 
-		if (r.bad || i >= set.n || len > 255)
+		if (r.bad || i >= set->n || len > 255)
 			rc = err_set(err, EBADMSG, "changes: read the package database of the box");
 		else
-			rc = fn(ctx, set.v[i].c.path, (struct str){ owner, len });
+			rc = fn(ctx, set->v[i].c.path, (struct str){ owner, len });
 	}
+	return rc;
+}
+
+int packaged_between(struct box *box, struct box_run *run, unsigned since,
+		     int (*fn)(void *ctx, struct str path, struct str owner), void *ctx,
+		     struct err *err)
+{
+	struct changeset set;
+	int rc = changeset_read(box, run, since, &set, err);
+
+	if (rc)
+		return rc;
+	rc = packaged_of(box, run, since, &set, fn, ctx, err);
 	changeset_free(&set);
 	return rc;
+}
+
+int changes_and_packaged_between(struct box *box, struct box_run *run, unsigned since,
+				 int (*fn)(void *ctx, const struct change *c),
+				 int (*packaged)(void *ctx, struct str path, struct str owner),
+				 void *ctx, struct err *err)
+{
+	struct changeset set;
+	int rc = changeset_read(box, run, since, &set, err), cut = 0;
+
+	if (rc)
+		return rc;
+	changeset_pair(&set);
+	rc = changeset_tell(&set, fn, ctx, err);
+	if (rc == -E2BIG) {
+		cut = rc;
+		rc = 0;
+	}
+	/* a sentence about the cut is not to be lost to a later one */
+	if (!rc)
+		rc = packaged_of(box, run, since, &set, packaged, ctx, cut ? NULL : err);
+	changeset_free(&set);
+	return cut ? cut : rc;
 }

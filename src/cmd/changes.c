@@ -298,6 +298,8 @@ static struct changed_file *file_of(struct finder *f, struct str path)
 /* When the list stands: the files themselves move while it grows. */
 static void index_files(struct finder *f)
 {
+	if (f->place)
+		return;
 	f->place = xcalloc(f->l.nfiles + 1, sizeof(*f->place));
 	for (size_t i = 0; i < f->l.nfiles; i++) {
 		struct place *p = &f->place[i];
@@ -309,7 +311,10 @@ static void index_files(struct finder *f)
 
 static int take_packaged(void *ctx, struct str path, struct str owner)
 {
-	struct changed_file *x = file_of(ctx, path);
+	struct changed_file *x;
+
+	index_files(ctx); /* all files are there now */
+	x = file_of(ctx, path);
 
 	if (x && !x->setup) {
 		free(x->owner);
@@ -361,14 +366,13 @@ static int find_all(struct finder *f, struct err *err)
 	int rc = read_record(f, err);
 
 	if (!rc)
-		rc = changes_between(f->box, NULL, f->since, take_file, f, err);
+		rc = changes_and_packaged_between(f->box, NULL, f->since, take_file, take_packaged,
+						  f, err);
 	if (rc == -E2BIG) {
 		f->l.cut = true;
 		rc = 0;
 	}
 	index_files(f);
-	if (!rc)
-		rc = packaged_between(f->box, NULL, f->since, take_packaged, f, err);
 	if (!rc)
 		rc = autostart_between(f->box, NULL, f->since, take_entry, f, err);
 	if (!rc)
