@@ -312,6 +312,8 @@ int box_run_layerfd(const struct box_run *run); /* the topmost layer's folder, t
 pid_t box_run_pid1(const struct box_run *run);	/* in our pid namespace */
 const char *
 box_run_limits(const struct box_run *run); /* "memory=…(cgroup2);pids=…(RLIMIT_NPROC);…" */
+/** box_run_pids() - how many processes and threads may live in it at once */
+uint32_t box_run_pids(const struct box_run *run);
 /** box_run_uid_in() - an id of ours as the box's own number; 65534 (the overflow id) when unmapped
  */
 uint32_t box_run_uid_in(const struct box_run *run, uint32_t outer);

@@ -491,6 +491,11 @@ const char *box_run_limits(const struct box_run *run)
 	return limits_text(run->limits);
 }
 
+uint32_t box_run_pids(const struct box_run *run)
+{
+	return run->limits_set.pids;
+}
+
 uint32_t box_run_uid_in(const struct box_run *run, uint32_t outer)
 {
 	for (int i = 0; i < run->nidmap; i++) {

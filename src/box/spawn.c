@@ -16,6 +16,7 @@ struct attempt {
 	struct request req;
 	struct buf strings;
 	int status; /* our end */
+	int pidfd;  /* pid 1's, borrowed */
 	int hook;
 	int fds[8], nfds; /* for pid 1; only those in `close` are ours to close */
 	int close[8], nclose;
@@ -117,8 +118,14 @@ static int hear(struct attempt *a, struct status *ret, struct err *err)
 			    .msg_iovlen = 1,
 			    .msg_control = c.bytes,
 			    .msg_controllen = sizeof(c.bytes) };
+	struct pollfd p[2] = { { a->status, POLLIN, 0 }, { a->pidfd, POLLIN, 0 } };
 	ssize_t k;
 
+	/* a box that is gone says nothing more, whoever else may hold the other end */
+	while (poll(p, ARRAY_SIZE(p), -1) < 0 && errno == EINTR)
+		;
+	if (!p[0].revents && p[1].revents)
+		return err_set(err, EPIPE, "box: the box ended while a program was started");
 	do
 		k = recvmsg(a->status, &m, MSG_CMSG_CLOEXEC);
 	while (k < 0 && errno == EINTR);
@@ -231,6 +238,7 @@ int box_spawn(struct box_run *run, const struct box_program *prog, const struct 
 		return err_set_exit(err, EXIT_USAGE, EINVAL, "box: no program");
 	if (run->nspawns >= SPAWNS_MAX)
 		return err_set(err, EAGAIN, "box: more than %d programs", SPAWNS_MAX);
+	a.pidfd = run->pidfd;
 	a.req.what = REQ_SPAWN;
 	a.req.id = ++run->nspawns;
 	a.req.walls = run->walls;

@@ -33,6 +33,13 @@ int recorder_start(struct journal *j, struct box *box, struct box_run *run,
  * fail from then on (what cannot be recorded does not happen): the box should be ended */
 int recorder_failed(const struct recorder *rec);
 
+/** recorder_hits() - limits that the recorder has seen reached: RECORDER_HIT_… bits */
+enum recorder_hit {
+	RECORDER_HIT_PIDS = 1,	    /* as many tasks as the box may have */
+	RECORDER_HIT_FILE_SIZE = 2, /* SIGXFSZ: a file of the size that the disk limit allows */
+};
+unsigned recorder_hits(const struct recorder *rec);
+
 /** recorder_hooks() - for box_spawn(); @cause (copied) says why the program starts: 'run', or the
  * autostart entry that names it. Each spawn needs hooks of its own. */
 struct box_hooks recorder_hooks(struct recorder *rec, const char *cause);

@@ -19,6 +19,11 @@ void recorder_append(struct recorder *rec, struct event *ev)
 		atomic_store(&rec->failed, -rc);
 }
 
+unsigned recorder_hits(const struct recorder *rec)
+{
+	return atomic_load(&rec->hits);
+}
+
 int recorder_failed(const struct recorder *rec)
 {
 	return atomic_load(&rec->failed);
@@ -35,6 +40,7 @@ int recorder_start(struct journal *j, struct box *box, struct box_run *run,
 	rec->box_dirfd = box_dirfd(box);
 	rec->emulate = box_run_emulates_root(run);
 	rec->claimed = rec->emulate && claims_exist(rec->box_dirfd);
+	rec->pids_max = box_run_pids(run);
 	pthread_mutex_init(&rec->lock, NULL);
 	rec->procs = proctab_new();
 	rec->execs = exec_cache_new();

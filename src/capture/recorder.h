@@ -111,6 +111,8 @@ struct recorder {
 	bool claimed; /* something in the box claims not to be box root: patch at exec */
 	struct session *sessions[SESSIONS_MAX];
 	int nsessions;
+	atomic_uint hits; /* RECORDER_HIT_… */
+	uint32_t pids_max;
 	atomic_int failed;	   /* errno of an append that failed: the box must end */
 	atomic_uint_fast64_t lost; /* held calls whose process died before the answer */
 };

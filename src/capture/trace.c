@@ -26,6 +26,8 @@
 	(PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC |     \
 	 PTRACE_O_TRACESECCOMP | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)
 
+#define PIDS_SLACK 3 /* RLIMIT_NPROC 30 was seen to refuse after 27 to 29 */
+
 /* A new task whose first stop came before its parent's event. */
 struct early {
 	pid_t tid;
@@ -96,6 +98,9 @@ static void born(struct tracer *t, pid_t parent_tid, pid_t tid, bool may_be_thre
 		}
 		copy = *p;
 	}
+	/* pid 1 counts as well, and the kernel refuses the next one a little before the number */
+	if (rec->pids_max && proctab_size(rec->procs) + PIDS_SLACK >= rec->pids_max)
+		atomic_fetch_or(&rec->hits, RECORDER_HIT_PIDS);
 	pthread_mutex_unlock(&rec->lock);
 	if (!thread)
 		process_event(rec, &copy, "fork", by, NULL, 0);
@@ -255,6 +260,8 @@ static void stopped(struct tracer *t, pid_t tid, int status)
 		go_on(tid, 0);
 		return;
 	}
+	if (sig == SIGXFSZ)
+		atomic_fetch_or(&t->rec->hits, RECORDER_HIT_FILE_SIZE);
 	if (sig == SIGSTOP && is_patch_stop(t, tid))
 		patch(t, tid);
 	else

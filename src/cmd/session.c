@@ -133,11 +133,34 @@ static void limit_event(struct session_run *s, const struct box_event *e)
 {
 	struct event ev = { .kind = EV_LIMIT };
 
+	s->told_pids |= !strcmp(e->limit, "pids");
+	s->told_disk |= !strcmp(e->limit, "disk");
 	ev.v[EV_AT(LIMIT, WHAT)] = V_Z(e->limit);
-	ev.v[EV_AT(LIMIT, VALUE)] = V_INT(e->value);
+	if (e->value)
+		ev.v[EV_AT(LIMIT, VALUE)] = V_INT(e->value);
 	ev.v[EV_AT(LIMIT, MECHANISM)] = V_Z(e->mechanism);
 	ev.v[EV_AT(LIMIT, DETAIL)] = V_Z(e->fatal ? "the box was ended" : "more was refused");
 	append(s, &ev);
+}
+
+/* What the recorder has seen of limits that nobody else has told. */
+static void recorder_limits(struct session_run *s)
+{
+	unsigned hits = s->rec ? recorder_hits(s->rec) : 0;
+	struct box_event e = { .what = BOX_LIMIT };
+
+	if ((hits & RECORDER_HIT_PIDS) && !s->told_pids) {
+		e.limit = "pids";
+		e.value = box_run_pids(s->run);
+		e.mechanism = "RLIMIT_NPROC";
+		limit_event(s, &e);
+	}
+	if ((hits & RECORDER_HIT_FILE_SIZE) && !s->told_disk) {
+		e.limit = "disk";
+		e.value = 0;
+		e.mechanism = "RLIMIT_FSIZE";
+		limit_event(s, &e);
+	}
 }
 
 static const char *limit_reason(const char *limit)
@@ -309,6 +332,8 @@ int session_end(struct session_run *s, int status, struct err *err)
 	if (s->run) {
 		if (s->journal && s->nr)
 			mark(s, "end", "what still runs is ended with the box");
+		if (s->journal && s->nr)
+			recorder_limits(s);
 		n = box_kill(s->run, e);
 		s->left = n > 0 ? n : 0;
 	}

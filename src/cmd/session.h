@@ -32,10 +32,11 @@ struct session_run {
 	struct journal *journal;
 	struct box_run *run;
 	struct recorder *rec;
-	bool discard;	 /* as in session_opts */
-	uint32_t nr;	 /* number of the run in the journal */
-	uint64_t events; /* sealed events, after session_end */
-	int left;	 /* processes that session_end had to end */
+	bool discard;		   /* as in session_opts */
+	bool told_pids, told_disk; /* of these limits there is a LIMIT event */
+	uint32_t nr;		   /* number of the run in the journal */
+	uint64_t events;	   /* sealed events, after session_end */
+	int left;		   /* processes that session_end had to end */
 	const char *
 		reason; /* exit, time-limit, memory-limit, disk-limit, interrupted, record-failed */
 	int signal;	/* that interrupted us */
