@@ -17,6 +17,21 @@ static bool is_file(const char *path)
 	return !stat(path, &st) && S_ISREG(st.st_mode);
 }
 
+/* What a killed run left in the spool is stored, so that SQL sees it too. A box that is held has a
+ * writer of its own; a record that cannot be written is read as it is. */
+static void settle(struct box_home *home, const char *name, const char *keydir)
+{
+	struct journal *j = NULL;
+	struct box *box = NULL;
+
+	if (box_open(home, name, BOX_LOCK, NULL, &box, NULL))
+		return;
+	if (!faccessat(box_dirfd(box), "journal.spool", F_OK, 0) &&
+	    !journal_open(box_dirfd(box), keydir, &j, NULL))
+		journal_close(j, NULL);
+	box_close(box);
+}
+
 static int of_box(const char *name, struct journal_arg *ret, struct err *err)
 {
 	struct box_home home;
@@ -30,6 +45,7 @@ static int of_box(const char *name, struct journal_arg *ret, struct err *err)
 		ret->path = xasprintf("%s/journal.db", box_path(box));
 		ret->keydir = xasprintf("%s/key", home.path);
 		box_close(box);
+		settle(&home, name, ret->keydir);
 	}
 	box_home_close(&home);
 	return rc;

@@ -227,7 +227,7 @@ static int open_any(int dirfd, const char *keydir, bool lazy, struct journal **r
 {
 	struct journal *j = xcalloc(1, sizeof(*j));
 	pthread_condattr_t attr;
-	bool old = false;
+	bool old = false, fresh = false;
 	int rc;
 
 	pthread_condattr_init(&attr);
@@ -243,6 +243,7 @@ static int open_any(int dirfd, const char *keydir, bool lazy, struct journal **r
 	atomic_init(&j->t0, clock_mono_ns());
 	j->dirfd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	rc = j->dirfd < 0 ? err_set(err, errno, "journal: open the box's folder") : 0;
+	fresh = !rc && faccessat(j->dirfd, SPOOL_NAME, F_OK, AT_SYMLINK_NOFOLLOW);
 	if (!rc)
 		rc = spool_open(j->dirfd, &j->spool, &old, err);
 	if (!rc &&
@@ -253,6 +254,8 @@ static int open_any(int dirfd, const char *keydir, bool lazy, struct journal **r
 		rc = start_thread(j, err);
 	}
 	if (rc) {
+		if (fresh) /* nothing that is left behind was there before */
+			unlinkat(j->dirfd, SPOOL_NAME, 0);
 		destroy(j, false);
 		return rc;
 	}
