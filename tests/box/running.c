@@ -731,7 +731,9 @@ static int signals(void *arg UNUSED)
 	struct box_event ev;
 	struct boxed b;
 
-	signal(SIGHUP, SIG_DFL);
+	/* a shell has its jobs in the background ignore some of them */
+	for (size_t i = 0; i < ARRAY_SIZE(sent); i++)
+		signal(sent[i], SIG_DFL);
 	boxed_start(&b, NULL, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(sent); i++) {
 		kill(getpid(), sent[i]);
