@@ -405,6 +405,8 @@ void as_parse_AUTHKEYS(const struct as_file *f, struct as_list *out)
 			 (int)(head.n > 300 ? 300 : head.n), head.n ? head.p : "");
 		it = as_add(out, str_z(name), str_z(text), AS_NONE);
 		if (it && as_find(options, "command=\"")) {
+			/* something was found, so there are bytes */
+			/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
 			const char *c = memmem(options.p, options.n, "command=\"", 9);
 			size_t left = options.n - (c + 9 - options.p), n = 0;
 

@@ -159,6 +159,8 @@ void decode_setid(struct held *h)
 		struct creds before = p->creds;
 
 		rc = claim_identity(h, &p->creds);
+		/* the copy has the same padding:
+		 * NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
 		if (memcmp(&before, &p->creds, sizeof(before)) && !p->patched && !p->patch_wanted) {
 			/* it stops at this signal before it runs on: trace.c patches it there */
 			p->patch_wanted = true;
