@@ -81,6 +81,20 @@ static void close_others(int *keep, int n)
 	close_range(from, ~0u, 0);
 }
 
+/* libc keeps two real-time signals to itself and refuses to set them; a parent that had them
+ * ignored would be seen by every program. */
+static void default_for_ever(int sig)
+{
+	struct {
+		void *handler;
+		unsigned long flags;
+		void *restorer;
+		unsigned long mask;
+	} dfl = { 0 };
+
+	syscall(SYS_rt_sigaction, sig, &dfl, NULL, sizeof(dfl.mask));
+}
+
 int do_quiet(struct setup *s, const struct step *st UNUSED, struct err *err)
 {
 	int keep[KEEP_FDS_MAX], n = 0;
@@ -99,7 +113,8 @@ int do_quiet(struct setup *s, const struct step *st UNUSED, struct err *err)
 	close_others(keep, n);
 	/* handlers went with the clone; what was ignored would stay so in every program */
 	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
+		if (signal(sig, SIG_DFL) == SIG_ERR)
+			default_for_ever(sig);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();

@@ -64,9 +64,12 @@ static UNUSED int homes_remove(void **state UNUSED)
 	int rc = 0;
 
 	for (int w = 0; w < WHO; w++) {
-		/* a plain user with a range of ids owns files that only its boxes can remove: boxes
-		 * are anonymous or removed by their tests */
-		rc |= rm_rf_at(AT_FDCWD, homes[w]);
+		int one = rm_rf_at(AT_FDCWD, homes[w]);
+
+		/* a base made with a range of ids has folders of other owners: who made the
+		 * temporary folder that the test runs in removes them with it */
+		if (one && !(geteuid() && (one == -EACCES || one == -EPERM)))
+			rc = one;
 	}
 	return rc;
 }
