@@ -99,6 +99,8 @@ enum box_open_flags {
 	BOX_CREATE = 1, /* make it when it is not there */
 	BOX_LOCK = 2,	/* hold it for a run or a change; -EBUSY, EXIT_BUSY when another does */
 	BOX_ANON = 4,	/* a box without a name (name is ignored), removed by box_close() */
+	BOX_DAMAGED =
+		8, /* with BOX_LOCK: also one whose box.json cannot be read, for box_remove() */
 };
 
 /**

@@ -89,8 +89,12 @@ static void add_tmpfs(struct box_plan *p, const char *at, const char *mode, uint
 }
 
 /* Writable by box root by mode alone: a network namespace's sysctls belong to its owner. */
-static const char *const proc_readonly[] = { "/proc/sys", "/proc/sysrq-trigger", "/proc/irq",
-					     "/proc/bus", "/proc/fs" };
+static const char *const proc_readonly[] = { "/proc/sys",
+					     "/proc/sysrq-trigger",
+					     "/proc/irq",
+					     "/proc/bus",
+					     "/proc/fs",
+					     "/proc/1" /* the keeper: its oom_score_adj, … */ };
 /* Tell about the machine or the user's other work. */
 static const char *const proc_masked[] = { "/proc/kcore",	  "/proc/keys",
 					   "/proc/key-users",	  "/proc/timer_list",

@@ -315,6 +315,16 @@ static int open_there(struct box *b, const char *name, int flags, const struct b
 			return err_set(err, b->lock_fd, "box: lock '%s'", name);
 	}
 	rc = boxjson_read(b, &renew, err);
+	if (rc && (flags & BOX_DAMAGED) && b->lock_fd >= 0) {
+		/* nothing but its removal is asked for: with the widest ids that there are */
+		struct idrange ids = idrange_here(b->home);
+
+		snprintf(b->info.name, sizeof(b->info.name), "%s", name);
+		b->info.range = ids.range;
+		b->info.range_start = ids.uid_start;
+		b->info.range_gid_start = ids.gid_start;
+		return 0;
+	}
 	if (!rc && strcmp(b->info.name, name))
 		rc = err_say(err, EXIT_CORRUPT, EBADMSG, "box: '%s' holds the box '%s'", name,
 			     b->info.name);

@@ -56,6 +56,8 @@ int cmd_usage(const char *sub, const char *fmt, ...)
 
 	fprintf(stderr, "belljar %s: ", sub);
 	va_start(ap, fmt);
+	/* va_start is the line above */
+	// NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fprintf(stderr, " (see 'belljar %s --help')\n", sub);

@@ -83,7 +83,7 @@ int cmd_remove(int argc, char **argv)
 	for (int i = 0; i < a.n; i++) {
 		struct box *box = NULL;
 
-		rc = box_open(&home, a.operand[i], BOX_LOCK, NULL, &box, &err);
+		rc = box_open(&home, a.operand[i], BOX_LOCK | BOX_DAMAGED, NULL, &box, &err);
 		if (!rc)
 			rc = box_remove(box, &err);
 		if (rc) {

@@ -284,6 +284,8 @@ static int read_tables(struct journal_reader *r, const struct journal_filter *f,
 	while ((rc = cursors_pick(cs, err)) > 0) {
 		const struct event *ev = &cs->given->ev;
 
+		/* more to come means that there is one */
+		// NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
 		rc = procs_has(procs, ev->proc) ? fn(ctx, ev) : 0;
 		if (rc)
 			break;

@@ -97,6 +97,8 @@ static const struct view_def views[] = {
 /* One line for people in the view `events`, over the columns of its table. */
 static const char *const summary[EVENT_KINDS] = {
 	[EV_RUN_BEGIN] = "command_line",
+	/* one expression, on several lines */
+	// NOLINTNEXTLINE(bugprone-suspicious-missing-comma)
 	[EV_RUN_END] = "COALESCE(reason,'end')||COALESCE(', status '||exit_status,'')||"
 		       "COALESCE(', signal '||signal,'')",
 	[EV_PROCESS] = "op||COALESCE(' '||pid,'')||COALESCE(' '||COALESCE(command_line,image),'')",

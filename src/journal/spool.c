@@ -231,6 +231,8 @@ int spool_open(int dirfd, struct spool *ret, bool *ret_old, struct err *err)
 	rc = map(&s, err);
 	if (rc)
 		return rc;
+	/* mapped before */
+	// NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
 	if (old && !s.h->magic[0])
 		old = false; /* killed between reserving and the first header */
 	if (old && !header_ok(s.h, spool_head(&s), spool_tail(&s))) {
@@ -272,6 +274,8 @@ void spool_reset(struct spool *s, const uint8_t id[SPOOL_ID_LEN])
 {
 	struct spool_header *h = s->h;
 
+	/* mapped before */
+	// NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker)
 	memset(h->magic, 0, sizeof(h->magic));
 	atomic_store(&h->head, 0);
 	atomic_store(&h->tail, 0);

@@ -172,6 +172,8 @@ static void say_files(struct rep *rep)
 		line_say(&rep->a, l, ", %llu moved", (unsigned long long)rep->changes[CH_MOVED]);
 	if (rep->changes[CH_META] + rep->folders[CH_META])
 		line_say(&rep->a, l, ", and %llu got other permissions, owners or attributes",
+			 /* counts of files */
+			 // NOLINTNEXTLINE(bugprone-misplaced-widening-cast)
 			 (unsigned long long)(rep->changes[CH_META] + rep->folders[CH_META]));
 	line_say(&rep->a, l, ".");
 	if (rep->start[ST_START].fresh) {

@@ -109,6 +109,8 @@ static void fold_in(struct folds *fs, struct intern *sigs, uint64_t sig, uint32_
 		fs->f = vec_grow(fs->f, fs->n, &fs->cap, sizeof(*fs->f));
 		fs->f[fs->n++] = (struct fold){ .sig = sig, .first = key };
 	}
+	/* there is a form for each id */
+	// NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
 	fs->f[id].alike |= alike && fs->f[id].times;
 	fs->f[id].times++;
 	fs->f[id].below += below;

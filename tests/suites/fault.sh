@@ -120,7 +120,7 @@ if command -v python3 >/dev/null; then
 		"DELETE FROM file WHERE rowid=(SELECT max(rowid) FROM file)" \
 		"UPDATE file SET proc=proc+1 WHERE rowid=(SELECT min(rowid) FROM file)" \
 		"UPDATE file SET t=t+1 WHERE rowid=(SELECT min(rowid) FROM file)" \
-		"INSERT INTO mark(seq,t,run,proc,name) SELECT max(seq)+1,0,1,0,'forged' FROM file"; do
+		"INSERT INTO mark(seq,t,run,proc,name) SELECT max(seq)+1,0,1,0,'forged' FROM events"; do
 		cp "$BELLJAR_HOME/boxes/sealed/journal.db" "$TMPDIR/keep.db"
 		python3 -c 'import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit(); c.close()' \
 			"$BELLJAR_HOME/boxes/sealed/journal.db" "$what" || bad="$bad cannot:$what"
