@@ -32,14 +32,22 @@ deps-%:
 demo: all deps-demo
 	tools/demo $(B)/belljar
 
+# Real packages, downloaded by apt-get and npm, installed and purged in boxes as the user who calls:
+# long, and not part of `make test`. BELLJAR_TEST_ALL=1 takes the long list.
+.PHONY: test-packages
+test-packages: all
+	dir=$$(mktemp -d) && chmod 755 $$dir && mkdir $$dir/boxes && \
+	BELLJAR=$(CURDIR)/build/belljar BELLJAR_HOME=$$dir/boxes BELLJAR_SRC=$(CURDIR) TMPDIR=$$dir \
+		tests/packages/install.sh; status=$$?; rm -rf $$dir; exit $$status
+
 test: deps-build-test
 	tests/run
 
 lint: deps-build-test-lint
 	tools/lint
 
-bench: all deps-test
-	meson test -C $(B) --benchmark --verbose --timeout-multiplier 0
+bench: all deps-test-bench
+	bench/run $(B)
 
 # The fuzz targets, each for FUZZ_SECONDS; their corpora are replayed by `make test` as well.
 fuzz: deps-build-test-lint
