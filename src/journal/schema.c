@@ -116,6 +116,18 @@ static const char *const summary[EVENT_KINDS] = {
 	[EV_GAP] = "source||COALESCE(': '||detail,'')",
 	[EV_LIMIT] = "what||COALESCE(' '||value,'')||COALESCE(': '||detail,'')",
 	[EV_MODULE] = "path",
+	[EV_FLOW] = "op||COALESCE(' '||protocol,'')||' '||COALESCE(name,dst,'')||"
+		    "COALESCE(' port '||dst_port,'')||COALESCE(': '||answer,'')",
+	[EV_BURST] = "dir||COALESCE(' '||bytes||' bytes','')",
+	[EV_DNS] = "op||COALESCE(' '||type,'')||COALESCE(' '||name,'')||COALESCE(': '||rcode,'')",
+	[EV_TLS] = "op||COALESCE(' '||version,'')||COALESCE(' '||sni,' '||subject,'')",
+	[EV_HTTP] =
+		"op||COALESCE(' '||method,'')||COALESCE(' '||host,'')||COALESCE(' '||target,'')||"
+		"COALESCE(' '||status,'')",
+	[EV_BANNER] =
+		"protocol||CASE mismatch WHEN 1 THEN ' where '||expected||' is usual' ELSE '' END",
+	[EV_CANARY] = "value||' as '||encoding||COALESCE(' in '||place,'')",
+	[EV_CONTENT] = "dir||' '||part||COALESCE(' '||size||' bytes','')",
 };
 
 static const char other_sql[] =

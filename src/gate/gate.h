@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * gate.h - the box's only way out: flows, names, policy, sinkhole, capture files
+ *
+ * Two halves, one header. The *gate process* stands in the box's user and network namespaces, with
+ * no file system, no capability but CAP_NET_RAW there, and a seccomp allowlist; it sees every
+ * packet and byte of the program, decodes them, and answers. The *desk* is a thread of the
+ * supervisor: it writes what the gate process reports into the journal, keeps relay content as
+ * objects, and dials out - after policy, which it asks itself, so that a gate process that was
+ * taken over by hostile bytes reaches nobody that the policy does not name.
+ *
+ *   program ─TPROXY─► gate process ══ socket ══► desk ─► journal, objects
+ *                        ▲   (asks: look up NAME TYPE, dial NAME ADDRESS PORT)   │
+ *                        └────────────── connected socket (SCM_RIGHTS) ◄─────────┘
+ *
+ * Nothing in this room knows of boxes: whoever starts it gives it a way to put a function into the
+ * box's namespaces, and a way to ask which process owns a flow.
+ */
+#ifndef BELLJAR_GATE_GATE_H
+#define BELLJAR_GATE_GATE_H
+
+#include "base/base.h"
+#include "journal/journal.h"
+
+/* ---- policy ------------------------------------------------------------------------------- */
+
+enum gate_mode {
+	GATE_CLOSED,   /* nobody is reached; every name resolves, every port answers */
+	GATE_DECLARED, /* names on the list are reached, the rest meets the sinkhole */
+	GATE_OPEN,     /* everybody is reached but who is denied; all is recorded */
+};
+
+/* Opaque; made by policy.c, see gate/policy.h inside of the room for how it judges. */
+struct policy;
+
+/** policy_new() - an empty list: in GATE_DECLARED nobody is reached */
+struct policy *policy_new(enum gate_mode mode);
+void policy_free(struct policy *p);
+/**
+ * policy_add_word() - one rule as it is given on the command line
+ * @allow: allow, else deny
+ * @word:  NAME[:PORT] - exact name, or '*.NAME' for all below it; an address or ADDRESS/BITS
+ *
+ * Names are compared without case, in ASCII (IDNA A-labels). Return: 0; -EINVAL, EXIT_USAGE with
+ * the sentence; -E2BIG above POLICY_RULES_MAX.
+ */
+int policy_add_word(struct policy *p, bool allow, const char *word, struct err *err);
+/** policy_tls_open() - TLS to this name (or '*.NAME') is opened by the box's own CA */
+int policy_tls_open(struct policy *p, const char *name, struct err *err);
+/** policy_parse() - add the rules of a policy file (doc/POLICY.md). Return: 0; -EINVAL, EXIT_USAGE
+ * with line and column in the sentence, nothing added */
+int policy_parse(struct policy *p, const char *text, size_t n, const char *file, struct err *err);
+/** policy_print() - as a policy file that policy_parse() reads back to the same policy */
+void policy_print(const struct policy *p, struct buf *out);
+enum gate_mode policy_mode(const struct policy *p);
+
+/* ---- the running gate --------------------------------------------------------------------- */
+
+#define GATE_MARK 0x626au /* SO_MARK of the gate's own packets in the box's network */
+#define GATE_PORT 15001	  /* where TPROXY delivers, TCP and UDP, 127.0.0.1 and ::1 */
+
+/** struct gate_opts - what the starter lends; pointers live until gate_stop() */
+struct gate_opts {
+	struct policy *policy; /* owned by the caller until gate_start() succeeds */
+	const char *answers;   /* --answers DIR: folder of served files, NULL none; opened before
+				* privileges were dropped: see answers_fd */
+	int answers_fd;	       /* O_DIRECTORY, -1 none */
+	int box_dirfd;	       /* the box's folder: objects/, capture files, the box's CA */
+	int pcap_fd;	       /* open file for the run's pcapng, -1: none is written */
+	/* sinkhole manners */
+	unsigned nxdomain_first; /* so many different names are answered NXDOMAIN first */
+	bool sink_refuses;	 /* connections that would meet the sinkhole are refused */
+	bool sink_silent;	 /* … are never answered */
+	/* values that exist only in this box; borrowed */
+	int ncanaries;
+	const struct gate_canary *canary;
+
+	/* a child process of ours in the box's user and network namespaces, with an empty root,
+	 * that runs @fn(@arg) and keeps @fd and no other descriptor; its pid; -errno */
+	void *starter;
+	pid_t (*start_inside)(void *starter, void (*fn)(void *arg, int fd), void *arg, int fd,
+			      struct err *err);
+	int tap_fd; /* frames that are neither TCP nor UDP leave the box here; -1 none */
+	/* process key of who owns the box's port @port; 0 unknown. Thread-safe */
+	void *owner_ctx;
+	uint32_t (*owner)(void *ctx, bool tcp, bool ip6, uint16_t port);
+	/* ns of box time ahead of real time (time-lapse), for dates that the sinkhole gives; may be
+	 * NULL. Called in the supervisor; the gate process is told of changes by gate_box_time() */
+	uint64_t box_time_ahead;
+};
+
+/** struct gate_canary - a value to look for in everything that goes out */
+struct gate_canary {
+	const char *label; /* hostname, machine-id, mac, user, document:NAME */
+	const char *value; /* at least CANARY_MIN bytes: shorter ones are found by chance */
+};
+#define CANARY_MIN 6
+#define CANARY_MAX 256 /* values in one box */
+
+struct gate;
+
+/**
+ * gate_start() - the box's network comes to life; call before the first program is started
+ * Return: 0; -errno with EXIT_NO_WALL when a kernel feature is missing (named in the sentence)
+ */
+int gate_start(struct journal *j, const struct gate_opts *opts, struct gate **ret_gate,
+	       struct err *err);
+/** gate_set_policy() - from now on; also for flows that are open: those that are not allowed any
+ * more are cut. Takes @p */
+int gate_set_policy(struct gate *g, struct policy *p, struct err *err);
+/** gate_box_time() - the box's clocks are now @ahead ns ahead of real time */
+void gate_box_time(struct gate *g, uint64_t ahead);
+/** gate_failed() - the gate process is gone, or its reports cannot be written: the box must end */
+bool gate_failed(const struct gate *g);
+/** gate_stop() - end all flows (recorded as 'box-ended'), flush, end the gate process. What was
+ * not seen is a GAP event. NULL is fine */
+void gate_stop(struct gate *g);
+
+/* ---- capture files ------------------------------------------------------------------------ */
+
+/** struct gate_read_stats - what a capture file holds */
+struct gate_read_stats {
+	uint64_t packets, bytes, flows, skipped; /* skipped: could not be decoded */
+};
+/**
+ * gate_read_file() - decode a pcap or pcapng file as the gate decodes a box's traffic
+ * @fn: called with FLOW, BURST, DNS, TLS, HTTP and BANNER events, in the order of their ends; t is
+ *      ns since the first packet. Non-zero stops and is returned
+ *
+ * Memory is bounded (READ_FLOWS_MAX flows at once; the oldest are ended early and counted).
+ * Return: 0; -EBADMSG, EXIT_CORRUPT for what is no capture file; other -errno.
+ */
+int gate_read_file(int fd, int (*fn)(void *ctx, const struct event *ev), void *ctx,
+		   struct gate_read_stats *ret, struct err *err);
+
+#endif
