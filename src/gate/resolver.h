@@ -20,8 +20,9 @@
 #include "gate/dns.h"
 #include "gate/policy.h"
 
-#define RESOLVER_NAMES_MAX 65536 /* different names of a box; more get SERVFAIL and a LIMIT event  \
-				  */
+#define RESOLVER_NAMES_MAX                                                                         \
+	65536			   /* different names of a box; more get SERVFAIL *                \
+				    */
 #define RESOLVER_ANSWERS_MAX 65536 /* addresses remembered; the oldest are forgotten */
 
 struct resolver;
