@@ -1,55 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * hash.c - SHA-256 through OpenSSL's EVP, hex
+ * hash.c - SHA-256 by OpenSSL, hex
+ *
+ * By the functions that came before EVP: the same code without OpenSSL's tables of algorithms, so
+ * that it can be linked into the program (openssl.h). SHA256() itself goes through the tables.
  */
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
+#define OPENSSL_API_COMPAT 10101 /* they are declared for programs written for 1.1.1 */
+#include <openssl/sha.h>
 #include <sys/stat.h>
 
 #include "base/base.h"
 
 struct sha256 {
-	EVP_MD_CTX *ctx;
+	SHA256_CTX ctx;
 };
 
 struct sha256 *sha256_new(void)
 {
 	struct sha256 *h = xmalloc(sizeof(*h));
 
-	/* without its configuration file, which takes longer to read than most that is hashed */
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	h->ctx = EVP_MD_CTX_new();
-	if (!h->ctx || EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) != 1)
-		abort(); /* only out of memory, or an OpenSSL without SHA-256 */
+	SHA256_Init(&h->ctx);
 	return h;
 }
 
 void sha256_add(struct sha256 *h, const void *p, size_t n)
 {
-	EVP_DigestUpdate(h->ctx, p, n);
+	SHA256_Update(&h->ctx, p, n);
 }
 
 void sha256_end(struct sha256 *h, uint8_t out[SHA256_LEN])
 {
-	EVP_DigestFinal_ex(h->ctx, out, NULL);
-	EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL);
+	SHA256_Final(out, &h->ctx);
+	SHA256_Init(&h->ctx);
 }
 
 void sha256_free(struct sha256 *h)
 {
-	if (!h)
-		return;
-	EVP_MD_CTX_free(h->ctx);
 	free(h);
 }
 
 void sha256_once(const void *p, size_t n, uint8_t out[SHA256_LEN])
 {
-	struct sha256 *h = sha256_new();
+	struct sha256 h;
 
-	sha256_add(h, p, n);
-	sha256_end(h, out);
-	sha256_free(h);
+	SHA256_Init(&h.ctx);
+	SHA256_Update(&h.ctx, p, n);
+	SHA256_Final(out, &h.ctx);
 }
 
 void hex_encode(const void *p, size_t n, char *out)

@@ -6,11 +6,9 @@
  * is told as a whole file, so that an unreadable one is not lost.
  */
 #include <jansson.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <sys/stat.h>
 
+#include "base/openssl.h"
 #include "capture/autostart.h"
 
 #define CERTS_MAX 500
@@ -62,22 +60,28 @@ void as_parse_SETID(const struct as_file *f, struct as_list *out)
 
 /* ---- certificates ------------------------------------------------------------------------- */
 
-static bool cert_add(X509 *x, const struct as_file *f, struct as_list *out)
+static bool cert_add(const struct openssl *ssl, X509 *x, const struct as_file *f,
+		     struct as_list *out)
 {
 	char subject[512] = "", text[700], hex[SHA256_HEX];
-	unsigned char sum[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
-	BIO *b = BIO_new(BIO_s_mem());
-	int len = 0;
+	int len = 0, der_len = ssl->i2d_X509(x, NULL);
+	cleanup_free uint8_t *der = NULL;
+	uint8_t sum[SHA256_LEN], *to;
+	BIO *b;
 
-	if (b && X509_NAME_print_ex(b, X509_get_subject_name(x), 0,
-				    XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0)
-		len = BIO_read(b, subject, sizeof(subject) - 1);
-	subject[len > 0 ? len : 0] = 0;
-	BIO_free(b);
-	if (!X509_digest(x, EVP_sha256(), sum, &n) || n != SHA256_LEN)
+	if (der_len <= 0)
 		return false;
-	hex_encode(sum, n, hex);
+	der = to = xmalloc((size_t)der_len);
+	if (ssl->i2d_X509(x, &to) != der_len)
+		return false;
+	sha256_once(der, (size_t)der_len, sum);
+	hex_encode(sum, sizeof(sum), hex);
+	b = ssl->BIO_new(ssl->BIO_s_mem());
+	if (b && ssl->X509_NAME_print_ex(b, ssl->X509_get_subject_name(x), 0,
+					 XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0)
+		len = ssl->BIO_read(b, subject, sizeof(subject) - 1);
+	subject[len > 0 ? len : 0] = 0;
+	ssl->BIO_free(b);
 	snprintf(text, sizeof(text), "certificate %s, SHA-256 %s", f->base, hex);
 	return as_add(out, str_z(subject[0] ? subject : f->base), str_z(text), AS_NONE);
 }
@@ -85,6 +89,7 @@ static bool cert_add(X509 *x, const struct as_file *f, struct as_list *out)
 void as_parse_CERT(const struct as_file *f, struct as_list *out)
 {
 	const unsigned char *der = (const unsigned char *)f->text.p;
+	const struct openssl *ssl;
 	size_t before = out->n;
 	BIO *b;
 	X509 *x;
@@ -97,21 +102,21 @@ void as_parse_CERT(const struct as_file *f, struct as_list *out)
 	if (!f->text.n)
 		return;
 	/* the bundle repeats what the single files say: told once, as a file */
-	if (strcmp(f->base, "ca-certificates.crt")) {
-		b = BIO_new_mem_buf(f->text.p, (int)f->text.n);
+	if (strcmp(f->base, "ca-certificates.crt") && (ssl = openssl_load(NULL))) {
+		b = ssl->BIO_new_mem_buf(f->text.p, (int)f->text.n);
 		for (int i = 0; b && i < CERTS_MAX; i++) {
-			x = PEM_read_bio_X509_AUX(b, NULL, NULL, (void *)"");
+			x = ssl->PEM_read_bio_X509_AUX(b, NULL, NULL, (void *)"");
 			if (!x)
 				break;
-			cert_add(x, f, out);
-			X509_free(x);
+			cert_add(ssl, x, f, out);
+			ssl->X509_free(x);
 		}
-		BIO_free(b);
-		if (out->n == before && (x = d2i_X509(NULL, &der, (long)f->text.n))) {
-			cert_add(x, f, out);
-			X509_free(x);
+		ssl->BIO_free(b);
+		if (out->n == before && (x = ssl->d2i_X509(NULL, &der, (long)f->text.n))) {
+			cert_add(ssl, x, f, out);
+			ssl->X509_free(x);
 		}
-		ERR_clear_error();
+		ssl->ERR_clear_error();
 	}
 	if (out->n == before)
 		as_add(out, str_z(f->base), str_z(f->link ? f->link : ""), AS_NONE);

@@ -7,7 +7,8 @@
  * changed behind the package manager's back too. Diverted files (dpkg-divert(1)) are looked for
  * under their other name. Sources: dpkg(1), deb-md5sums(5).
  */
-#include <openssl/evp.h>
+#define OPENSSL_API_COMPAT 10101 /* as in base/hash.c */
+#include <openssl/md5.h>
 #include <sys/stat.h>
 #include <uthash.h>
 
@@ -92,22 +93,21 @@ static const char *real_top(struct packages *p, const char *name, size_t n)
 static int md5_of(struct packages *p, struct str path, char out[33])
 {
 	cleanup_close int fd = tree_open_file(p->now, path);
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	unsigned char sum[16];
 	uint64_t left = CHANGES_HASH_FILE_MAX;
 	char block[65536];
 	ssize_t n = -1;
+	MD5_CTX ctx;
 
-	if (fd >= 0 && ctx && EVP_DigestInit_ex(ctx, EVP_md5(), NULL) == 1)
+	MD5_Init(&ctx);
+	if (fd >= 0)
 		while ((n = read(fd, block, sizeof(block))) > 0 && left >= (uint64_t)n) {
-			EVP_DigestUpdate(ctx, block, (size_t)n);
+			MD5_Update(&ctx, block, (size_t)n);
 			left -= (uint64_t)n;
 		}
-	if (!n)
-		EVP_DigestFinal_ex(ctx, sum, NULL);
-	EVP_MD_CTX_free(ctx);
 	if (n)
 		return -EIO;
+	MD5_Final(sum, &ctx);
 	hex_encode(sum, sizeof(sum), out);
 	return 0;
 }

@@ -8,12 +8,11 @@
  *
  * Invariant: nothing here depends on when events were written, only on what they say.
  */
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <sqlite3.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "base/openssl.h"
 #include "journal/chain.h"
 #include "journal/schema.h"
 
@@ -82,35 +81,33 @@ int genesis(struct sqlite3 *db, uint8_t out[SHA256_LEN], struct err *err)
 
 /* ---- key ---------------------------------------------------------------------------------- */
 
-void crypto_init(void)
-{
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-}
-
 int key_sign(const struct chain_key *k, const void *p, size_t n, uint8_t sig[SIG_LEN])
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	const struct openssl *ssl = k->ssl;
+	EVP_MD_CTX *ctx = ssl->EVP_MD_CTX_new();
 	size_t len = SIG_LEN;
-	int ok = ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, k->pkey) == 1 &&
-		 EVP_DigestSign(ctx, sig, &len, p, n) == 1 && len == SIG_LEN;
+	int ok = ctx && ssl->EVP_DigestSignInit(ctx, NULL, NULL, NULL, k->pkey) == 1 &&
+		 ssl->EVP_DigestSign(ctx, sig, &len, p, n) == 1 && len == SIG_LEN;
 
-	EVP_MD_CTX_free(ctx);
+	ssl->EVP_MD_CTX_free(ctx);
 	return ok ? 0 : -EIO;
 }
 
 bool key_verify(const uint8_t pub[KEY_LEN], const void *p, size_t n, const uint8_t sig[SIG_LEN])
 {
+	const struct openssl *ssl = openssl_load(NULL);
 	EVP_MD_CTX *ctx;
 	EVP_PKEY *k;
 	bool ok;
 
-	crypto_init();
-	ctx = EVP_MD_CTX_new();
-	k = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, pub, KEY_LEN);
-	ok = ctx && k && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, k) == 1 &&
-	     EVP_DigestVerify(ctx, sig, SIG_LEN, p, n) == 1;
-	EVP_PKEY_free(k);
-	EVP_MD_CTX_free(ctx);
+	if (!ssl)
+		return false;
+	ctx = ssl->EVP_MD_CTX_new();
+	k = ssl->EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, pub, KEY_LEN);
+	ok = ctx && k && ssl->EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, k) == 1 &&
+	     ssl->EVP_DigestVerify(ctx, sig, SIG_LEN, p, n) == 1;
+	ssl->EVP_PKEY_free(k);
+	ssl->EVP_MD_CTX_free(ctx);
 	return ok;
 }
 
@@ -125,7 +122,7 @@ static int read_hex_key(int dirfd, const char *name, uint8_t out[KEY_LEN])
 	while (n && (text[n - 1] == '\n' || text[n - 1] == ' '))
 		n--;
 	rc = n == 2 * KEY_LEN ? hex_decode(text, n, out) : -EBADMSG;
-	OPENSSL_cleanse(text, n);
+	explicit_bzero(text, n);
 	return rc ? -EBADMSG : 0;
 }
 
@@ -143,7 +140,7 @@ static int make_key_file(int dirfd)
 	strcat(hex, "\n");
 	snprintf(tmp, sizeof(tmp), ".%s.%d.%02x%02x", KEY_SECRET_NAME, (int)getpid(),
 		 seed[0] ^ seed[9], seed[1] ^ seed[10]);
-	OPENSSL_cleanse(seed, sizeof(seed));
+	explicit_bzero(seed, sizeof(seed));
 	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
@@ -152,7 +149,7 @@ static int make_key_file(int dirfd)
 	if (!rc && fsync(fd))
 		rc = -errno;
 	close(fd);
-	OPENSSL_cleanse(hex, sizeof(hex));
+	explicit_bzero(hex, sizeof(hex));
 	if (!rc && linkat(dirfd, tmp, dirfd, KEY_SECRET_NAME, 0) && errno != EEXIST)
 		rc = -errno;
 	unlinkat(dirfd, tmp, 0);
@@ -180,9 +177,12 @@ int key_load(const char *keydir, struct chain_key *ret, struct err *err)
 	struct chain_key k = { 0 };
 	uint8_t seed[KEY_LEN], there[KEY_LEN];
 	size_t n = KEY_LEN;
-	int rc = mkdir_p(keydir, 0700);
+	int rc = 0;
 
-	crypto_init();
+	k.ssl = openssl_load(err);
+	if (!k.ssl)
+		return -EIO;
+	rc = mkdir_p(keydir, 0700);
 	if (!rc) {
 		dirfd = open(keydir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		rc = dirfd < 0 ? -errno : 0;
@@ -199,9 +199,9 @@ int key_load(const char *keydir, struct chain_key *ret, struct err *err)
 			       keydir, KEY_SECRET_NAME);
 	if (rc)
 		return err_set(err, rc, "journal: read or make the signing key in '%s'", keydir);
-	k.pkey = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, KEY_LEN);
-	OPENSSL_cleanse(seed, sizeof(seed));
-	if (!k.pkey || EVP_PKEY_get_raw_public_key(k.pkey, k.pub, &n) != 1) {
+	k.pkey = k.ssl->EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, KEY_LEN);
+	explicit_bzero(seed, sizeof(seed));
+	if (!k.pkey || k.ssl->EVP_PKEY_get_raw_public_key(k.pkey, k.pub, &n) != 1) {
 		key_free(&k);
 		return err_set(err, EIO, "journal: use the signing key in '%s'", keydir);
 	}
@@ -229,9 +229,9 @@ int key_load_public(const char *keydir, uint8_t ret[KEY_LEN], struct err *err)
 
 void key_free(struct chain_key *k)
 {
-	if (!k)
+	if (!k || !k->ssl)
 		return;
-	EVP_PKEY_free(k->pkey);
+	k->ssl->EVP_PKEY_free(k->pkey);
 	k->pkey = NULL;
 }
 

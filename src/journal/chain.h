@@ -15,12 +15,10 @@
 #define KEY_SECRET_NAME "journal.key"
 #define KEY_PUBLIC_NAME "journal.pub"
 
-/** crypto_init() - before OpenSSL's first use: no openssl.cnf, which costs start-up time and would
- * be opened in a process that may be locked down by then */
-void crypto_init(void);
-
 /** struct chain_key - the installation's key, ready to sign */
+struct openssl;
 struct chain_key {
+	const struct openssl *ssl;
 	void *pkey; /* EVP_PKEY */
 	uint8_t pub[KEY_LEN];
 };

@@ -22,6 +22,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include "base/openssl.h"
 #include "journal/reader.h"
 #include "journal/schema.h"
 #include "journal/schema_image.h"
@@ -413,10 +414,13 @@ static int open_all(struct journal_reader *r, const char *path, struct err *err)
 int journal_read_open(const char *path, struct journal_reader **ret_r, struct err *err)
 {
 	struct journal_reader *r = xcalloc(1, sizeof(*r));
-	int rc;
+	int rc = 0;
 
-	crypto_init();
-	rc = open_all(r, path, err);
+	/* before the process is locked down; without it no signature could be judged */
+	if (!openssl_load(err))
+		rc = -EIO;
+	if (!rc)
+		rc = open_all(r, path, err);
 	if (rc) {
 		journal_read_close(r);
 		return rc;

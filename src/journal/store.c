@@ -314,7 +314,6 @@ int store_open(int dirfd, const char *keydir, const uint8_t id[ID_LEN], struct s
 	struct store *s = xcalloc(1, sizeof(*s));
 	int rc;
 
-	crypto_init();
 	s->opened = clock_mono_ns();
 	s->head_fd = -1;
 	s->sha = sha256_new();
