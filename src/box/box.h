@@ -83,9 +83,14 @@ struct box_info {
 	uint64_t created_ns;
 	char hostname[64];
 	char machine_id[33];
-	char base[128];	      /* folder name of the base under HOME/base, "" with --root */
-	char root[4096];      /* --root DIR, "" without */
-	bool range;	      /* id mapping, fixed when the box is made */
+	char mac[18];	 /* of its network card, "54:ee:75:01:02:03" */
+	char person[64]; /* full name of who uses this computer, UTF-8 */
+	char disk_serial[32];
+	char token[33];	 /* 32 hex digits that no file in the box holds; what its decoys hold is
+			  * made from it */
+	char base[128];	 /* folder name of the base under HOME/base, "" with --root */
+	char root[4096]; /* --root DIR, "" without */
+	bool range;	 /* id mapping, fixed when the box is made */
 	uint32_t range_start; /* host id of box id 1 (newuidmap), or BOX_ROOT_UID for box id 0 */
 	uint32_t range_gid_start; /* the same for groups: /etc/subgid need not agree */
 	unsigned top;		  /* number of the topmost layer, from 1 */

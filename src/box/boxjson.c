@@ -3,13 +3,14 @@
  * boxjson.c - box.json, what is known of a box beside its files
  *
  * Written whole and renamed into place. Read as hostile, since an imported box brings one: every
- * field is required, checked for type, length and range, and none is unknown.
+ * field is required, checked for type, length and range, and none is unknown. Format 1 had no
+ * `identity`: such a box gets one that follows from its machine id.
  */
 #include <jansson.h>
 
 #include "box/internal.h"
 
-#define FORMAT 1
+#define FORMAT 2
 
 static bool hostname_ok(const char *s)
 {
@@ -59,13 +60,15 @@ int boxjson_write(const struct box *box, unsigned renew, struct err *err)
 	for (int i = 0; i < box->noverlays; i++)
 		json_array_append_new(overlays, json_pack("{s:s,s:b}", "at", box->overlay[i].at,
 							  "host", (int)box->overlay[i].host));
-	j = json_pack("{s:i,s:s,s:I,s:s,s:s,s:s,s:s,s:{s:b,s:I,s:I},s:I,s:I,s:o,s:o}", "format",
+	j = json_pack("{s:i,s:s,s:I,s:s,s:s,s:o,s:s,s:s,s:{s:b,s:I,s:I},s:I,s:I,s:o,s:o}", "format",
 		      FORMAT, "name", in->name, "created_ns", (json_int_t)in->created_ns,
-		      "hostname", in->hostname, "machine_id", in->machine_id, "base", in->base,
-		      "root", in->root, "idmap", "range", (int)in->range, "uid_start",
-		      (json_int_t)in->range_start, "gid_start", (json_int_t)in->range_gid_start,
-		      "top", (json_int_t)in->top, "renew", (json_int_t)renew, "snapshots",
-		      encode_snapshots(in), "overlays", overlays);
+		      "hostname", in->hostname, "machine_id", in->machine_id, "identity",
+		      json_pack("{s:s,s:s,s:s,s:s}", "mac", in->mac, "person", in->person,
+				"disk_serial", in->disk_serial, "token", in->token),
+		      "base", in->base, "root", in->root, "idmap", "range", (int)in->range,
+		      "uid_start", (json_int_t)in->range_start, "gid_start",
+		      (json_int_t)in->range_gid_start, "top", (json_int_t)in->top, "renew",
+		      (json_int_t)renew, "snapshots", encode_snapshots(in), "overlays", overlays);
 	if (!j)
 		return err_set(err, EINVAL, "box: encode box.json of '%s'", in->name);
 	text = json_dumps(j, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
@@ -141,30 +144,54 @@ static const char *read_overlays(const json_t *list, struct box *box)
 	return NULL;
 }
 
+static const char *read_identity(const json_t *j, int format, struct box_info *in)
+{
+	const char *mac, *person, *serial, *token;
+
+	if (!j != (format == 1))
+		return "its identity";
+	if (!j) {
+		identity_derive(in, in->machine_id);
+		return NULL;
+	}
+	if (json_unpack((json_t *)j, "{s:s,s:s,s:s,s:s!}", "mac", &mac, "person", &person,
+			"disk_serial", &serial, "token", &token) ||
+	    !take(in->mac, sizeof(in->mac), mac) || !take(in->person, sizeof(in->person), person) ||
+	    !take(in->disk_serial, sizeof(in->disk_serial), serial) ||
+	    !take(in->token, sizeof(in->token), token) || !identity_ok(in))
+		return "its identity";
+	return NULL;
+}
+
 /* What is wrong with it, or NULL. */
 static const char *read_fields(const json_t *j, struct box *box, unsigned *ret_renew)
 {
 	const char *name, *host, *id, *base, *root, *bad;
 	json_int_t created, us, gs, top, renew;
 	struct box_info *in = &box->info;
-	json_t *snaps, *overlays;
-	int format, range;
+	json_t *snaps, *overlays, *identity = NULL;
+	int format = 0, range;
 
-	if (json_unpack((json_t *)j,
-			"{s:i,s:s,s:I,s:s,s:s,s:s,s:s,s:{s:b,s:I,s:I!},s:I,s:I,s:o,s:o!}", "format",
-			&format, "name", &name, "created_ns", &created, "hostname", &host,
-			"machine_id", &id, "base", &base, "root", &root, "idmap", "range", &range,
-			"uid_start", &us, "gid_start", &gs, "top", &top, "renew", &renew,
-			"snapshots", &snaps, "overlays", &overlays))
-		return "its fields";
-	if (format != FORMAT)
+	if (!json_unpack((json_t *)j, "{s:i}", "format", &format) && format > FORMAT)
 		return "its format (made by a newer belljar?)";
+	if (json_unpack((json_t *)j,
+			"{s:i,s:s,s:I,s:s,s:s,s?o,s:s,s:s,s:{s:b,s:I,s:I!},s:I,s:I,s:o,s:o!}",
+			"format", &format, "name", &name, "created_ns", &created, "hostname", &host,
+			"machine_id", &id, "identity", &identity, "base", &base, "root", &root,
+			"idmap", "range", &range, "uid_start", &us, "gid_start", &gs, "top", &top,
+			"renew", &renew, "snapshots", &snaps, "overlays", &overlays))
+		return "its fields";
+	if (format < 1)
+		return "its format";
 	if ((*name && box_name_check(name, NULL)) || !take(in->name, sizeof(in->name), name))
 		return "the name";
 	if (!hostname_ok(host) || !take(in->hostname, sizeof(in->hostname), host))
 		return "the host name";
 	if (!machine_id_ok(id) || !take(in->machine_id, sizeof(in->machine_id), id))
 		return "the machine id";
+	bad = read_identity(identity, format, in);
+	if (bad)
+		return bad;
 	if (!base_ok(base) || !take(in->base, sizeof(in->base), base))
 		return "the base";
 	if (!root_ok(root) || !take(in->root, sizeof(in->root), root) || !*root == !*base)

@@ -173,6 +173,17 @@ void random_hex(char *out, size_t digits); /* and a NUL */
 /** home_sweep() - remove what killed runs left in anon/ and tmp/ */
 void home_sweep(struct box_home *home);
 
+/* ---- identity ------------------------------------------------------------------------------ */
+
+/** identity_invent() - host name, machine id and all that follows, for a new box */
+void identity_invent(struct box_info *in);
+/** identity_derive() - what a box of format 1 does not have, the same from the same @seed */
+void identity_derive(struct box_info *in, const char *seed);
+/** identity_ok() - whether these values could be written where an identity is shown */
+bool identity_ok(const struct box_info *in);
+/** identity_word() - @n (at most SHA256_LEN) of @letters that follow from @seed for @what */
+void identity_word(const char *seed, const char *what, const char *letters, size_t n, char *out);
+
 /* ---- box.json ----------------------------------------------------------------------------- */
 
 #define BOXJSON_MAX (1u << 20)

@@ -91,21 +91,6 @@ void box_close(struct box *box)
 
 /* ---- make --------------------------------------------------------------------------------- */
 
-static void invent_identity(struct box_info *in)
-{
-	static const char *const words[] = { "desk", "office", "work",	 "laptop",
-					     "pc",   "front",  "studio", "home" };
-	char r[64];
-
-	random_hex(r, 8);
-	snprintf(in->hostname, sizeof(in->hostname), "%s-%.4s",
-		 words[(unsigned char)r[7] % ARRAY_SIZE(words)], r);
-	/* a machine id is a random UUID: version 4, variant 1 (machine-id(5)) */
-	random_hex(in->machine_id, 32);
-	in->machine_id[12] = '4';
-	in->machine_id[16] = "89ab"[in->machine_id[16] & 3];
-}
-
 static int find_layout(struct box *b, struct err *err)
 {
 	cleanup_free char *mi = NULL;
@@ -166,7 +151,7 @@ static int describe(struct box *b, const char *name, const struct box_opts *opts
 		strcpy(in->name, name);
 	in->created_ns = clock_real_ns();
 	in->top = 1;
-	invent_identity(in);
+	identity_invent(in);
 	if (!opts || !opts->force_single)
 		ids = idrange_here(b->home);
 	in->range = ids.range;

@@ -38,13 +38,14 @@ static json_t *describe(struct box_home *home, struct box *box, json_t *runs)
 	bool more;
 	uint64_t size = box_arg_size(box, &more);
 
-	return json_pack("{s:s,s:s,s:s,s:I,s:s,s:s,s:s,s:o,s:I,s:I,s:b,s:o,s:o}", "name", in->name,
-			 "state", box_is_held(home, in->name) ? "running" : "at rest", "path",
-			 box_path(box), "created_ns", (json_int_t)in->created_ns, "hostname",
-			 in->hostname, "machine_id", in->machine_id, in->root[0] ? "root" : "base",
-			 in->root[0] ? in->root : in->base, "idmap", idmap(home, in), "layers",
-			 (json_int_t)in->top, "size", (json_int_t)size, "size_is_more", (int)more,
-			 "snapshots", snapshots(in), "runs", runs);
+	return json_pack(
+		"{s:s,s:s,s:s,s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:I,s:I,s:b,s:o,s:o}", "name",
+		in->name, "state", box_is_held(home, in->name) ? "running" : "at rest", "path",
+		box_path(box), "created_ns", (json_int_t)in->created_ns, "hostname", in->hostname,
+		"machine_id", in->machine_id, "mac", in->mac, "person", in->person, "disk_serial",
+		in->disk_serial, in->root[0] ? "root" : "base", in->root[0] ? in->root : in->base,
+		"idmap", idmap(home, in), "layers", (json_int_t)in->top, "size", (json_int_t)size,
+		"size_is_more", (int)more, "snapshots", snapshots(in), "runs", runs);
 }
 
 static const char *str_of(const json_t *j, const char *key)
@@ -129,8 +130,11 @@ static void print(const json_t *j)
 	       json_is_true(json_object_get(j, "size_is_more")) ? "more than " : "",
 	       box_arg_human((uint64_t)int_of(j, "size"), size));
 	printf("made         %s\n", clock_iso((uint64_t)int_of(j, "created_ns"), iso));
-	printf("host name    %s\nmachine id   %s\n", str_of(j, "hostname"),
-	       str_of(j, "machine_id"));
+	printf("host name    %s\nmachine id   %s\nnetwork card %s\n", str_of(j, "hostname"),
+	       str_of(j, "machine_id"), str_of(j, "mac"));
+	path.n = 0;
+	box_arg_cut(&path, str_of(j, "person"), 64);
+	printf("person       %s\ndisk serial  %s\n", buf_z(&path), str_of(j, "disk_serial"));
 	if (json_object_get(j, "root")) {
 		path.n = 0;
 		box_arg_cut(&path, str_of(j, "root"), 4096);

@@ -224,6 +224,8 @@ CASE(test_an_imported_box_is_the_same_box)
 	must(!strcmp(n->info.snapshot[0].name, "snap") && n->info.range == was.range);
 	must(!strcmp(n->info.hostname, was.hostname) &&
 	     !strcmp(n->info.machine_id, was.machine_id) && n->info.created_ns == was.created_ns);
+	must(!strcmp(n->info.mac, was.mac) && !strcmp(n->info.person, was.person) &&
+	     !strcmp(n->info.disk_serial, was.disk_serial) && !strcmp(n->info.token, was.token));
 	must(has(n, "journal.db") && has(n, "layers/2/work/root") && !has(n, "export.json"));
 	must(has(n, "objects/ab/00112233445566778899aabbccddeeff00112233445566778899aabbccddee"));
 	after = looks(l, n);

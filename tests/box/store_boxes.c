@@ -39,6 +39,7 @@ CASE(test_two_boxes_differ_in_identity)
 	struct box *a = live_box(l, "a"), *b = live_box(l, "b");
 
 	must(strcmp(a->info.machine_id, b->info.machine_id));
+	must(strcmp(a->info.mac, b->info.mac) && strcmp(a->info.token, b->info.token));
 	live_remove(l, a);
 	live_remove(l, b);
 }

@@ -313,6 +313,65 @@ static void test_secrets_and_people_stay_outside_and_package_state_is_copied(voi
 #define AT(at, host)	  "{\"at\":\"" at "\",\"host\":" host "}"
 #define GOOD		  AT("/", "false") "," AT("/usr", "true")
 
+#define IDENT(mac, person, serial, token)                                                            \
+	"{\"format\":2,\"name\":\"a\",\"created_ns\":1,\"hostname\":\"pc-1\",\"machine_id\":\"" ID   \
+	"\",\"identity\":{\"mac\":\"" mac "\",\"person\":\"" person "\",\"disk_serial\":\"" serial   \
+	"\",\"token\":\"" token "\"},\"base\":\"00ff\",\"root\":\"\",\"idmap\":{\"range\":true,"     \
+	"\"uid_start\":100000,\"gid_start\":1},\"top\":1,\"renew\":0,\"snapshots\":[],\"overlays\":" \
+	"[{\"at\":\"/\",\"host\":false}]}"
+#define MAC "00:1b:21:0a:0b:0c"
+
+static struct box_info parsed(const char *text, bool ok)
+{
+	struct box *b = xcalloc(1, sizeof(*b));
+	struct box_info in;
+	struct err err = { 0 };
+	unsigned renew;
+
+	if ((boxjson_parse(text, strlen(text), b, &renew, &err) == 0) != ok)
+		fail_msg("%s: %s", text, err.msg);
+	in = b->info;
+	free(b);
+	return in;
+}
+
+static void test_an_identity_is_taken_whole_or_not_at_all(void **state UNUSED)
+{
+	struct box_info in = parsed(IDENT(MAC, "Nora Holmby", "S123456", ID), true);
+
+	assert_string_equal(in.mac, MAC);
+	assert_string_equal(in.person, "Nora Holmby");
+	assert_string_equal(in.disk_serial, "S123456");
+	assert_string_equal(in.token, ID);
+	parsed(IDENT("01:1b:21:0a:0b:0c", "Nora Holmby", "S123456", ID), false);
+	parsed(IDENT("00:00:00:00:00:00", "Nora Holmby", "S123456", ID), false);
+	parsed(IDENT("00:1B:21:0a:0b:0c", "Nora Holmby", "S123456", ID), false);
+	parsed(IDENT("00-1b-21-0a-0b-0c", "Nora Holmby", "S123456", ID), false);
+	parsed(IDENT("", "Nora Holmby", "S123456", ID), false);
+	parsed(IDENT(MAC, "Nora\\nroot::0", "S123456", ID), false);
+	parsed(IDENT(MAC, "a:b:c:d", "S123456", ID), false);
+	parsed(IDENT(MAC, "Nora Holmby", "S1/../..", ID), false);
+	parsed(IDENT(MAC, "Nora Holmby", "S123456", "zz"), false);
+	parsed(IDENT(MAC, "Nora Holmby", "S123456", ID "0"), false);
+}
+
+static void test_a_box_of_before_identities_always_gets_the_same(void **state UNUSED)
+{
+	static const char old[] = JSON("a", "pc-1", "00ff", "", 1, 0, "", GOOD);
+	struct box_info a = parsed(old, true), b = parsed(old, true), fresh = { 0 };
+
+	assert_string_equal(a.mac, b.mac);
+	assert_string_equal(a.person, b.person);
+	assert_string_equal(a.disk_serial, b.disk_serial);
+	assert_string_equal(a.token, b.token);
+	assert_true(identity_ok(&a));
+	for (int i = 0; i < 1000; i++) {
+		identity_invent(&fresh);
+		if (!identity_ok(&fresh) || !strcmp(fresh.token, a.token))
+			fail_msg("'%s' '%s' '%s'", fresh.mac, fresh.person, fresh.disk_serial);
+	}
+}
+
 static void test_a_damaged_box_json_is_refused(void **state UNUSED)
 {
 	static const struct {
@@ -320,6 +379,8 @@ static void test_a_damaged_box_json_is_refused(void **state UNUSED)
 		bool ok;
 	} rows[] = {
 		{ JSON("a", "pc-1", "00ff", "", 3, 0, SNAP("s", 1) "," SNAP("t", 2), GOOD), true },
+		{ "{\"format\":3}", false },
+		{ "{\"format\":0}", false },
 		{ JSON("", "pc-1", "00ff", "", 1, 1, "", GOOD), true },
 		{ JSON("a", "pc-1", "", "/srv/r", 1, 0, "", AT("/", "false")), true },
 		{ "", false },
@@ -458,6 +519,8 @@ int main(void)
 		cmocka_unit_test(test_a_subordinate_range_is_found_by_name_or_number),
 		cmocka_unit_test(test_accounts_have_no_people),
 		cmocka_unit_test(test_secrets_and_people_stay_outside_and_package_state_is_copied),
+		cmocka_unit_test(test_an_identity_is_taken_whole_or_not_at_all),
+		cmocka_unit_test(test_a_box_of_before_identities_always_gets_the_same),
 		cmocka_unit_test(test_a_damaged_box_json_is_refused),
 		cmocka_unit_test(test_a_stream_holds_only_what_a_box_holds),
 		cmocka_unit_test(test_only_attributes_that_travel_are_kept),
