@@ -2,7 +2,7 @@
 /*
  * unrecorded.c - the same box without a recorder, to compare with
  *
- *   unrecorded [--ro DIR]… [--rw DIR]… -- PROGRAM [ARG…]
+ *   unrecorded [-b NAME] [--ro DIR]… [--rw DIR]… -- PROGRAM [ARG…]
  *
  * Only for measurements: the walls of the recorder's filter are missing, so this is no box for
  * software that is not trusted, and no subcommand of belljar.
@@ -21,9 +21,14 @@ int main(int argc, char **argv)
 	struct box *box = NULL;
 	struct box_proc proc;
 	struct err err = { 0 };
-	int i, status = -1;
+	const char *name = NULL;
+	int i = 1, status = -1;
 
-	for (i = 1; i + 1 < argc && (!strcmp(argv[i], "--ro") || !strcmp(argv[i], "--rw")); i += 2)
+	if (i + 1 < argc && !strcmp(argv[i], "-b")) {
+		name = argv[i + 1];
+		i += 2;
+	}
+	for (; i + 1 < argc && (!strcmp(argv[i], "--ro") || !strcmp(argv[i], "--rw")); i += 2)
 		opts.bind[opts.nbinds++] =
 			(struct box_bind){ .how = argv[i][3] == 'o' ? BIND_RO : BIND_RW,
 					   .src = realpath(argv[i + 1], NULL),
@@ -37,7 +42,8 @@ int main(int argc, char **argv)
 				    .fds = { 0, 1, 2 } };
 
 	if (box_home_open(&home, &err) ||
-	    box_open(&home, NULL, BOX_CREATE | BOX_LOCK | BOX_ANON, &opts, &box, &err) ||
+	    box_open(&home, name, BOX_CREATE | BOX_LOCK | (name ? 0 : BOX_ANON), &opts, &box,
+		     &err) ||
 	    box_plan_make(box, &opts, &plan, &err) || box_start(box, plan, &run, &err) ||
 	    box_spawn(run, &prog, NULL, &proc, &err)) {
 		fprintf(stderr, "unrecorded: %s\n", err.msg);

@@ -199,6 +199,14 @@ int hex_decode(const char *hex, size_t n, uint8_t *out /* n/2 */); /* -EINVAL */
  */
 int sha256_fd(int fd, uint64_t max, char out[SHA256_HEX], uint64_t *ret_size);
 
+/** sha256_file() - sha256_fd() for one who hashes many and has looked at them already
+ * @h:    ready for a message, and again afterwards
+ * @size: bytes that the file has by its attributes; it may have others by now
+ * @head: gets its first bytes, 0 where it is shorter; may be NULL
+ */
+int sha256_file(struct sha256 *h, int fd, uint64_t size, uint64_t max, char out[SHA256_HEX],
+		char head[4], uint64_t *ret_size);
+
 /* ---- files -------------------------------------------------------------------------------- */
 
 ssize_t read_full(int fd, void *p, size_t n);	 /* bytes read, short only at EOF; -errno */

@@ -85,14 +85,50 @@ int hex_decode(const char *hex, size_t n, uint8_t *out)
 	return 0;
 }
 
-int sha256_fd(int fd, uint64_t max, char out[SHA256_HEX], uint64_t *ret_size)
+#define BLOCK 65536
+
+int sha256_file(struct sha256 *h, int fd, uint64_t size, uint64_t max, char out[SHA256_HEX],
+		char head[4], uint64_t *ret_size)
 {
 	uint8_t sum[SHA256_LEN];
-	char block[65536];
-	struct sha256 *h;
-	struct stat st;
+	char block[BLOCK];
 	uint64_t at = 0;
 	int rc = 0;
+
+	for (;;) {
+		ssize_t n = pread(fd, block, sizeof(block), (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			rc = -errno;
+		else if (at + (uint64_t)n > max)
+			rc = -EFBIG;
+		if (head && !at && n >= 0) {
+			memset(head, 0, 4);
+			memcpy(head, block, n > 4 ? 4 : (size_t)n);
+		}
+		if (rc || !n)
+			break;
+		at += (uint64_t)n;
+		sha256_add(h, block, (size_t)n);
+		if (n < BLOCK && at == size) /* its end: not asked for once more */
+			break;
+	}
+	sha256_end(h, sum);
+	if (rc)
+		return rc;
+	hex_encode(sum, sizeof(sum), out);
+	if (ret_size)
+		*ret_size = at;
+	return 0;
+}
+
+int sha256_fd(int fd, uint64_t max, char out[SHA256_HEX], uint64_t *ret_size)
+{
+	struct sha256 *h;
+	struct stat st;
+	int rc;
 
 	if (fstat(fd, &st))
 		return -errno;
@@ -101,28 +137,7 @@ int sha256_fd(int fd, uint64_t max, char out[SHA256_HEX], uint64_t *ret_size)
 	if ((uint64_t)st.st_size > max)
 		return -EFBIG;
 	h = sha256_new();
-	for (;;) {
-		ssize_t n = pread(fd, block, sizeof(block), (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			rc = n < 0 ? -errno : 0;
-			break;
-		}
-		at += (uint64_t)n;
-		if (at > max) {
-			rc = -EFBIG;
-			break;
-		}
-		sha256_add(h, block, (size_t)n);
-	}
-	if (!rc) {
-		sha256_end(h, sum);
-		hex_encode(sum, sizeof(sum), out);
-		if (ret_size)
-			*ret_size = at;
-	}
+	rc = sha256_file(h, fd, (uint64_t)st.st_size, max, out, NULL, ret_size);
 	sha256_free(h);
 	return rc;
 }

@@ -147,14 +147,19 @@ struct as_fs as_tree_fs(struct tree *t)
 	};
 }
 
+struct as_wanted {
+	struct as_path *v;
+	size_t n, cap;
+	struct as_list mem;
+};
+
 /* ---- in the child ------------------------------------------------------------------------- */
 
 struct job {
 	struct box *box;
 	struct box_run *run;
 	unsigned since;
-	const struct as_path *paths;
-	size_t npaths;
+	const struct as_wanted *wanted;
 };
 
 static int send_all(int fd, struct buf *b, bool full)
@@ -200,7 +205,7 @@ static int compare_in_child(void *ctx, int fd)
 	as_catalogue_init(&cat);
 	as_catalogue_homes(&cat, &now);
 	as_catalogue_homes(&cat, &base);
-	as_compare(&cat, &now, &base, j->paths, j->npaths, &out);
+	as_compare(&cat, &now, &base, j->wanted->v, j->wanted->n, &out);
 	for (size_t i = 0; i < out.n && b.n < AS_WIRE_MAX - (1u << 20); i++)
 		as_wire_entry(&b, &out.v[i]);
 	r = send_all(fd, &b, out.full || b.n >= AS_WIRE_MAX - (1u << 20));
@@ -272,73 +277,81 @@ bool as_path_of(const struct change *c, struct as_path *ret)
 	ret->target = c->op == CHANGE_ADDED || c->op == CHANGE_MOVED
 			      ? in_path_folder(c->path)
 			      : (modes & 0111) || script_name(c->path);
+	ret->plain = !S_ISLNK(c->mode) && !S_ISLNK(c->mode_before);
 	return true;
 }
 
-int autostart_of_paths(struct box *box, struct box_run *run, unsigned since,
-		       const struct as_path *paths, size_t npaths,
-		       int (*fn)(void *ctx, const struct autostart_entry *e), void *ctx,
-		       struct err *err)
+static void want_path(struct as_wanted *w, struct str path, struct as_path p)
 {
-	struct job j = { .box = box, .run = run, .since = since, .paths = paths, .npaths = npaths };
+	if (path.n >= AS_PATH_MAX)
+		return;
+	if (w->n == w->cap) {
+		w->cap = w->cap ? 2 * w->cap : 1024;
+		w->v = xrealloc(w->v, w->cap * sizeof(*w->v));
+	}
+	p.path = as_keep(&w->mem, path, AS_PATH_MAX).p;
+	w->v[w->n++] = p;
+}
+
+static void want(struct as_wanted *w, const struct change *c)
+{
+	struct as_path p;
+
+	if (!as_path_of(c, &p))
+		return;
+	want_path(w, c->path, p);
+	if (c->op == CHANGE_MOVED) {
+		p.target = true;
+		want_path(w, c->path2, p);
+	}
+}
+
+struct as_wanted *autostart_wanted(const struct changeset *set)
+{
+	struct as_wanted *w = xcalloc(1, sizeof(*w));
+	struct changeset paired = *set; /* shares the strings */
+
+	paired.v = xmalloc((set->n + 1) * sizeof(*set->v));
+	if (set->n)
+		memcpy(paired.v, set->v, set->n * sizeof(*set->v));
+	changeset_pair(&paired);
+	for (size_t i = 0; i < paired.n; i++)
+		if (!paired.v[i].gone)
+			want(w, &paired.v[i].c);
+	free(paired.v);
+	return w;
+}
+
+void as_wanted_free(struct as_wanted *w)
+{
+	if (!w)
+		return;
+	as_list_free(&w->mem);
+	free(w->v);
+	free(w);
+}
+
+int autostart_of(struct box *box, struct box_run *run, unsigned since, const struct as_wanted *w,
+		 int (*fn)(void *ctx, const struct autostart_entry *e), void *ctx, struct err *err)
+{
+	struct job j = { .box = box, .run = run, .since = since, .wanted = w };
 	cleanup_free char *p = NULL;
 	size_t n;
 	int r;
 
-	if (!npaths)
+	if (!w->n)
 		return 0;
 	r = call_in_box(box, run, compare_in_child, &j, AS_WIRE_MAX + BLOCK, &p, &n, err);
 	return r ? r : as_wire_entries((const uint8_t *)p, n, fn, ctx, err);
-}
-
-struct gather {
-	struct as_path *v;
-	size_t n, cap;
-	struct as_list mem;
-};
-
-static void gather_path(struct gather *g, struct str path, struct as_path p)
-{
-	if (path.n >= AS_PATH_MAX)
-		return;
-	if (g->n == g->cap) {
-		g->cap = g->cap ? 2 * g->cap : 1024;
-		g->v = xrealloc(g->v, g->cap * sizeof(*g->v));
-	}
-	p.path = as_keep(&g->mem, path, AS_PATH_MAX).p;
-	g->v[g->n++] = p;
-}
-
-static int gather(void *ctx, const struct change *c)
-{
-	struct gather *g = ctx;
-	struct as_path p;
-
-	if (!as_path_of(c, &p))
-		return 0;
-	gather_path(g, c->path, p);
-	if (c->op == CHANGE_MOVED) {
-		p.target = true;
-		gather_path(g, c->path2, p);
-	}
-	return 0;
 }
 
 int autostart_between(struct box *box, struct box_run *run, unsigned since,
 		      int (*fn)(void *ctx, const struct autostart_entry *e), void *ctx,
 		      struct err *err)
 {
-	struct gather g = { 0 };
-	struct err many = { 0 };
-	int r = changes_between(box, run, since, gather, &g, &many), more = 0;
+	struct changes_fns fns = { .autostart = fn };
 
-	if (!r || r == -E2BIG)
-		more = autostart_of_paths(box, run, since, g.v, g.n, fn, ctx, err);
-	if (r && !more && err)
-		*err = many;
-	as_list_free(&g.mem);
-	free(g.v);
-	return more ? more : r;
+	return changes_all_between(box, run, since, &fns, ctx, err);
 }
 
 int autostart_starts(struct box *box, int (*fn)(void *ctx, const struct autostart_start *s),

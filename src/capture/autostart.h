@@ -304,6 +304,7 @@ struct as_path {
 	const char *path;
 	bool setid;  /* has, or had, set-id bits or file capabilities */
 	bool target; /* an entry that did not change may name it as its program */
+	bool plain;  /* known to be no link, before and now */
 };
 
 /**
@@ -314,11 +315,15 @@ struct as_path {
 void as_compare(const struct as_catalogue *cat, const struct as_fs *now, const struct as_fs *base,
 		const struct as_path *paths, size_t npaths, struct as_list *out);
 
-/** autostart_of_paths() - autostart_between() for one who has the list of changes already */
-int autostart_of_paths(struct box *box, struct box_run *run, unsigned since,
-		       const struct as_path *paths, size_t npaths,
-		       int (*fn)(void *ctx, const struct autostart_entry *e), void *ctx,
-		       struct err *err);
+/** struct as_wanted - paths of a list of changes that are of interest here, strings its own */
+struct changeset;
+struct as_wanted;
+/** autostart_wanted() - of a set whose renames are not paired yet; the set stays as it is */
+struct as_wanted *autostart_wanted(const struct changeset *set);
+void as_wanted_free(struct as_wanted *w);
+/** autostart_of() - autostart_between() for one who has the list of changes already */
+int autostart_of(struct box *box, struct box_run *run, unsigned since, const struct as_wanted *w,
+		 int (*fn)(void *ctx, const struct autostart_entry *e), void *ctx, struct err *err);
 /** as_path_of() - what a change means here; false when it is of no interest */
 bool as_path_of(const struct change *c, struct as_path *ret);
 

@@ -282,7 +282,7 @@ static bool is_changed(const struct compare *c, const char *path)
 	return bsearch(&key, c->paths, c->npaths, sizeof(*c->paths), by_path);
 }
 
-static void look(struct compare *c, const char *path, bool setid);
+static void look(struct compare *c, const struct as_path *p);
 
 static int look_inside(void *arg, const char *name)
 {
@@ -293,7 +293,7 @@ static int look_inside(void *arg, const char *name)
 	if (strlen(dir) + strlen(name) < sizeof(path) - 2) {
 		memcpy(stpcpy(stpcpy(path, dir), "/"), name, strlen(name) + 1);
 		if (!is_changed(c, path))
-			look(c, path, false);
+			look(c, &(struct as_path){ .path = path });
 	}
 	c->dir = dir;
 	return 0;
@@ -314,15 +314,17 @@ static void look_behind(struct compare *c, const struct as_fs *fs, const char *p
 	c->depth--;
 }
 
-static void look(struct compare *c, const char *path, bool setid)
+static void look(struct compare *c, const struct as_path *p)
 {
 	const struct as_place *places[AS_MATCH_MAX];
-	int n = as_match(c->cat, path, setid, places);
+	int n = as_match(c->cat, p->path, p->setid, places);
 
 	for (int i = 0; i < n; i++)
-		compare_file(c->now, c->base, places[i], path, c->out);
-	look_behind(c, c->now, path);
-	look_behind(c, c->base, path);
+		compare_file(c->now, c->base, places[i], p->path, c->out);
+	if (p->plain)
+		return;
+	look_behind(c, c->now, p->path);
+	look_behind(c, c->base, p->path);
 }
 
 /* Entries of an unchanged file whose program changed, or that is a link to what changed. */
@@ -384,7 +386,7 @@ void as_compare(const struct as_catalogue *cat, const struct as_fs *now, const s
 	memcpy(c.paths, paths, npaths * sizeof(*paths));
 	qsort(c.paths, npaths, sizeof(*c.paths), by_path);
 	for (size_t i = 0; i < npaths; i++) {
-		look(&c, c.paths[i].path, c.paths[i].setid);
+		look(&c, &c.paths[i]);
 		targets |= c.paths[i].target;
 	}
 	before = out->n;

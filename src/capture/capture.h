@@ -184,11 +184,15 @@ int packaged_between(struct box *box, struct box_run *run, unsigned since,
 		     int (*fn)(void *ctx, struct str path, struct str owner), void *ctx,
 		     struct err *err);
 
-/** changes_and_packaged_between() - changes_between(), then packaged_between(), in one walk. When
- * changes_between() would be -E2BIG, the packages of those that were listed are told first. */
-int changes_and_packaged_between(struct box *box, struct box_run *run, unsigned since,
-				 int (*fn)(void *ctx, const struct change *c),
-				 int (*packaged)(void *ctx, struct str path, struct str owner),
-				 void *ctx, struct err *err);
+/** struct changes_fns - who is told what; any may be NULL */
+struct changes_fns {
+	int (*file)(void *ctx, const struct change *c);		       /* changes_between() */
+	int (*packaged)(void *ctx, struct str path, struct str owner); /* packaged_between() */
+	int (*autostart)(void *ctx, const struct autostart_entry *e);  /* autostart_between() */
+};
+/** changes_all_between() - all of them, in this order, from one walk. Where the list of changes is
+ * cut, what can be told of those that are in it is told, and then -E2BIG. */
+int changes_all_between(struct box *box, struct box_run *run, unsigned since,
+			const struct changes_fns *fns, void *ctx, struct err *err);
 
 #endif

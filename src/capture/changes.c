@@ -185,7 +185,7 @@ int changeset_tell(const struct changeset *set, int (*fn)(void *ctx, const struc
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < set->n && !rc; i++)
+	for (size_t i = 0; i < set->n && fn && !rc; i++)
 		if (!set->v[i].gone)
 			rc = fn(ctx, &set->v[i].c);
 	for (size_t i = 0; i < set->nlimits && set->cut && !rc; i++) {

@@ -55,11 +55,17 @@ int changeset_read(struct box *box, struct box_run *run, unsigned since, struct 
 void changeset_free(struct changeset *set);
 /** changeset_pair() - turn removed + added of the same bytes into moved */
 void changeset_pair(struct changeset *set);
-/** changeset_tell() - each change; -E2BIG with a sentence after the last when the walk was cut */
+/** changeset_tell() - each change (@fn may be NULL); -E2BIG with a sentence after the last when the
+ * walk was cut */
 int changeset_tell(const struct changeset *set, int (*fn)(void *ctx, const struct change *c),
 		   void *ctx, struct err *err);
 /** changeset_own() - keep a string for the life of the set */
 struct str changeset_own(struct changeset *set, struct str s);
+
+/** packaged_of() - packaged_between() for one who has the list of changes already (packaged.c) */
+int packaged_of(struct box *box, struct box_run *run, unsigned since, const struct changeset *set,
+		int (*fn)(void *ctx, struct str path, struct str owner), void *ctx,
+		struct err *err);
 
 /* ---- codec -------------------------------------------------------------------------------- */
 
@@ -68,7 +74,7 @@ enum rec_kind { REC_CHANGE = 1, REC_SHA = 2, REC_LIMIT = 3, REC_FAIL = 4, REC_EN
 /** struct rec_out - records on their way to a file */
 struct rec_out {
 	int fd;
-	struct buf buf;
+	struct buf buf, rec; /* whole records; the one that is being made */
 	uint64_t written;
 	int failed; /* -errno of a write */
 };
@@ -92,14 +98,18 @@ int changeset_decode(const uint8_t *p, size_t n, struct changeset *ret, struct e
 /** changes_walk() - compare and write records. Return: 0 or -errno (REC_FAIL is written then) */
 int changes_walk(struct box *box, struct box_run *run, unsigned since, int fd);
 
-/** meta_detail() - what differs but content: "mode 0644→0755; owner 0:0→1:1; xattr user.x added"
+/** meta_detail() - what differs but content: "mode 0644→0755; owner 0:0→1:1; xattr user.x added";
+ * finds out whether they are copied up
  * @then: NULL: only tell the attributes that @now has */
 struct entry {
 	const struct tree_node *dir; /* holds it, or is it when name is NULL */
 	const char *name;
 	struct tree_stat st;
+	int fd; /* a regular file, open for reading; -1 when it is none or cannot be read */
+	int64_t born_ns; /* when its inode was made, 0 unknown */
+	bool copied_up;	 /* overlayfs made it from the file of a layer below */
 };
-void meta_detail(const struct entry *now, const struct entry *then, struct buf *ret);
+void meta_detail(struct entry *now, struct entry *then, struct buf *ret);
 
 /* ---- helpers that truth and packages use too ---------------------------------------------- */
 

@@ -11,15 +11,27 @@
 
 #include "capture/changes.h"
 
-#define XATTRS_MAX 256 /* attributes of one entry that are compared; ext4 and xfs hold fewer */
+#define XATTRS_MAX 256	 /* attributes of one entry that are compared; ext4 and xfs hold fewer */
+#define LIST_ROOM  1024	 /* bytes of names that most entries fit in */
+#define VALUE_MAX  65536 /* bytes of one value: the kernel's limit */
+
+struct xattr {
+	const char *name;
+	uint8_t sum[SHA256_LEN];
+	bool unknown; /* there, but not readable from here: equal to anything */
+};
 
 struct xattrs {
 	size_t n;
 	char *list;
-	const char *name[XATTRS_MAX];
-	uint8_t sum[XATTRS_MAX][SHA256_LEN];
-	bool unknown[XATTRS_MAX]; /* there, but not readable from here: equal to anything */
+	struct xattr *v;
 };
+
+/* Attributes are asked of a descriptor where there is one: a path through /proc takes longer. */
+static int entry_fd(const struct entry *e)
+{
+	return e->name ? e->fd : -1;
+}
 
 static void entry_path(const struct entry *e, char out[32 + 256])
 {
@@ -42,53 +54,85 @@ static bool counts(const struct entry *e, const char *name)
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	return strcmp(((const struct xattr *)a)->name, ((const struct xattr *)b)->name);
 }
 
-static void read_value(struct xattrs *x, size_t i, const char *path, char *room, size_t size)
+static void read_value(const struct entry *e, struct xattr *x, char room[VALUE_MAX])
 {
-	ssize_t n = lgetxattr(path, x->name[i], room, size);
-
-	if (n < 0) {
-		x->unknown[i] = true;
-		return;
-	}
-	if (!strcmp(x->name[i], "security.capability") && n >= 20) {
-		room[3] = 0; /* revision: the last byte of the little-endian magic */
-		n = 20;
-	}
-	sha256_once(room, (size_t)n, x->sum[i]);
-}
-
-static void xattrs_read(const struct entry *e, struct xattrs *x)
-{
-	cleanup_free char *room = NULL;
 	char path[32 + 256];
 	ssize_t n;
 
-	x->n = 0;
-	x->list = NULL;
+	if (entry_fd(e) >= 0) {
+		n = fgetxattr(e->fd, x->name, room, VALUE_MAX);
+	} else {
+		entry_path(e, path);
+		n = lgetxattr(path, x->name, room, VALUE_MAX);
+	}
+	if (n < 0) {
+		x->unknown = true;
+		return;
+	}
+	if (!strcmp(x->name, "security.capability") && n >= 20) {
+		room[3] = 0; /* revision: the last byte of the little-endian magic */
+		n = 20;
+	}
+	sha256_once(room, (size_t)n, x->sum);
+}
+
+static ssize_t list_names(const struct entry *e, char *list, size_t size)
+{
+	char path[32 + 256];
+	ssize_t n;
+
+	if (entry_fd(e) >= 0) {
+		n = flistxattr(e->fd, list, size);
+	} else {
+		entry_path(e, path);
+		n = llistxattr(path, list, size);
+	}
+	return n < 0 ? -errno : n;
+}
+
+static void xattrs_read(struct entry *e, struct xattrs *x)
+{
+	cleanup_free char *room = NULL;
+	char few[LIST_ROOM];
+	ssize_t n;
+
+	*x = (struct xattrs){ 0 };
 	if (!S_ISREG(e->st.mode) && !S_ISDIR(e->st.mode))
 		return; /* the kernel keeps neither kind on others */
-	entry_path(e, path);
-	n = llistxattr(path, NULL, 0);
+	n = list_names(e, few, sizeof(few));
+	if (n == -ERANGE)
+		n = list_names(e, NULL, 0);
 	if (n <= 0)
 		return;
 	x->list = xmalloc((size_t)n + 1);
-	n = llistxattr(path, x->list, (size_t)n);
+	if ((size_t)n <= sizeof(few))
+		memcpy(x->list, few, (size_t)n);
+	else
+		n = list_names(e, x->list, (size_t)n);
 	if (n <= 0)
 		return;
 	x->list[n] = 0;
-	for (const char *p = x->list; p < x->list + n && x->n < XATTRS_MAX; p += strlen(p) + 1)
+	x->v = xcalloc(XATTRS_MAX, sizeof(*x->v));
+	for (const char *p = x->list; p < x->list + n && x->n < XATTRS_MAX; p += strlen(p) + 1) {
+		e->copied_up |= !strcmp(p, "user.overlay.origin");
 		if (counts(e, p))
-			x->name[x->n++] = p;
-	qsort(x->name, x->n, sizeof(x->name[0]), by_name);
-	if (x->n)
-		room = xmalloc(65536);
-	for (size_t i = 0; i < x->n; i++) {
-		x->unknown[i] = false;
-		read_value(x, i, path, room, 65536);
+			x->v[x->n++].name = p;
 	}
+	if (!x->n)
+		return;
+	qsort(x->v, x->n, sizeof(x->v[0]), by_name);
+	room = xmalloc(VALUE_MAX);
+	for (size_t i = 0; i < x->n; i++)
+		read_value(e, &x->v[i], room);
+}
+
+static void xattrs_free(struct xattrs *x)
+{
+	free(x->list);
+	free(x->v);
 }
 
 static void sep(struct buf *b)
@@ -119,27 +163,26 @@ static void compare_xattrs(const struct xattrs *now, const struct xattrs *then, 
 	size_t i = 0, k = 0;
 
 	while (i < now->n || k < then->n) {
-		int c = i == now->n ? 1 : k == then->n ? -1 : strcmp(now->name[i], then->name[k]);
+		const struct xattr *a = i < now->n ? &now->v[i] : NULL;
+		const struct xattr *b = k < then->n ? &then->v[k] : NULL;
+		int c = !a ? 1 : !b ? -1 : strcmp(a->name, b->name);
 
-		if (c < 0) {
-			tell(ret, now->name[i++], " added");
-		} else if (c > 0) {
-			tell(ret, then->name[k++], " removed");
-		} else {
-			if (!now->unknown[i] && !then->unknown[k] &&
-			    memcmp(now->sum[i], then->sum[k], SHA256_LEN))
-				tell(ret, now->name[i], " changed");
-			i++;
-			k++;
-		}
+		if (c < 0)
+			tell(ret, a->name, " added");
+		else if (c > 0)
+			tell(ret, b->name, " removed");
+		else if (!a->unknown && !b->unknown && memcmp(a->sum, b->sum, SHA256_LEN))
+			tell(ret, a->name, " changed");
+		i += c <= 0;
+		k += c >= 0;
 	}
 }
 
-void meta_detail(const struct entry *now, const struct entry *then, struct buf *ret)
+void meta_detail(struct entry *now, struct entry *then, struct buf *ret)
 {
-	struct xattrs *x = xcalloc(2, sizeof(*x));
+	struct xattrs x = { 0 }, old = { 0 };
 
-	xattrs_read(now, &x[0]);
+	xattrs_read(now, &x);
 	if (then) {
 		const struct tree_stat *a = &then->st, *b = &now->st;
 
@@ -151,10 +194,9 @@ void meta_detail(const struct entry *now, const struct entry *then, struct buf *
 			sep(ret);
 			buf_printf(ret, "owner %u:%u→%u:%u", a->uid, a->gid, b->uid, b->gid);
 		}
-		xattrs_read(then, &x[1]);
+		xattrs_read(then, &old);
 	}
-	compare_xattrs(&x[0], &x[1], ret);
-	free(x[0].list);
-	free(x[1].list);
-	free(x);
+	compare_xattrs(&x, &old, ret);
+	xattrs_free(&x);
+	xattrs_free(&old);
 }

@@ -39,6 +39,7 @@ struct removed {
 
 struct cmp {
 	struct tree *now, *then;
+	struct sha256 *hasher;
 	unsigned since;
 	struct rec_out out;
 	struct buf path;
@@ -77,24 +78,29 @@ static void stop(struct cmp *w, const char *what, uint64_t value)
 
 /* ---- content ------------------------------------------------------------------------------ */
 
+static void open_entry(struct entry *e)
+{
+	if (S_ISREG(e->st.mode))
+		e->fd = tree_node_file(e->dir, e->name, &e->st, &e->born_ns);
+}
+
+static bool is_program(const char head[4])
+{
+	return !memcmp(head, "#!", 2) || !memcmp(head, "MZ", 2) ||
+	       !memcmp(head,
+		       "\x7f"
+		       "ELF",
+		       4);
+}
+
 static void hash_entry(struct cmp *w, const struct entry *e, char out[SHA256_HEX], bool *program)
 {
-	cleanup_close int fd = -1;
 	char head[4] = { 0 };
+	ssize_t n = -1;
 
 	out[0] = 0;
-	if (!S_ISREG(e->st.mode))
+	if (e->fd < 0)
 		return;
-	fd = tree_node_file(e->dir, e->name, &e->st);
-	if (fd < 0)
-		return;
-	if (program)
-		*program = pread(fd, head, sizeof(head), 0) >= 2 &&
-			   (!memcmp(head, "#!", 2) || !memcmp(head, "MZ", 2) ||
-			    !memcmp(head,
-				    "\x7f"
-				    "ELF",
-				    4));
 	if (e->st.size > CHANGES_HASH_FILE_MAX || e->st.size > CHANGES_HASH_TOTAL_MAX - w->hashed) {
 		if (!w->hash_told) {
 			w->hash_told = true;
@@ -102,11 +108,15 @@ static void hash_entry(struct cmp *w, const struct entry *e, char out[SHA256_HEX
 			      e->st.size > CHANGES_HASH_FILE_MAX ? CHANGES_HASH_FILE_MAX
 								 : CHANGES_HASH_TOTAL_MAX);
 		}
-		return;
+		n = pread(e->fd, head, sizeof(head), 0);
+	} else {
+		if (sha256_file(w->hasher, e->fd, e->st.size, CHANGES_HASH_FILE_MAX, out, head,
+				NULL))
+			out[0] = 0;
+		w->hashed += e->st.size;
 	}
-	if (sha256_fd(fd, CHANGES_HASH_FILE_MAX, out, NULL))
-		out[0] = 0;
-	w->hashed += e->st.size;
+	if (program && (n >= 2 || out[0]))
+		*program = is_program(head);
 }
 
 /* ---- records ------------------------------------------------------------------------------ */
@@ -183,7 +193,7 @@ static struct str link_target(const struct entry *e, char room[TREE_TARGET_MAX])
 	return (struct str){ room, n > 0 ? (size_t)n : 0 };
 }
 
-static void added(struct cmp *w, const struct entry *e)
+static void added(struct cmp *w, struct entry *e)
 {
 	cleanup_buf struct buf detail = { 0 };
 	struct delta d = { .c.op = CHANGE_ADDED };
@@ -218,7 +228,7 @@ static void removed(struct cmp *w, const struct entry *e)
 	emit(w, &d);
 }
 
-static void other_type(struct cmp *w, const struct entry *now, const struct entry *then)
+static void other_type(struct cmp *w, struct entry *now, struct entry *then)
 {
 	cleanup_buf struct buf detail = { 0 };
 	struct delta d = { .c.op = CHANGE_CHANGED };
@@ -276,7 +286,7 @@ static bool content_differs(struct cmp *w, const struct entry *now, const struct
 	return (S_ISCHR(now->st.mode) || S_ISBLK(now->st.mode)) && now->st.rdev != then->st.rdev;
 }
 
-static void same_type(struct cmp *w, const struct entry *now, const struct entry *then)
+static void same_type(struct cmp *w, struct entry *now, struct entry *then)
 {
 	cleanup_buf struct buf detail = { 0 }, meta = { 0 };
 	struct delta d = { 0 };
@@ -378,7 +388,8 @@ static const char *next_name(struct frame *f)
 
 static void visit(struct cmp *w, struct frame *f, const char *name)
 {
-	struct entry now = { .dir = f->now, .name = name }, then = { .dir = f->then, .name = name };
+	struct entry now = { .dir = f->now, .name = name, .fd = -1 };
+	struct entry then = { .dir = f->then, .name = name, .fd = -1 };
 	struct tree_node *n1 = NULL, *n0 = NULL;
 	int rc1 = -ENOENT, rc0 = -ENOENT;
 
@@ -399,6 +410,10 @@ static void visit(struct cmp *w, struct frame *f, const char *name)
 		now.dir = n1, now.name = NULL;
 	if (n0)
 		then.dir = n0, then.name = NULL;
+	if (!rc1)
+		open_entry(&now);
+	if (!rc1 && !rc0)
+		open_entry(&then);
 	if (!rc1 && rc0 == -ENOENT)
 		added(w, &now);
 	else if (rc1 == -ENOENT && !rc0)
@@ -407,6 +422,10 @@ static void visit(struct cmp *w, struct frame *f, const char *name)
 		other_type(w, &now, &then);
 	else if (!rc1 && !rc0)
 		same_type(w, &now, &then);
+	if (now.fd >= 0)
+		close(now.fd);
+	if (then.fd >= 0)
+		close(then.fd);
 	if (n1 || n0)
 		push(w, n1, n0);
 }
@@ -457,7 +476,8 @@ static void hash_removed(struct cmp *w)
 							  sizeof(*w->sizes), by_size)))
 			continue;
 		fd = tree_open_file(w->then, (struct str){ r->path, r->path_n });
-		if (fd < 0 || sha256_fd(fd, CHANGES_HASH_FILE_MAX, hex, NULL))
+		if (fd < 0 ||
+		    sha256_file(w->hasher, fd, r->size, CHANGES_HASH_FILE_MAX, hex, NULL, NULL))
 			continue;
 		w->hashed += r->size;
 		rec_sha(&w->out, r->index, hex);
@@ -471,8 +491,10 @@ static void cmp_free(struct cmp *w)
 	free(w->removed);
 	free(w->sizes);
 	free(w->stack);
+	sha256_free(w->hasher);
 	buf_free(&w->path);
 	buf_free(&w->out.buf);
+	buf_free(&w->out.rec);
 	tree_close(w->now);
 	tree_close(w->then);
 }
@@ -480,7 +502,7 @@ static void cmp_free(struct cmp *w)
 static int walk_root(struct cmp *w)
 {
 	struct tree_node *now = NULL, *then = NULL;
-	struct entry a = { 0 }, b = { 0 };
+	struct entry a = { .fd = -1 }, b = { .fd = -1 };
 	int rc = tree_node_root(w->now, &now);
 
 	if (!rc)
@@ -505,7 +527,7 @@ static int walk_root(struct cmp *w)
 
 int changes_walk(struct box *box, struct box_run *run, unsigned since, int fd)
 {
-	struct cmp w = { .since = since, .out.fd = fd };
+	struct cmp w = { .since = since, .out.fd = fd, .hasher = sha256_new() };
 	struct err err = { 0 };
 	struct rlimit files;
 	int rc;

@@ -53,11 +53,13 @@ int rec_flush(struct rec_out *o)
 	return o->failed;
 }
 
-static void put_record(struct rec_out *o, struct buf *rec)
+static void put_record(struct rec_out *o)
 {
+	struct buf *rec = &o->rec;
+
 	put_num(&o->buf, rec->n);
 	buf_add(&o->buf, rec->p, rec->n);
-	buf_free(rec);
+	rec->n = 0; /* its room is used again */
 	if (o->buf.n >= 1 << 16)
 		rec_flush(o);
 }
@@ -78,56 +80,51 @@ void rec_change(struct rec_out *o, const struct delta *d)
 		c->mode,       c->uid, c->gid, c->size,	 c->mode_before,       c->uid_before,
 		c->gid_before, d->dev, d->ino, d->nlink, (uint64_t)d->ctime_ns
 	};
-	struct buf rec = { 0 };
 
-	buf_add(&rec, head, sizeof(head));
+	buf_add(&o->rec, head, sizeof(head));
 	for (size_t i = 0; i < ARRAY_SIZE(num); i++)
-		put_num(&rec, num[i]);
-	put_sha(&rec, c->sha256);
-	put_sha(&rec, c->sha256_before);
-	put_str(&rec, c->path);
-	put_str(&rec, c->detail);
-	put_record(o, &rec);
+		put_num(&o->rec, num[i]);
+	put_sha(&o->rec, c->sha256);
+	put_sha(&o->rec, c->sha256_before);
+	put_str(&o->rec, c->path);
+	put_str(&o->rec, c->detail);
+	put_record(o);
 }
 
 void rec_sha(struct rec_out *o, uint64_t index, const char *hex)
 {
-	struct buf rec = { 0 };
 
-	buf_add(&rec, &(uint8_t){ REC_SHA }, 1);
-	put_num(&rec, index);
-	put_sha(&rec, hex);
-	put_record(o, &rec);
+	buf_add(&o->rec, &(uint8_t){ REC_SHA }, 1);
+	put_num(&o->rec, index);
+	put_sha(&o->rec, hex);
+	put_record(o);
 }
 
 void rec_limit(struct rec_out *o, const char *what, uint64_t value, struct str path)
 {
-	struct buf rec = { 0 };
 
-	buf_add(&rec, &(uint8_t){ REC_LIMIT }, 1);
-	put_str(&rec, str_z(what));
-	put_num(&rec, value);
-	put_str(&rec, path);
-	put_record(o, &rec);
+	buf_add(&o->rec, &(uint8_t){ REC_LIMIT }, 1);
+	put_str(&o->rec, str_z(what));
+	put_num(&o->rec, value);
+	put_str(&o->rec, path);
+	put_record(o);
 }
 
 void rec_fail(struct rec_out *o, int code, struct str sentence)
 {
-	struct buf rec = { 0 };
 
-	buf_add(&rec, &(uint8_t){ REC_FAIL }, 1);
-	put_num(&rec, (uint64_t)(code < 0 ? -code : code));
-	put_str(&rec, sentence);
-	put_record(o, &rec);
+	buf_add(&o->rec, &(uint8_t){ REC_FAIL }, 1);
+	put_num(&o->rec, (uint64_t)(code < 0 ? -code : code));
+	put_str(&o->rec, sentence);
+	put_record(o);
 }
 
 void rec_end(struct rec_out *o, uint64_t changes)
 {
-	struct buf rec = { 0 };
 
-	buf_add(&rec, &(uint8_t){ REC_END }, 1);
-	put_num(&rec, changes);
-	put_record(o, &rec);
+	buf_add(&o->rec, &(uint8_t){ REC_END }, 1);
+	put_num(&o->rec, changes);
+	put_record(o);
 }
 
 /* ---- reading ------------------------------------------------------------------------------ */

@@ -188,7 +188,7 @@ struct packaged_args {
 	struct box *box;
 	struct box_run *run;
 	unsigned since;
-	struct changeset *set;
+	const struct changeset *set;
 };
 
 static int send_found(struct packages *p, int fd)
@@ -237,9 +237,8 @@ static int packaged_in_child(void *arg, int fd)
 	return rc;
 }
 
-static int packaged_of(struct box *box, struct box_run *run, unsigned since, struct changeset *set,
-		       int (*fn)(void *ctx, struct str path, struct str owner), void *ctx,
-		       struct err *err)
+int packaged_of(struct box *box, struct box_run *run, unsigned since, const struct changeset *set,
+		int (*fn)(void *ctx, struct str path, struct str owner), void *ctx, struct err *err)
 {
 	struct packaged_args args = { box, run, since, set };
 	cleanup_free char *bytes = NULL;
@@ -266,35 +265,7 @@ int packaged_between(struct box *box, struct box_run *run, unsigned since,
 		     int (*fn)(void *ctx, struct str path, struct str owner), void *ctx,
 		     struct err *err)
 {
-	struct changeset set;
-	int rc = changeset_read(box, run, since, &set, err);
+	struct changes_fns fns = { .packaged = fn };
 
-	if (rc)
-		return rc;
-	rc = packaged_of(box, run, since, &set, fn, ctx, err);
-	changeset_free(&set);
-	return rc;
-}
-
-int changes_and_packaged_between(struct box *box, struct box_run *run, unsigned since,
-				 int (*fn)(void *ctx, const struct change *c),
-				 int (*packaged)(void *ctx, struct str path, struct str owner),
-				 void *ctx, struct err *err)
-{
-	struct changeset set;
-	int rc = changeset_read(box, run, since, &set, err), cut = 0;
-
-	if (rc)
-		return rc;
-	changeset_pair(&set);
-	rc = changeset_tell(&set, fn, ctx, err);
-	if (rc == -E2BIG) {
-		cut = rc;
-		rc = 0;
-	}
-	/* a sentence about the cut is not to be lost to a later one */
-	if (!rc)
-		rc = packaged_of(box, run, since, &set, packaged, ctx, cut ? NULL : err);
-	changeset_free(&set);
-	return cut ? cut : rc;
+	return changes_all_between(box, run, since, &fns, ctx, err);
 }

@@ -174,6 +174,10 @@ void tree_close(struct tree *t)
 {
 	if (!t)
 		return;
+	for (size_t i = 0; i < TREE_NEAR_MAX; i++) {
+		tree_node_close(t->near[i].node);
+		free(t->near[i].path);
+	}
 	for (int i = 0; i < t->nstack; i++) {
 		for (int k = 0; k < t->stack[i].n; k++)
 			close(t->stack[i].part[k].fd);
@@ -187,12 +191,18 @@ void tree_close(struct tree *t)
 
 void tree_node_close(struct tree_node *node)
 {
-	if (!node)
+	if (!node || node->refs-- > 0)
 		return;
 	for (int i = 0; i < node->n; i++)
 		close(node->part[i].fd);
 	free(node->mounts_below);
 	free(node);
+}
+
+struct tree_node *tree_node_hold(struct tree_node *node)
+{
+	node->refs++;
+	return node;
 }
 
 static struct tree_node *node_new(int room)
@@ -482,9 +492,10 @@ void tree_names_free(struct tree_names *names)
 
 /* ---- entries ------------------------------------------------------------------------------ */
 
-int tree_node_file(const struct tree_node *dir, const char *name, const struct tree_stat *st)
+int tree_node_file(const struct tree_node *dir, const char *name, const struct tree_stat *st,
+		   int64_t *ret_born_ns)
 {
-	struct stat now;
+	struct statx now;
 	int fd;
 
 	if (!S_ISREG(st->mode) || st->part >= dir->n)
@@ -493,10 +504,16 @@ int tree_node_file(const struct tree_node *dir, const char *name, const struct t
 		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &now) || !S_ISREG(now.st_mode)) {
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_BTIME, &now) ||
+	    !S_ISREG(now.stx_mode)) {
 		close(fd);
 		return -ESTALE;
 	}
+	if (ret_born_ns)
+		*ret_born_ns = now.stx_mask & STATX_BTIME
+				       ? now.stx_btime.tv_sec * (int64_t)NSEC_PER_SEC +
+						 now.stx_btime.tv_nsec
+				       : 0;
 	return fd;
 }
 

@@ -45,7 +45,8 @@ struct tree;
  * @run:   the running box: its topmost layer is box_run_layerfd(); NULL for one that is at rest
  * @upto:  0: the base; N: as of the end of layer N; TREE_NOW
  *
- * @box and @run are borrowed for the life of the tree.
+ * @box and @run are borrowed for the life of the tree. It remembers some directories that paths led
+ * through: what a running box renames meanwhile is still found by its old name.
  *
  * Return: 0; -errno with a sentence when not even "/" can be opened.
  */
@@ -107,6 +108,7 @@ struct tree_part {
 struct tree_node {
 	char *mounts_below; /* own path when overlays are mounted below it, else NULL */
 	bool claims;	    /* the box has claimed owners */
+	int refs;	    /* how many others hold it */
 	int n;
 	struct tree_part part[];
 };
@@ -114,6 +116,8 @@ struct tree_node {
 /** tree_node_root() - "/" */
 int tree_node_root(struct tree *t, struct tree_node **ret);
 void tree_node_close(struct tree_node *node);
+/** tree_node_hold() - the same node once more: each is closed */
+struct tree_node *tree_node_hold(struct tree_node *node);
 
 /**
  * tree_node_child() - look one name up
@@ -141,8 +145,10 @@ int tree_node_names(struct tree *t, const struct tree_node *dir, unsigned above,
 		    struct tree_names *ret);
 void tree_names_free(struct tree_names *names);
 
-/** tree_node_file() - open a regular file that tree_node_child() gave; fd or -errno */
-int tree_node_file(const struct tree_node *dir, const char *name, const struct tree_stat *st);
+/** tree_node_file() - open a regular file that tree_node_child() gave; fd or -errno
+ * @ret_born_ns: may be NULL; when its inode was made, 0 where the file system does not know */
+int tree_node_file(const struct tree_node *dir, const char *name, const struct tree_stat *st,
+		   int64_t *ret_born_ns);
 /** tree_node_readlink() - target of a link that tree_node_child() gave; length or -errno */
 ssize_t tree_node_readlink(const struct tree_node *dir, const char *name,
 			   const struct tree_stat *st, char out[TREE_TARGET_MAX]);

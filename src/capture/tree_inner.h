@@ -14,12 +14,22 @@ struct stack {
 	struct tree_part *part;
 };
 
+/** struct tree_near - a directory that a path led through lately: the next one begins there */
+struct tree_near {
+	char *path; /* without links; NULL: free */
+	size_t n;
+	struct tree_node *node;
+};
+#define TREE_NEAR_MAX 8
+
 struct tree {
 	struct box *box;
 	struct box_run *run;
 	bool claims; /* the box has claimed owners (capture/claims.c) */
 	int nstack;
 	struct stack *stack; /* [0] is "/" */
+	struct tree_near near[TREE_NEAR_MAX];
+	unsigned near_next; /* which one makes room */
 };
 
 #endif

@@ -5,6 +5,10 @@
  * A walk keeps the path so far without links (`canon`), its node, and the components still to do;
  * a link puts its target in front of these. ".." cuts `canon` and walks it again from the root:
  * rare, and so no walk holds more than two directories open.
+ *
+ * Paths come in runs that share a directory. So the tree keeps the directories that held the last
+ * few, by their paths without links: a path that begins with such a name begins there, because
+ * walking that name from the root would find no link either.
  */
 #include <sys/stat.h>
 
@@ -16,6 +20,7 @@ struct walk {
 	struct tree_node *dir;	/* directory that holds the last component */
 	struct tree_node *self; /* the entry itself, when it is a directory */
 	struct tree_stat st;
+	bool st_old; /* st is not that of the place reached, which is the directory self */
 	int links;
 	char name[256]; /* last component, "" for the root */
 };
@@ -27,14 +32,51 @@ static void walk_free(struct walk *w)
 	buf_free(&w->canon);
 }
 
-static int to_root(struct walk *w)
+/* Whether @path lies below the directory @near; paths that name it itself do not count. */
+static bool is_below(const struct tree_near *near, const char *path, size_t n)
 {
+	return near->path && n > near->n + 1 && path[near->n] == '/' &&
+	       !memcmp(path, near->path, near->n);
+}
+
+/* Begins a path: at the root, or further down. Return: how much of @path is done, -errno. */
+static ssize_t to_start(struct walk *w, const char *path, size_t n)
+{
+	const struct tree_near *best = NULL;
+
 	tree_node_close(w->self);
 	tree_node_close(w->dir);
 	w->self = w->dir = NULL;
 	w->canon.n = 0;
 	w->name[0] = 0;
-	return tree_node_root(w->t, &w->self);
+	w->st_old = true;
+	for (size_t i = 0; i < TREE_NEAR_MAX; i++)
+		if (is_below(&w->t->near[i], path, n) && (!best || w->t->near[i].n > best->n))
+			best = &w->t->near[i];
+	if (!best)
+		return tree_node_root(w->t, &w->self);
+	w->self = tree_node_hold(best->node);
+	buf_add(&w->canon, best->path, best->n);
+	return (ssize_t)best->n;
+}
+
+/* Remembers the directory that holds what the walk has reached, or where it found nothing. */
+static void keep_near(struct walk *w, int rc)
+{
+	struct tree_node *node = rc ? w->self : w->dir;
+	size_t n = w->canon.n - (rc ? 0 : strlen(w->name) + 1);
+	struct tree_near *near = &w->t->near[w->t->near_next];
+
+	if (!node || !w->canon.n || !n || n > TREE_PATH_MAX)
+		return;
+	for (size_t i = 0; i < TREE_NEAR_MAX; i++)
+		if (w->t->near[i].path && w->t->near[i].n == n &&
+		    !memcmp(w->t->near[i].path, w->canon.p, n))
+			return;
+	tree_node_close(near->node);
+	free(near->path);
+	*near = (struct tree_near){ xstrndup(w->canon.p, n), n, tree_node_hold(node) };
+	w->t->near_next = (w->t->near_next + 1) % TREE_NEAR_MAX;
 }
 
 /* Enters the directory @name; w->self is a directory before and, on success, after if it is one. */
@@ -51,6 +93,7 @@ static int step(struct walk *w, const char *name)
 	tree_node_close(w->dir);
 	w->dir = w->self;
 	w->self = child;
+	w->st_old = false;
 	snprintf(w->name, sizeof(w->name), "%s", name);
 	buf_add(&w->canon, "/", 1);
 	buf_puts(&w->canon, name);
@@ -61,14 +104,17 @@ static int to_parent(struct walk *w)
 {
 	cleanup_free char *path = xstrndup(w->canon.p ? w->canon.p : "", w->canon.n);
 	char *end = strrchr(path, '/'), *save = NULL;
-	int rc;
+	ssize_t done;
+	int rc = 0;
 
 	if (!w->self)
 		return -ENOTDIR;
 	if (end)
 		*end = 0;
-	rc = to_root(w);
-	for (char *c = strtok_r(path, "/", &save); c && !rc; c = strtok_r(NULL, "/", &save))
+	done = to_start(w, path, strlen(path));
+	if (done < 0)
+		return (int)done;
+	for (char *c = strtok_r(path + done, "/", &save); c && !rc; c = strtok_r(NULL, "/", &save))
 		rc = step(w, c);
 	return rc;
 }
@@ -94,13 +140,17 @@ static int follow_link(struct walk *w, struct buf *todo, size_t *at)
 	*at = 0;
 	if (todo->n > TREE_PATH_MAX)
 		return -ENAMETOOLONG;
-	if (target[0] == '/')
-		return to_root(w);
+	if (target[0] == '/') {
+		n = to_start(w, todo->p, todo->n);
+		*at = n > 0 ? (size_t)n : 0;
+		return n < 0 ? (int)n : 0;
+	}
 	/* the link stands for what its own directory holds */
 	w->canon.n -= strlen(w->name) + 1;
 	tree_node_close(w->self);
 	w->self = w->dir;
 	w->dir = NULL;
+	w->st_old = true;
 	return 0;
 }
 
@@ -115,17 +165,19 @@ static bool only_slashes(const struct buf *todo, size_t at)
 static int walk_path(struct walk *w, struct str path, bool follow)
 {
 	cleanup_buf struct buf todo = { 0 };
-	size_t at = 0;
-	int rc;
+	ssize_t done;
+	size_t at;
+	int rc = 0;
 
 	if (!path.n || path.p[0] != '/' || memchr(path.p, 0, path.n))
 		return -EINVAL;
 	if (path.n > TREE_PATH_MAX)
 		return -ENAMETOOLONG;
 	buf_add(&todo, path.p, path.n);
-	rc = to_root(w);
-	if (!rc)
-		rc = tree_node_stat(w->self, &w->st);
+	done = to_start(w, todo.p, todo.n);
+	if (done < 0)
+		return (int)done;
+	at = (size_t)done;
 	while (!rc) {
 		char name[256];
 		size_t from;
@@ -146,17 +198,16 @@ static int walk_path(struct walk *w, struct str path, bool follow)
 		}
 		if (!strcmp(name, "..")) {
 			rc = to_parent(w);
-			if (!rc)
-				rc = tree_node_stat(w->self, &w->st);
 			continue;
 		}
 		rc = step(w, name);
-		if (!rc && S_ISLNK(w->st.mode) && (follow || !only_slashes(&todo, at))) {
+		if (!rc && S_ISLNK(w->st.mode) && (follow || !only_slashes(&todo, at)))
 			rc = follow_link(w, &todo, &at);
-			if (!rc)
-				rc = tree_node_stat(w->self, &w->st);
-		}
 	}
+	if (!rc || rc == -ENOENT)
+		keep_near(w, rc);
+	if (!rc && w->st_old)
+		rc = tree_node_stat(w->self, &w->st);
 	return rc;
 }
 
@@ -194,7 +245,7 @@ int tree_open_file(struct tree *t, struct str path)
 	int rc = walk_path(&w, path, true);
 
 	if (!rc)
-		rc = w.dir ? tree_node_file(w.dir, w.name, &w.st) : -EINVAL;
+		rc = w.dir ? tree_node_file(w.dir, w.name, &w.st, NULL) : -EINVAL;
 	walk_free(&w);
 	return rc;
 }

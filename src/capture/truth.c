@@ -11,6 +11,7 @@
  */
 #include <sys/stat.h>
 
+#include "capture/autostart.h"
 #include "capture/truth.h"
 
 struct truth {
@@ -21,6 +22,7 @@ struct truth {
 	struct changeset set;
 	struct join join;
 	bool limit_told;
+	struct as_wanted *wanted;
 	struct known *seen; /* autostart entries that differ now */
 	struct err *err;
 };
@@ -292,8 +294,8 @@ static int autostart_back(struct truth *t, const struct known *k)
 static int write_autostart(struct truth *t)
 {
 	struct known *k;
-	int rc =
-		autostart_between(t->box, t->run, t->history.layer - 1, autostart_entry, t, t->err);
+	int rc = autostart_of(t->box, t->run, t->history.layer - 1, t->wanted, autostart_entry, t,
+			      t->err);
 
 	for (k = t->history.autostart; k && !rc; k = k->hh.next)
 		if (!known_get(t->seen, k->key, k->n))
@@ -311,6 +313,7 @@ static int compare(struct truth *t, struct journal_reader *r, unsigned layer, ui
 		rc = changeset_read(t->box, t->run, layer - 1, &t->set, t->err);
 	if (rc)
 		return rc;
+	t->wanted = autostart_wanted(&t->set);
 	history_apply(&t->history, &t->set);
 	t->join = (struct join){ .box = t->box, .run = t->run, .h = &t->history, .set = &t->set };
 	rc = join_events(&t->join, r, t->err);
@@ -345,6 +348,7 @@ int truth_record(struct box *box, struct box_run *run, struct journal *j, uint32
 	journal_read_close(r);
 	join_free(&t.join);
 	known_free(&t.seen);
+	as_wanted_free(t.wanted);
 	history_free(&t.history);
 	changeset_free(&t.set);
 	if (rc) {

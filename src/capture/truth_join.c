@@ -280,6 +280,14 @@ static void add_magic(struct pass *p, struct str name, const struct event *ev, b
 	p->magic[p->nmagic++] = (struct magic){ { k->key, k->n }, ev->proc, ev->seq, deep };
 }
 
+/* Made here, and no link: neither now nor before the layer can this name mean another file. */
+static bool means_itself(const struct join *j, struct str path)
+{
+	const struct tracked *t = join_find(j, path);
+
+	return t && t->d->c.op == CHANGE_ADDED && !S_ISLNK(t->d->c.mode);
+}
+
 static int collect_rest(void *ctx, const struct event *ev)
 {
 	struct pass *p = ctx;
@@ -312,7 +320,8 @@ static int collect_rest(void *ctx, const struct event *ev)
 		add_magic(p, path_name(c.path), ev, true);
 	if (c.path2.n && c.path2.p[0] == '?')
 		add_magic(p, path_name(c.path2), ev, true);
-	if (c.path.p[0] == '/' && (c.follows || str_eq(path_name(c.path), STR(".."))))
+	if (c.path.p[0] == '/' && !means_itself(p->j, c.path) &&
+	    (c.follows || str_eq(path_name(c.path), STR(".."))))
 		alias_add(&p->files, c.path);
 	return 0;
 }
@@ -322,10 +331,11 @@ static bool is_touched(const struct tracked *t)
 	return t->strong_seq || t->weak_seq;
 }
 
+/* What was last changed while no program ran needs no second round: none of their calls did it. */
 static bool untouched(const struct join *j)
 {
 	for (size_t i = 0; i < j->set->n; i++)
-		if (!j->v[i].d->gone && !is_touched(&j->v[i]))
+		if (!j->v[i].d->gone && !is_touched(&j->v[i]) && !history_is_setup(j->h, j->v[i].d))
 			return true;
 	return false;
 }

@@ -327,9 +327,11 @@ static int take_packaged(void *ctx, struct str path, struct str owner)
 static int take_entry(void *ctx, const struct autostart_entry *e)
 {
 	struct finder *f = ctx;
-	struct changed_file *at = file_of(f, e->place);
+	struct changed_file *at;
 	struct changed_entry *x;
 
+	index_files(f);
+	at = file_of(f, e->place);
 	if (at && at->setup)
 		return 0;
 	f->l.entry = xrealloc(f->l.entry, (f->l.nentries + 1) * sizeof(*f->l.entry));
@@ -363,18 +365,15 @@ static int take_user(void *ctx, const struct user_change *u)
 
 static int find_all(struct finder *f, struct err *err)
 {
+	static const struct changes_fns fns = { take_file, take_packaged, take_entry };
 	int rc = read_record(f, err);
 
 	if (!rc)
-		rc = changes_and_packaged_between(f->box, NULL, f->since, take_file, take_packaged,
-						  f, err);
+		rc = changes_all_between(f->box, NULL, f->since, &fns, f, err);
 	if (rc == -E2BIG) {
 		f->l.cut = true;
 		rc = 0;
 	}
-	index_files(f);
-	if (!rc)
-		rc = autostart_between(f->box, NULL, f->since, take_entry, f, err);
 	if (!rc)
 		rc = users_between(f->box, NULL, f->since, take_user, f, err);
 	return rc;

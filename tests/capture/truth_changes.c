@@ -428,6 +428,7 @@ static void test_records_that_the_walk_does_not_write_are_refused(void **state)
 		o.buf.p[i] ^= 0x81;
 	}
 	buf_free(&o.buf);
+	buf_free(&o.rec);
 }
 
 int main(void)

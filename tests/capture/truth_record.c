@@ -6,6 +6,7 @@
  */
 #include "fakebox.h"
 
+#include "capture/autostart.h"
 #include "capture/truth.h"
 
 /* ---- autostart, as the test wants it -------------------------------------------------------- */
@@ -18,9 +19,19 @@ const struct autostart_class *autostart_classes(void)
 	return fake_class;
 }
 
-int autostart_between(struct box *box, struct box_run *run, unsigned since,
-		      int (*fn)(void *ctx, const struct autostart_entry *e), void *ctx,
-		      struct err *err)
+struct as_wanted *autostart_wanted(const struct changeset *set)
+{
+	(void)set;
+	return NULL;
+}
+
+void as_wanted_free(struct as_wanted *w)
+{
+	assert_null(w);
+}
+
+int autostart_of(struct box *box, struct box_run *run, unsigned since, const struct as_wanted *w,
+		 int (*fn)(void *ctx, const struct autostart_entry *e), void *ctx, struct err *err)
 {
 	struct autostart_entry e = { .op = CHANGE_ADDED,
 				     .class = fake_class,
@@ -31,6 +42,7 @@ int autostart_between(struct box *box, struct box_run *run, unsigned since,
 	(void)box;
 	(void)run;
 	(void)since;
+	(void)w;
 	(void)err;
 	return fake_entry ? fn(ctx, &e) : 0;
 }
