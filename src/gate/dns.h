@@ -2,8 +2,9 @@
 /*
  * dns.h - DNS messages (RFC 1035, 3596, 2782, 6891, 9460): read, describe, write
  *
- * The reader is bounded: names at most 255 octets and 128 pointers, at most DNS_RECORDS_MAX
- * records of a message; whatever is wrong is -EBADMSG, never a guess.
+ * The reader is bounded: names at most 255 octets and 128 pointers that each lead back; whatever is
+ * wrong is -EBADMSG, never a guess. At most DNS_RECORDS_MAX answers, whose names together need at
+ * most DNS_NAMES_MAX bytes, are kept of a message: where nrecords is less than nanswers, more came.
  */
 #ifndef BELLJAR_GATE_DNS_H
 #define BELLJAR_GATE_DNS_H
@@ -12,6 +13,10 @@
 
 #define DNS_MESSAGE_MAX 65535
 #define DNS_RECORDS_MAX 256
+/* A name as text is lower case, escaped as RFC 1035 5.1, without the final dot; the root is ".".
+ * Bytes that need \DDD make it longer than NAME_MAX_DNS, up to this, with its NUL. */
+#define DNS_NAME_TEXT_MAX 1024
+#define DNS_NAMES_MAX	  32768
 
 enum {
 	DNS_A = 1,
@@ -30,7 +35,7 @@ enum {
 };
 
 struct dns_record {
-	char name[NAME_MAX_DNS + 3];
+	const char *name; /* text, in dns_message.names */
 	uint16_t type, class;
 	uint32_t ttl;
 	const uint8_t *data; /* into the message */
@@ -38,33 +43,45 @@ struct dns_record {
 	uint16_t data_at; /* offset in the message, for names inside of the data */
 };
 
+/** struct dns_message - what dns_read() gives; points into the message and into itself, so it is
+ * neither copied nor used after the message is gone */
 struct dns_message {
 	const uint8_t *bytes;
 	size_t n;
 	uint16_t id, flags; /* flags: the second 16 bits of the header */
 	bool response;
-	uint8_t opcode, rcode;
+	uint8_t opcode, rcode; /* rcode with its upper bits of EDNS */
 	bool truncated;
-	char qname[NAME_MAX_DNS +
-		   3]; /* first question, lower case, escaped as RFC 1035 5.1; "" none */
+	char qname[DNS_NAME_TEXT_MAX]; /* first question; "" none */
 	uint16_t qtype, qclass;
 	uint16_t nquestions, nanswers, nauthority, nadditional; /* as announced */
-	int nrecords;						/* answers that were read */
+	uint16_t question_n; /* bytes of header and first question: a reply begins with them */
+	int nrecords;	     /* answers that are kept */
 	struct dns_record record[DNS_RECORDS_MAX];
 	bool edns;
 	uint16_t edns_size;
+	size_t names_n;
+	char names[DNS_NAMES_MAX];
 };
 
-int dns_read(const void *p, size_t n, struct dns_message *ret); /* 0 or -EBADMSG */
+/** dns_read() - Return: 0; -EBADMSG, with *ret undefined */
+int dns_read(const void *p, size_t n, struct dns_message *ret);
+/** dns_looks_like() - cheap test whether bytes can be a DNS message at all, before dns_read() */
+bool dns_looks_like(const void *p, size_t n);
 /** dns_type_name() - "A", … or "TYPE123" */
 const char *dns_type_name(uint16_t type, char buf[16]);
 const char *dns_rcode_name(uint8_t rcode, char buf[16]);
 /** dns_describe() - the answer records as in DNS.answers */
 void dns_describe(const struct dns_message *m, struct buf *out);
-/** dns_name_write() - presentation format to wire format; -EINVAL for what is no name */
+/** dns_name_read() - the name at offset *@at of a message, as text; moves *@at past it. Return: 0
+ * or -EBADMSG */
+int dns_name_read(const void *message, size_t n, size_t *at, char ret[DNS_NAME_TEXT_MAX]);
+/** dns_name_write() - presentation format to wire format, uncompressed; -EINVAL for what is no
+ * name, nothing written; a full writer is w->bad */
 int dns_name_write(struct wr *w, const char *name);
 
-/** dns_event() - a DNS event of a message; strings live in @scratch until it is used again */
+/** dns_event() - a DNS event of a message; strings live in @scratch until it is used again. SERVER
+ * is f->dst; ANSWER and REASON are left for the caller */
 void dns_event(const struct dns_message *m, const struct flow_facts *f, const char *transport,
 	       struct buf *scratch, struct event *ret);
 
