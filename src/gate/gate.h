@@ -116,6 +116,14 @@ bool gate_failed(const struct gate *g);
  * not seen is a GAP event. NULL is fine */
 void gate_stop(struct gate *g);
 
+/**
+ * gate_box_ca() - the certificate of the box's own authority, made when it is not there
+ * @box_name: stands in its subject when it is made
+ * @ret_pem:  malloc'd, for the box's system store: whoever starts the box puts it there, and
+ *            nowhere else
+ */
+int gate_box_ca(int box_dirfd, const char *box_name, char **ret_pem, struct err *err);
+
 /* ---- capture files ------------------------------------------------------------------------ */
 
 /** struct gate_read_stats - what a capture file holds */
