@@ -44,6 +44,11 @@ int sink_input(struct sink *s, const void *p, size_t n, struct buf *reply);
  * speaks first would now. Return: as sink_input() */
 #define SINK_BANNER_NS (150 * 1000000ull)
 int sink_quiet(struct sink *s, struct buf *reply);
+/** sink_drained() - all of the last reply was sent: what else there is to say, such as the rest of
+ * a large file. Call it then, always; between a reply and this, feed no more than SINK_INPUT_MAX
+ * bytes. Return: as sink_input(); nothing appended when that was all */
+#define SINK_INPUT_MAX (256u << 10)
+int sink_drained(struct sink *s, struct buf *reply);
 void sink_free(struct sink *s);
 
 /** answers_open() - read the folder of --answers (doc/POLICY.md says its layout); the folder is
