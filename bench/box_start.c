@@ -65,7 +65,7 @@ static int once(struct box_home *home, const struct box_opts *opts, struct box_p
 	int rc;
 
 	r->at = first;
-	rc = box_open(home, NULL, BOX_ANON | BOX_CREATE | BOX_LOCK, opts, &box, err);
+	rc = box_open(home, NULL, BOX_ANON | BOX_PASSING, opts, &box, err);
 	lap(r, OPEN);
 	rc = rc ? rc : box_plan_make(box, opts, &plan, err);
 	lap(r, PLAN);

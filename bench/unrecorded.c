@@ -42,8 +42,8 @@ int main(int argc, char **argv)
 				    .fds = { 0, 1, 2 } };
 
 	if (box_home_open(&home, &err) ||
-	    box_open(&home, name, BOX_CREATE | BOX_LOCK | (name ? 0 : BOX_ANON), &opts, &box,
-		     &err) ||
+	    box_open(&home, name, name ? BOX_CREATE | BOX_LOCK : BOX_ANON | BOX_PASSING, &opts,
+		     &box, &err) ||
 	    box_plan_make(box, &opts, &plan, &err) || box_start(box, plan, &run, &err) ||
 	    box_spawn(run, &prog, NULL, &proc, &err)) {
 		fprintf(stderr, "unrecorded: %s\n", err.msg);

@@ -17,6 +17,7 @@
  * another name and renamed: a base that is there is whole.
  */
 #include <dirent.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
@@ -119,6 +120,29 @@ static void note_used(struct box_home *home, const char *folder, struct used *u)
 		closedir(d);
 }
 
+/* A lock on the folder itself says what box.json says for boxes that have one. */
+int base_keep(const struct box_home *home, const char *key)
+{
+	char rel[160];
+	int fd;
+
+	snprintf(rel, sizeof(rel), "base/%s", key);
+	fd = openat(home->fd, rel, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && !flock(fd, LOCK_SH | LOCK_NB))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -errno;
+}
+
+bool base_is_kept(int base_fd, const char *key)
+{
+	cleanup_close int fd =
+		openat(base_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB);
+}
+
 /* Called with base/lock held exclusively: no box is being made. */
 static void remove_unused(struct box_home *home, int base_fd, const char *current)
 {
@@ -137,7 +161,7 @@ static void remove_unused(struct box_home *home, int base_fd, const char *curren
 
 		for (size_t i = 0; i < u.n && !keep; i++)
 			keep = !strcmp(e->d_name, u.key[i]);
-		if (!keep)
+		if (!keep && !base_is_kept(base_fd, e->d_name))
 			(void)tree_remove(home, idrange_here(home), base_fd, e->d_name, NULL);
 	}
 	if (d)

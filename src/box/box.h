@@ -104,6 +104,9 @@ enum box_open_flags {
 	BOX_CREATE = 1, /* make it when it is not there */
 	BOX_LOCK = 2,	/* hold it for a run or a change; -EBUSY, EXIT_BUSY when another does */
 	BOX_ANON = 4,	/* a box without a name (name is ignored), removed by box_close() */
+	BOX_PASSING =
+		16, /* with BOX_ANON: nothing of it will be looked for after its run. Its layer is
+		       in memory, and it has a folder only when box_dirfd() is asked for one */
 	BOX_DAMAGED =
 		8, /* with BOX_LOCK: also one whose box.json cannot be read, for box_remove() */
 };
@@ -120,8 +123,11 @@ int box_open(struct box_home *home, const char *name, int flags, const struct bo
 	     struct box **ret_box, struct err *err);
 void box_close(struct box *box);
 const struct box_info *box_get_info(const struct box *box);
-int box_dirfd(const struct box *box);	     /* the box's folder: journal.db, objects/, layers/ */
-const char *box_path(const struct box *box); /* its absolute path */
+/** box_dirfd() - the box's folder: journal.db, objects/, layers/; borrowed. A passing box gets one
+ * now; -1 with errno when that fails. Thread-safe */
+int box_dirfd(struct box *box);
+bool box_has_folder(const struct box *box);  /* false: passing, and not asked for one yet */
+const char *box_path(const struct box *box); /* its absolute path, once it has one */
 bool box_is_held(struct box_home *home, const char *name); /* a run or change holds its lock */
 
 /** box_list() - names in order; @fn non-zero stops and is returned */

@@ -100,10 +100,15 @@ static int write_small(const char *path, int flags, const char *text)
 
 /* ---- layer -------------------------------------------------------------------------------- */
 
+/* A passing box has no folder: its tmpfs hides those of the other boxes without a name. */
 static int open_layer(struct setup *s, struct err *err)
 {
 	char name[32];
 
+	if (s->box->fd < 0) {
+		s->layer = open(s->box->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return s->layer < 0 ? err_set(err, errno, "box: open '%s'", s->box->path) : 0;
+	}
 	snprintf(name, sizeof(name), "layers/%u", s->box->info.top);
 	if (mkdirat(s->box->fd, "layers", 0700) && errno != EEXIST)
 		return err_set(err, errno, "box: make '%s/layers'", s->box->path);
@@ -132,6 +137,8 @@ int do_layer_tmpfs(struct setup *s, const struct step *st, struct err *err)
 	if (mount("tmpfs", fd_path(s->layer, path), "tmpfs", MS_NOSUID | MS_NODEV, st->value))
 		return wall_missing(err, errno, "box: mount a tmpfs for the layer");
 	close(s->layer);
+	if (s->box->fd < 0)
+		return open_layer(s, err);
 	snprintf(name, sizeof(name), "layers/%u", s->box->info.top);
 	s->layer = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->layer < 0)

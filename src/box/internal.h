@@ -5,6 +5,8 @@
 #ifndef BELLJAR_BOX_INTERNAL_H
 #define BELLJAR_BOX_INTERNAL_H
 
+#include <pthread.h>
+
 #include "box/box.h"
 
 /** struct overlay_at - one overlay of a box's layout, fixed when the box is made */
@@ -18,9 +20,11 @@ struct box {
 	struct box_home *home; /* borrowed */
 	struct box_info info;
 	char path[4096];
-	int fd;	     /* the box's folder */
+	int fd;	     /* the box's folder; -1: a passing box has none yet */
 	int lock_fd; /* -1 when not held */
+	int base_fd; /* of a passing box: keeps its base from being removed, as box.json would */
 	bool anon;
+	pthread_mutex_t making; /* of a passing box's folder */
 	int noverlays;
 	struct overlay_at overlay[BOX_MOUNTS_MAX];
 };
@@ -111,6 +115,11 @@ int cgroup_dir(const char *controller, const char *name, char ret[4096], bool *r
  */
 int base_hold(struct box_home *home, struct idrange ids, char ret_key[128], int *ret_lock,
 	      struct err *err);
+
+/** base_keep() - the base @key is not removed while what this returns is open; -errno. Called with
+ * base_hold()'s lock */
+int base_keep(const struct box_home *home, const char *key);
+bool base_is_kept(int bases, const char *key); /* by whom ever; @bases: HOME/base */
 
 /**
  * layer_make() - the folders of a fresh layer (one per overlay, and work/ beside them) in @dirfd

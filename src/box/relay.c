@@ -251,8 +251,8 @@ int relay_log(struct box_run *run, int *ret_fd, struct err *err)
 		*ret_fd = run->log_pipe;
 		return 0;
 	}
-	file = openat(run->box->fd, "log", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
-		      0600);
+	file = openat(box_dirfd(run->box), "log",
+		      O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (file < 0)
 		return err_set(err, errno, "box: open '%s/log'", run->box->path);
 	if (pipe2(p, O_CLOEXEC))

@@ -8,7 +8,9 @@
  */
 #include <dirent.h>
 #include <limits.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "box/internal.h"
 
@@ -43,11 +45,6 @@ const struct box_info *box_get_info(const struct box *box)
 	return &box->info;
 }
 
-int box_dirfd(const struct box *box)
-{
-	return box->fd;
-}
-
 const char *box_path(const struct box *box)
 {
 	return box->path;
@@ -58,7 +55,8 @@ struct box *box_new(struct box_home *home)
 	struct box *b = xcalloc(1, sizeof(*b));
 
 	b->home = home;
-	b->fd = b->lock_fd = -1;
+	b->fd = b->lock_fd = b->base_fd = -1;
+	pthread_mutex_init(&b->making, NULL);
 	return b;
 }
 
@@ -70,6 +68,9 @@ void box_free(struct box *b)
 		close(b->fd);
 	if (b->lock_fd >= 0)
 		close(b->lock_fd);
+	if (b->base_fd >= 0)
+		close(b->base_fd);
+	pthread_mutex_destroy(&b->making);
 	free(b);
 }
 
@@ -77,7 +78,7 @@ void box_close(struct box *box)
 {
 	if (!box)
 		return;
-	if (box->anon) {
+	if (box->anon && box->fd >= 0) {
 		cleanup_free char *id = xstrdup(strrchr(box->path, '/') + 1);
 		cleanup_close int dir =
 			openat(box->home->fd, "anon", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -247,6 +248,67 @@ static int make(struct box_home *home, const char *name, const struct box_opts *
 	return 0;
 }
 
+/* ---- a passing box ------------------------------------------------------------------------ */
+
+/* What an overlay's upper layer needs came to tmpfs with Linux 6.6. */
+static bool tmpfs_keeps_attributes(void)
+{
+	cleanup_close int fd = memfd_create("belljar", MFD_CLOEXEC);
+
+	return fd >= 0 && !fsetxattr(fd, "user.overlay.belljar", "y", 1, 0);
+}
+
+/* Nothing on disk: a lock on its base is all that others can see of it. */
+static int make_passing(struct box_home *home, const struct box_opts *opts, struct box **ret_box,
+			struct err *err)
+{
+	cleanup_close int bases = -1;
+	struct box *b = box_new(home);
+	int rc = describe(b, NULL, opts, &bases, err);
+
+	if (!rc && b->info.base[0]) {
+		b->base_fd = base_keep(home, b->info.base);
+		if (b->base_fd < 0)
+			rc = err_set(err, b->base_fd, "box: lock '%s/base/%s'", home->path,
+				     b->info.base);
+	}
+	if (rc) {
+		box_free(b);
+		return rc;
+	}
+	snprintf(b->path, sizeof(b->path), "%.1024s/anon", home->path);
+	b->anon = true;
+	*ret_box = b;
+	return 0;
+}
+
+bool box_has_folder(const struct box *b)
+{
+	return b->fd >= 0;
+}
+
+int box_dirfd(struct box *b)
+{
+	struct err err = { 0 };
+	int rc = 0;
+
+	pthread_mutex_lock(&b->making);
+	if (b->fd < 0) {
+		rc = stage_make(b, "anon", &err);
+		if (!rc)
+			rc = fill(b, &err);
+		if (rc) {
+			stage_discard(b, "anon");
+			cleanup_close_p(&b->fd);
+			cleanup_close_p(&b->lock_fd);
+			b->fd = b->lock_fd = -1;
+			errno = err.code;
+		}
+	}
+	pthread_mutex_unlock(&b->making);
+	return b->fd;
+}
+
 /* ---- open --------------------------------------------------------------------------------- */
 
 static bool still_there(const struct box *b, const char *rel)
@@ -323,6 +385,8 @@ int box_open(struct box_home *home, const char *name, int flags, const struct bo
 {
 	int rc;
 
+	if ((flags & BOX_PASSING) && !(opts && opts->on_disk) && tmpfs_keeps_attributes())
+		return make_passing(home, opts, ret_box, err);
 	if (flags & BOX_ANON)
 		return make(home, NULL, opts, ret_box, err);
 	rc = box_name_check(name, err);

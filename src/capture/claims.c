@@ -27,7 +27,8 @@ static void note_claims(struct recorder *rec)
 	if (rec->claimed)
 		return;
 	rec->claimed = true;
-	(void)write_file_at(rec->box_dirfd, CLAIMS_MARK, 0600, "", 0);
+	if (box_has_folder(rec->box)) /* else no later run of it can ask */
+		(void)write_file_at(box_dirfd(rec->box), CLAIMS_MARK, 0600, "", 0);
 }
 
 bool claim_of(int fd, uint32_t *ret_uid, uint32_t *ret_gid)

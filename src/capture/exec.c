@@ -182,7 +182,7 @@ static void keep_now(struct recorder *rec, const struct proc *p, int fd, const c
 	uint64_t size = 0;
 	bool kept = false;
 
-	if (object_keep(rec->box_dirfd, fd, sha256, &size, &kept, NULL))
+	if (object_keep(box_dirfd(rec->box), fd, sha256, &size, &kept, NULL))
 		return;
 	ev.v[EV_AT(OBJECT, SHA256)] = V_Z(sha256);
 	ev.v[EV_AT(OBJECT, SIZE)] = V_INT(size);

@@ -37,9 +37,9 @@ int recorder_start(struct journal *j, struct box *box, struct box_run *run,
 
 	rec->j = j;
 	rec->run = run;
-	rec->box_dirfd = box_dirfd(box);
+	rec->box = box;
 	rec->emulate = box_run_emulates_root(run);
-	rec->claimed = rec->emulate && claims_exist(rec->box_dirfd);
+	rec->claimed = rec->emulate && box_has_folder(box) && claims_exist(box_dirfd(box));
 	rec->pids_max = box_run_pids(run);
 	pthread_mutex_init(&rec->lock, NULL);
 	rec->procs = proctab_new();

@@ -99,7 +99,7 @@ struct made {
 struct recorder {
 	struct journal *j;
 	struct box_run *run;
-	int box_dirfd;
+	struct box *box;
 	int rootfd;	      /* the box's / */
 	int pidns;	      /* the box's pid namespace, for inner ids; -1 */
 	bool emulate;	      /* box ids are not real */

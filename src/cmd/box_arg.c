@@ -113,7 +113,7 @@ static int take_lines(char *text, json_t *rows)
 	return 0;
 }
 
-int box_arg_rows(const struct box *box, const char *sql, json_t **ret_rows, struct err *err)
+int box_arg_rows(struct box *box, const char *sql, json_t **ret_rows, struct err *err)
 {
 	cleanup_free char *path = xasprintf("%s/journal.db", box_path(box));
 	cleanup_free char *text = xmalloc(ROWS_BYTES_MAX + 1);
@@ -177,7 +177,7 @@ static void add_sizes(int dirfd, const char *name, int depth, unsigned *left, ui
 		closedir(d);
 }
 
-uint64_t box_arg_size(const struct box *box, bool *ret_more)
+uint64_t box_arg_size(struct box *box, bool *ret_more)
 {
 	unsigned left = BOX_ARG_ENTRIES;
 	uint64_t sum = 0;

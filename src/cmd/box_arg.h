@@ -40,11 +40,11 @@ int box_arg_mark(struct box_home *home, struct box *box, const char *name, const
  * sends is bounded. Return: 0; -EBADMSG, EXIT_CORRUPT when the journal cannot be read.
  */
 #define BOX_ARG_ROWS_MAX 1000
-int box_arg_rows(const struct box *box, const char *sql, json_t **ret_rows, struct err *err);
+int box_arg_rows(struct box *box, const char *sql, json_t **ret_rows, struct err *err);
 
 /** box_arg_size() - bytes on disk, counted up to BOX_ARG_ENTRIES; @ret_more: there is more */
 #define BOX_ARG_ENTRIES 20000
-uint64_t box_arg_size(const struct box *box, bool *ret_more);
+uint64_t box_arg_size(struct box *box, bool *ret_more);
 
 /** box_arg_print() - JSON on stdout, with a newline; an exit status */
 int box_arg_print(json_t *j);

@@ -49,7 +49,7 @@ int session_open(struct session_run *s, const struct session_opts *o, struct err
 	if (rc)
 		return rc;
 	if (!o->name)
-		flags |= BOX_ANON;
+		flags |= o->discard ? BOX_ANON | BOX_PASSING : BOX_ANON;
 	if (o->create)
 		flags |= BOX_CREATE;
 	return box_open(&s->home, o->name, flags, &o->box, &s->box, err);
@@ -92,6 +92,11 @@ static void mark_copies(struct session_run *s, const struct box_opts *o)
 	}
 }
 
+static int folder(void *box)
+{
+	return box_dirfd(box);
+}
+
 int session_begin(struct session_run *s, const struct session_opts *o, struct err *err)
 {
 	cleanup_free char *keys = NULL;
@@ -106,8 +111,8 @@ int session_begin(struct session_run *s, const struct session_opts *o, struct er
 	if (!rc)
 		rc = box_start(s->box, s->plan, &s->run, err);
 	if (!rc)
-		rc = (o->discard ? journal_open_passing : journal_open)(box_dirfd(s->box), keys,
-									&s->journal, err);
+		rc = o->discard ? journal_open_passing(folder, s->box, keys, &s->journal, err)
+				: journal_open(box_dirfd(s->box), keys, &s->journal, err);
 	if (!rc)
 		rc = begin_record(s, o, err);
 	if (!rc)

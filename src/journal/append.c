@@ -129,6 +129,7 @@ static bool want_thread(struct journal *j)
 		return true;
 	if (!j->urgent && spool_head(&j->spool) - spool_tail(&j->spool) > URGENT_FILL) {
 		j->urgent = true;
+		need_thread(j);
 		return true;
 	}
 	return false;
@@ -147,6 +148,9 @@ static uint8_t *wait_place(struct journal *j, size_t n)
 			break;
 		}
 		j->urgent = true;
+		need_thread(j);
+		if (j->failed.code)
+			break;
 		j->waiters++;
 		pthread_cond_signal(&j->work);
 		pthread_cond_wait(&j->room, &j->lock);

@@ -135,10 +135,14 @@ int journal_close(struct journal *j, struct err *err);
 
 /**
  * journal_open_passing() - a journal that is to be discarded: its box is thrown away unread
+ * @folder: gives the box's folder when it is wanted, borrowed; -1: there can be none. Called by
+ *          another thread
  *
- * The SQLite file is made only when a run has enough events for a block.
+ * Events pass through a spool in memory. Only when a run has enough of them for a block is there
+ * a thread that stores them, and a SQLite file. It is ended by journal_discard().
  */
-int journal_open_passing(int dirfd, const char *keydir, struct journal **ret_j, struct err *err);
+int journal_open_passing(int (*folder)(void *ctx), void *ctx, const char *keydir,
+			 struct journal **ret_j, struct err *err);
 /** journal_discard() - close without storing what is not stored yet */
 void journal_discard(struct journal *j);
 

@@ -205,6 +205,36 @@ static bool header_ok(const struct spool_header *h, uint64_t head, uint64_t tail
 	       head - tail <= SPOOL_RING && head % RECORD_ALIGN == 0 && tail % RECORD_ALIGN == 0;
 }
 
+/* A header for a journal that nobody has numbered yet. */
+static void fresh(struct spool *s)
+{
+	uint8_t id[SPOOL_ID_LEN];
+
+	if (getrandom(id, sizeof(id), 0) != sizeof(id))
+		abort(); /* 16 bytes are never short once the pool is ready */
+	spool_reset(s, id);
+}
+
+int spool_open_passing(struct spool *ret, struct err *err)
+{
+	cleanup_close int fd = memfd_create(SPOOL_NAME, MFD_CLOEXEC);
+	struct spool s = { .fd = fd };
+	int rc;
+
+	if (fd < 0)
+		return err_set(err, errno, "journal: make '%s'", SPOOL_NAME);
+	rc = ftruncate(fd, SPOOL_FILE_SIZE) ? -errno : reserve(&s, SPOOL_STEP);
+	if (rc)
+		return err_set(err, rc, "journal: reserve memory for '%s'", SPOOL_NAME);
+	rc = map(&s, err);
+	if (rc)
+		return rc;
+	fresh(&s);
+	s.fd = steal_fd(&fd);
+	*ret = s;
+	return 0;
+}
+
 int spool_open(int dirfd, struct spool *ret, bool *ret_old, struct err *err)
 {
 	cleanup_close int fd = open_locked(dirfd, err);
@@ -243,15 +273,10 @@ int spool_open(int dirfd, struct spool *ret, bool *ret_old, struct err *err)
 				    "events in it",
 				    SPOOL_NAME);
 	}
-	if (old) {
+	if (old)
 		memcpy(s.id, s.h->id, sizeof(s.id));
-	} else {
-		uint8_t id[SPOOL_ID_LEN];
-
-		if (getrandom(id, sizeof(id), 0) != sizeof(id))
-			abort(); /* 16 bytes are never short once the pool is ready */
-		spool_reset(&s, id);
-	}
+	else
+		fresh(&s);
 	s.fd = steal_fd(&fd);
 	*ret = s;
 	*ret_old = old;
@@ -264,7 +289,7 @@ void spool_close(struct spool *s, int dirfd, bool remove)
 		return;
 	munmap(s->h, SPOOL_PAGE + 2 * (size_t)SPOOL_RING);
 	s->h = NULL;
-	if (remove)
+	if (remove && dirfd >= 0)
 		unlinkat(dirfd, SPOOL_NAME, 0);
 	cleanup_close_p(&s->fd);
 	s->fd = -1;

@@ -48,7 +48,9 @@ enum spool_got spool_next(struct spool_view *view, const uint8_t **ret_p, size_t
  * Return: 0; -EBUSY, EXIT_BUSY; -ENOSPC; -EBADMSG when it is no spool of ours.
  */
 int spool_open(int dirfd, struct spool *ret, bool *ret_old, struct err *err);
-/** spool_close() - @remove: everything in it is in the journal */
+/** spool_open_passing() - one in memory: it goes with the process, and nothing is left of it */
+int spool_open_passing(struct spool *ret, struct err *err);
+/** spool_close() - @dirfd: -1 for one in memory; @remove: everything in it is in the journal */
 void spool_close(struct spool *s, int dirfd, bool remove);
 
 /** spool_place() - where a record of @n bytes is to be encoded; NULL while there is no room, or,

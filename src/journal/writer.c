@@ -42,7 +42,7 @@ static bool gather(struct journal *j)
 	}
 	j->idle = false;
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += j->stored || j->lazy ? BLOCK_WAIT_NS : FIRST_WAIT_NS;
+	until.tv_nsec += j->stored || j->passing ? BLOCK_WAIT_NS : FIRST_WAIT_NS;
 	if (until.tv_nsec >= (long)NSEC_PER_SEC) {
 		until.tv_nsec -= (long)NSEC_PER_SEC;
 		until.tv_sec++;
@@ -76,18 +76,32 @@ static int drain(struct journal *j, struct err *err)
 	return 0;
 }
 
+static int open_store(struct journal *j, struct err *err)
+{
+	struct store_found found;
+
+	if (j->dirfd < 0) {
+		int folder = j->folder(j->folder_ctx);
+
+		j->dirfd =
+			folder < 0 ? -1 : openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (j->dirfd < 0)
+			return err_set(err, errno, "journal: open the box's folder");
+	}
+	return store_open(j->dirfd, j->keydir, j->spool.id, &j->store, &found, err);
+}
+
 static void *writer(void *arg)
 {
 	struct journal *j = arg;
-	struct store_found found;
 	struct err err = { 0 };
 	int rc = 0;
 
-	if (!j->store && !j->lazy)
-		rc = store_open(j->dirfd, j->keydir, j->spool.id, &j->store, &found, &err);
+	if (!j->store && !j->passing)
+		rc = open_store(j, &err);
 	while (!rc && gather(j)) {
 		if (!j->store)
-			rc = store_open(j->dirfd, j->keydir, j->spool.id, &j->store, &found, &err);
+			rc = open_store(j, &err);
 		if (!rc)
 			rc = drain(j, &err);
 	}
@@ -109,6 +123,12 @@ static int start_thread(struct journal *j, struct err *err)
 		return err_set(err, rc, "journal: start the writer thread");
 	j->has_thread = true;
 	return 0;
+}
+
+void need_thread(struct journal *j)
+{
+	if (!j->has_thread && !j->failed.code)
+		start_thread(j, &j->failed);
 }
 
 /* ---- what a killed writer left ------------------------------------------------------------ */
@@ -210,11 +230,10 @@ static int open_existing(struct journal *j, struct err *err)
 
 static void destroy(struct journal *j, bool whole)
 {
-	if (j->dirfd >= 0) {
-		store_close(j->store, whole);
-		spool_close(&j->spool, j->dirfd, whole);
+	store_close(j->store, whole);
+	spool_close(&j->spool, j->passing ? -1 : j->dirfd, whole);
+	if (j->dirfd >= 0)
 		close(j->dirfd);
-	}
 	pthread_cond_destroy(&j->work);
 	pthread_cond_destroy(&j->room);
 	pthread_mutex_destroy(&j->lock);
@@ -222,13 +241,10 @@ static void destroy(struct journal *j, bool whole)
 	free(j);
 }
 
-static int open_any(int dirfd, const char *keydir, bool lazy, struct journal **ret_j,
-		    struct err *err)
+static struct journal *new_journal(const char *keydir)
 {
 	struct journal *j = xcalloc(1, sizeof(*j));
 	pthread_condattr_t attr;
-	bool old = false, fresh = false;
-	int rc;
 
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -237,10 +253,19 @@ static int open_any(int dirfd, const char *keydir, bool lazy, struct journal **r
 	pthread_cond_init(&j->room, &attr);
 	pthread_condattr_destroy(&attr);
 	j->keydir = xstrdup(keydir);
-	j->lazy = lazy;
+	j->dirfd = -1;
 	j->next_seq = 1;
 	atomic_init(&j->next_proc, 1);
 	atomic_init(&j->t0, clock_mono_ns());
+	return j;
+}
+
+int journal_open(int dirfd, const char *keydir, struct journal **ret_j, struct err *err)
+{
+	struct journal *j = new_journal(keydir);
+	bool old = false, fresh = false;
+	int rc;
+
 	j->dirfd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	rc = j->dirfd < 0 ? err_set(err, errno, "journal: open the box's folder") : 0;
 	fresh = !rc && faccessat(j->dirfd, SPOOL_NAME, F_OK, AT_SYMLINK_NOFOLLOW);
@@ -263,14 +288,22 @@ static int open_any(int dirfd, const char *keydir, bool lazy, struct journal **r
 	return 0;
 }
 
-int journal_open(int dirfd, const char *keydir, struct journal **ret_j, struct err *err)
+int journal_open_passing(int (*folder)(void *ctx), void *ctx, const char *keydir,
+			 struct journal **ret_j, struct err *err)
 {
-	return open_any(dirfd, keydir, false, ret_j, err);
-}
+	struct journal *j = new_journal(keydir);
+	int rc;
 
-int journal_open_passing(int dirfd, const char *keydir, struct journal **ret_j, struct err *err)
-{
-	return open_any(dirfd, keydir, true, ret_j, err);
+	j->passing = true;
+	j->folder = folder;
+	j->folder_ctx = ctx;
+	rc = spool_open_passing(&j->spool, err);
+	if (rc) {
+		destroy(j, false);
+		return rc;
+	}
+	*ret_j = j;
+	return 0;
 }
 
 int journal_sync(struct journal *j, struct err *err)
@@ -280,6 +313,8 @@ int journal_sync(struct journal *j, struct err *err)
 
 	pthread_mutex_lock(&j->lock);
 	target = spool_head(&j->spool);
+	if (j->stored < target)
+		need_thread(j);
 	while (!j->failed.code && j->stored < target) {
 		j->urgent = true;
 		j->waiters++;
@@ -293,15 +328,25 @@ int journal_sync(struct journal *j, struct err *err)
 	return rc;
 }
 
+/* The thread may never have been needed. */
+static void end_thread(struct journal *j)
+{
+	pthread_mutex_lock(&j->lock);
+	j->stop = true;
+	pthread_cond_signal(&j->work);
+	pthread_mutex_unlock(&j->lock);
+	if (j->has_thread)
+		pthread_join(j->thread, NULL);
+}
+
 void journal_discard(struct journal *j)
 {
 	if (!j)
 		return;
 	pthread_mutex_lock(&j->lock);
-	j->stop = j->discard = true;
-	pthread_cond_signal(&j->work);
+	j->discard = true;
 	pthread_mutex_unlock(&j->lock);
-	pthread_join(j->thread, NULL);
+	end_thread(j);
 	destroy(j, true);
 }
 
@@ -311,11 +356,7 @@ int journal_close(struct journal *j, struct err *err)
 
 	if (!j)
 		return 0;
-	pthread_mutex_lock(&j->lock);
-	j->stop = true;
-	pthread_cond_signal(&j->work);
-	pthread_mutex_unlock(&j->lock);
-	pthread_join(j->thread, NULL);
+	end_thread(j);
 	if (j->failed.code)
 		rc = failure(j, err);
 	/* what could not be stored stays in the ring for the next open */

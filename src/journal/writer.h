@@ -31,7 +31,7 @@ struct journal {
 	bool idle;   /* the thread waits for a first event */
 	bool urgent; /* do not gather any longer */
 	bool stop;
-	bool lazy;	   /* SQLite is opened for the first block only */
+	bool passing;	   /* SQLite is opened, by a thread made then, for the first block only */
 	bool discard;	   /* what is not in SQLite yet need not get there */
 	unsigned waiters;  /* on room */
 	uint64_t stored;   /* ring position up to which all is in SQLite */
@@ -40,10 +40,16 @@ struct journal {
 	_Atomic uint64_t t0;
 	_Atomic uint32_t next_proc;
 
-	struct store *store; /* the thread's own, once it runs */
-	int dirfd;
+	struct store *store;	  /* the thread's own, once it runs */
+	int dirfd;		  /* -1 as long as a passing journal needs none */
+	int (*folder)(void *ctx); /* where a passing journal gets it from */
+	void *folder_ctx;
 	char *keydir;
 };
+
+/** need_thread() - with the lock: there is something to store, so let there be who does; a passing
+ * journal has no thread before. On failure the journal has failed */
+void need_thread(struct journal *j);
 
 /** put_gap() - with the lock: a GAP event at @t (UINT64_MAX: now) within the bytes kept free */
 void put_gap(struct journal *j, uint64_t t, uint32_t proc, int64_t count, const char *detail,

@@ -334,6 +334,46 @@ CASE(test_anonymous_boxes_go_when_closed_and_those_of_killed_runs_at_the_next_st
 	must(entries(l, "anon") == 0);
 }
 
+CASE(test_a_passing_box_has_a_folder_only_when_it_is_asked_for_one)
+{
+	struct box_opts on_disk = l->opts;
+	struct box *b;
+	int fd;
+
+	must_ok(box_open(&l->home, NULL, BOX_ANON | BOX_PASSING, &l->opts, &b, &l->err), &l->err);
+	must(entries(l, "anon") == 0 && entries(l, "tmp") == 0);
+	if (!box_has_folder(b)) { /* a kernel whose tmpfs can be a layer */
+		fd = box_dirfd(b);
+		must(fd >= 0 && box_dirfd(b) == fd && box_has_folder(b));
+		must(has(b, "box.json") && has(b, "objects") && entries(l, "anon") == 1);
+		home_sweep(&l->home);
+		must(entries(l, "anon") == 1); /* it is held */
+	}
+	box_close(b);
+	must(entries(l, "anon") == 0);
+	on_disk.on_disk = true;
+	must_ok(box_open(&l->home, NULL, BOX_ANON | BOX_PASSING, &on_disk, &b, &l->err), &l->err);
+	must(box_has_folder(b) && entries(l, "anon") == 1);
+	box_close(b);
+}
+
+CASE(test_a_base_is_kept_while_a_box_without_a_folder_uses_it)
+{
+	int bases = openat(l->home.fd, "base", O_RDONLY | O_DIRECTORY), a, b;
+
+	must(bases >= 0 && !mkdirat(bases, "key", 0700));
+	must(!base_is_kept(bases, "key"));
+	a = base_keep(&l->home, "key");
+	b = base_keep(&l->home, "key");
+	must(a >= 0 && b >= 0 && base_is_kept(bases, "key"));
+	close(a);
+	must(base_is_kept(bases, "key"));
+	close(b);
+	must(!base_is_kept(bases, "key"));
+	must(base_keep(&l->home, "other") == -ENOENT);
+	close(bases);
+}
+
 /* ---- files of mapped owners --------------------------------------------------------------- */
 
 static int make_foreign(void *ctx)
@@ -439,6 +479,8 @@ int main(void)
 		T(test_a_missing_layer_is_damage),
 		T(test_a_damaged_box_json_is_told_and_touches_nothing),
 		T(test_anonymous_boxes_go_when_closed_and_those_of_killed_runs_at_the_next_start),
+		T(test_a_passing_box_has_a_folder_only_when_it_is_asked_for_one),
+		T(test_a_base_is_kept_while_a_box_without_a_folder_uses_it),
 		T(test_files_of_all_the_boxs_owners_are_removed),
 		T(test_box_root_is_root_of_the_box_only),
 		T(test_a_helper_that_is_killed_is_an_error),

@@ -39,7 +39,7 @@ const struct box_info *box_get_info(const struct box *box)
 	return &box->info;
 }
 
-int box_dirfd(const struct box *box)
+int box_dirfd(struct box *box)
 {
 	return box->fd;
 }

@@ -492,6 +492,75 @@ static void test_a_key_that_others_can_read_is_refused(void **state)
 	assert_int_equal(journal_open(p->dirfd, p->key, &j, &p->err), -EPERM);
 	assert_non_null(strstr(p->err.msg, "chmod 600"));
 }
+/* ---- a journal that is not kept ----------------------------------------------------------- */
+
+struct asked {
+	struct place *p;
+	atomic_int times;
+};
+
+static int folder_of(void *ctx)
+{
+	struct asked *a = ctx;
+
+	atomic_fetch_add(&a->times, 1);
+	return a->p->dirfd;
+}
+
+static int no_folder(void *ctx UNUSED)
+{
+	errno = EROFS;
+	return -1;
+}
+
+static bool in_folder(struct place *p, const char *name)
+{
+	return !faccessat(p->dirfd, name, F_OK, 0);
+}
+
+static void test_a_passing_journal_wants_a_folder_only_for_a_whole_block(void **state)
+{
+	struct place *p = *state;
+	struct asked asked = { .p = p };
+	struct journal *j;
+	uint64_t seq = 0;
+
+	must(p, journal_open_passing(folder_of, &asked, p->key, &j, &p->err));
+	run_begin(p, j);
+	add_file(p, j, "write", "/a");
+	journal_discard(j);
+	assert_int_equal(atomic_load(&asked.times), 0);
+
+	must(p, journal_open_passing(folder_of, &asked, p->key, &j, &p->err));
+	run_begin(p, j);
+	for (int i = 0; i < 100000; i++) {
+		struct event ev = file_event("write", STR("/home/user/some/folder/and/a/file"));
+
+		must(p, journal_append(j, &ev, &seq, &p->err));
+	}
+	assert_int_equal(seq, 100001);
+	must(p, journal_sync(j, &p->err));
+	assert_int_equal(atomic_load(&asked.times), 1);
+	assert_true(in_folder(p, "journal.db"));
+	assert_false(in_folder(p, "journal.spool"));
+	journal_discard(j);
+}
+
+static void test_a_passing_journal_that_cannot_have_a_folder_fails_as_a_full_one_does(void **state)
+{
+	struct place *p = *state;
+	struct event ev = file_event("write", STR("/home/user/some/folder/and/a/file"));
+	struct journal *j;
+	int rc = 0;
+
+	must(p, journal_open_passing(no_folder, NULL, p->key, &j, &p->err));
+	run_begin(p, j);
+	for (int i = 0; i < 1000000 && !rc; i++)
+		rc = journal_append(j, &ev, NULL, &p->err);
+	assert_int_equal(rc, -EROFS);
+	assert_int_equal(journal_sync(j, &p->err), -EROFS);
+	journal_discard(j);
+}
 
 int main(void)
 {
@@ -508,6 +577,8 @@ int main(void)
 		T(test_a_full_disk_stops_at_a_whole_block_and_goes_on_later),
 		T(test_an_event_of_no_kind_is_refused),
 		T(test_a_key_that_others_can_read_is_refused),
+		T(test_a_passing_journal_wants_a_folder_only_for_a_whole_block),
+		T(test_a_passing_journal_that_cannot_have_a_folder_fails_as_a_full_one_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
