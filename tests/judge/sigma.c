@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * sigma.c - what Sigma rules match, word by word of the specification
+ *
+ * Each case is a rule's detection in YAML, a command line that it must match, and one beside it
+ * that it must not match.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "judge/sigma.h"
+
+/* ---- one rule, one value ------------------------------------------------------------------ */
+
+static int count(void *ctx, const struct sigma_match *m)
+{
+	(void)m;
+	++*(int *)ctx;
+	return 0;
+}
+
+static struct sigma *load(const char *detection, const char *category)
+{
+	struct sigma *s = sigma_new();
+	cleanup_free char *text = xasprintf("title: t\nlogsource:\n  category: %s\ndetection:\n%s",
+					    category, detection);
+	struct err err = { 0 };
+
+	sigma_placeholder(s, "vendors", "acme");
+	sigma_placeholder(s, "vendors", "globex");
+	if (sigma_add(s, "t.yml", text, strlen(text), &err) || sigma_compile(s, &err))
+		fail_msg("%s\n%s", err.msg, text);
+	return s;
+}
+
+static int ask(struct sigma *s, enum row_cat cat, const char *const *pairs, size_t npairs)
+{
+	struct row row = { .cat = cat, .seq = 1, .wall = 1764093600ull * NSEC_PER_SEC };
+	int n = 0;
+
+	for (size_t i = 0; i < npairs; i += 2)
+		if (pairs[i + 1])
+			row.v[row_field(cat, pairs[i])] = str_z(pairs[i + 1]);
+	assert_int_equal(sigma_row(s, &row, count, &n), 0);
+	return n;
+}
+
+static int on_command(struct sigma *s, const char *value)
+{
+	const char *const pairs[] = { "CommandLine", value, "Image", "/bin/x" };
+
+	return ask(s, ROW_PROCESS_CREATION, pairs, 4);
+}
+
+struct words {
+	const char *detection; /* of CommandLine; 'condition: s' is added */
+	const char *yes, *no;
+};
+
+static const struct words words[] = {
+	{ "CommandLine: whoami", "WhoAmI", "whoami " },
+	{ "CommandLine|contains: ' -enc '", "x -ENC y", "x-enc y" },
+	{ "CommandLine|startswith: curl", "CURL http", " curl" },
+	{ "CommandLine|endswith: '.sh'", "a.SH", "a.sh " },
+	{ "CommandLine: 'a*b?d'", "a//bcd", "a//bd" },
+	{ "CommandLine: 'one ?'", "one \xc3\xa9", "one \xc3\xa9\xc3\xa9" },
+	{ "CommandLine: 'a\\*b'", "a*b", "axb" },
+	{ "CommandLine: 'a\\?b'", "a?b", "axb" },
+	{ "CommandLine: 'c:\\\\x\\\\*'", "c:\\x\\y", "c:\\xy" },
+	{ "CommandLine|contains: 'C:\\Win'", "run c:\\WINdows", "run c:/windows" },
+	{ "CommandLine|contains:\n      - foo\n      - bar", "a bar", "a baz" },
+	{ "CommandLine|contains|all:\n      - foo\n      - bar", "bar foo", "foo fo" },
+	{ "CommandLine|cased: whoami", "whoami", "WhoAmI" },
+	{ "CommandLine|contains|cased: Abc", "xAbc", "xabc" },
+	{ "CommandLine|re: '^a[0-9]+z$'", "a12z", "A12z" },
+	{ "CommandLine|re|i: '^a[0-9]+z$'", "A12z", "a z" },
+	{ "CommandLine|re: 'a(?!b)c?'", "xac", "xab" },
+	{ "CommandLine|re: '(a|b)\\1'", "xaa", "xab" },
+	{ "CommandLine|re|s: 'a.b'", "a\nb", "ab" },
+	{ "CommandLine|re: 'a.b'", "acb", "a\nb" },
+	{ "CommandLine|re|m: '^b$'", "a\nb", "ab" },
+	{ "CommandLine|windash|contains: ' -x '", "a /x b", "a _x b" },
+	{ "CommandLine|windash|contains: ' -x '", "a \xe2\x80\x93x b", "a +x b" },
+	{ "CommandLine|base64: foobar", "Zm9vYmFy", "Zm9vYmF" },
+	{ "CommandLine|base64offset|contains: 'http://'", "echo xxaHR0cDovL", "http://" },
+	{ "CommandLine|base64offset|contains: 'http://'", "x h0dHA6Ly8 y", "dHA6Ly8" },
+	{ "CommandLine|base64offset|contains: 'http://'", "x odHRwOi8v y", "odHRwOi8u" },
+	{ "CommandLine|wide|base64: ab", "YQBiAA==", "YWI=" },
+	{ "CommandLine|expand: '%vendors%'", "globex", "initech" },
+	{ "CommandLine|contains|expand: 'x-%vendors%-y'", "ax-acme-yb", "x-acme" },
+	{ "CommandLine: ''", "", "a" },
+	{ "CommandLine|exists: true", "a", NULL },
+	{ "CommandLine|exists: false", NULL, "a" },
+	{ "CommandLine: null", NULL, "null" },
+	{ "CommandLine: '*'", "x", NULL },
+	{ "CommandLine|neq: a", "b", "a" },
+	{ "CommandLine|gt: 5", "6", "5" },
+	{ "CommandLine|gte: 5", "5", "4.9" },
+	{ "CommandLine|lt: 5", "-1", "5" },
+	{ "CommandLine|lte: 5", "5.0", "x" },
+	{ "CommandLine|cidr: 192.168.0.0/16", "192.168.9.1", "192.169.0.1" },
+	{ "CommandLine|cidr: 'fe80::/10'", "fe81::1", "::1" },
+	{ "CommandLine|cidr: '10.0.0.0/8'", "::ffff:10.1.2.3", "::10.1.2.3" },
+	{ "CommandLine: 4444", "4444", "44440" },
+	{ "CommandLine: true", "True", "1" },
+	{ "Image|endswith|fieldref: CommandLine", "X", "bin" },
+	{ "Nothing: null\n    CommandLine: a", "a", "b" },
+};
+
+static void test_a_test_of_a_field_means_what_the_specification_says(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		const struct words *w = &words[i];
+		cleanup_free char *d = xasprintf("  s:\n    %s\n  condition: s\n", w->detection);
+		struct sigma *s = load(d, "process_creation");
+
+		if (on_command(s, w->yes) != 1)
+			fail_msg("'%s' does not match '%s'", w->detection,
+				 w->yes ? w->yes : "(none)");
+		if (on_command(s, w->no))
+			fail_msg("'%s' matches '%s'", w->detection, w->no ? w->no : "(none)");
+		/* a value that comes again is answered from what is remembered: the same */
+		assert_int_equal(on_command(s, w->yes), 1);
+		sigma_free(s);
+	}
+}
+
+/* ---- conditions --------------------------------------------------------------------------- */
+
+#define THREE                                                                                      \
+	"  a1: {CommandLine|contains: one}\n  a2: {CommandLine|contains: two}\n"                   \
+	"  _b: {CommandLine|contains: six}\n"
+
+static const struct words conditions[] = {
+	{ "a1 and a2", "one two", "one" },
+	{ "a1 or a2", "two", "three" },
+	{ "a1 and not a2", "one", "one two" },
+	{ "not a1 and not a2", "x", "two" },
+	{ "not (a1 or a2)", "x", "one" },
+	{ "a1 or a2 and _b", "one", "two" }, /* and binds tighter */
+	{ "(a1 or a2) and _b", "two six", "one" },
+	{ "1 of a*", "two", "six" },
+	{ "all of a*", "two one", "two" },
+	{ "any of them", "one", "six" }, /* '_' hides from 'them' */
+	{ "1 of them", "two", "six" },
+	{ "all of them", "one two", "one six" },
+	{ "2 of *", "one six", "six" },
+	{ "1 of a* and not 1 of _*", "one", "one six" },
+	{ "NOT a1 AND a2", "two", "one two" },
+};
+
+static void test_conditions(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(conditions); i++) {
+		const struct words *w = &conditions[i];
+		cleanup_free char *d = xasprintf(THREE "  condition: %s\n", w->detection);
+		struct sigma *s = load(d, "process_creation");
+
+		if (on_command(s, w->yes) != 1 || on_command(s, w->no))
+			fail_msg("condition '%s': '%s', '%s'", w->detection, w->yes, w->no);
+		sigma_free(s);
+	}
+}
+
+static void test_lists_of_maps_and_keywords(void **state)
+{
+	struct sigma *s = load("  s:\n    - CommandLine: a\n    - Image: /bin/y\n  condition: s\n",
+			       "process_creation");
+	const char *const image[] = { "CommandLine", "b", "Image", "/bin/Y" };
+
+	(void)state;
+	assert_int_equal(on_command(s, "a"), 1);
+	assert_int_equal(on_command(s, "b"), 0);
+	assert_int_equal(ask(s, ROW_PROCESS_CREATION, image, 4), 1);
+	sigma_free(s);
+
+	s = load("  k:\n    - evil\n    - 'b?d'\n  condition: k\n", "process_creation");
+	assert_int_equal(on_command(s, "so Evil!"), 1);
+	assert_int_equal(on_command(s, "a bad one"), 1);
+	assert_int_equal(on_command(s, "good"), 0);
+	sigma_free(s);
+
+	s = load("  k:\n    '|all':\n      - evil\n      - bad\n  condition: k\n",
+		 "process_creation");
+	assert_int_equal(on_command(s, "bad evil"), 1);
+	assert_int_equal(on_command(s, "evil"), 0);
+	sigma_free(s);
+}
+
+/* ---- what is not ours, what is broken ------------------------------------------------------ */
+
+static enum sigma_fate fate_of(const char *source, const char *detection)
+{
+	struct sigma *s = sigma_new();
+	cleanup_free char *text =
+		xasprintf("title: t\nlogsource:\n  %s\ndetection:\n%s", source, detection);
+	struct err err = { 0 };
+	enum sigma_fate fate;
+
+	if (sigma_add(s, "t.yml", text, strlen(text), &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(sigma_count(s), 1);
+	fate = sigma_get(s, 0)->fate;
+	sigma_free(s);
+	return fate;
+}
+
+static void test_rules_that_cannot_take_part_say_why(void **state)
+{
+	static const char ok[] = "  s: {CommandLine: a}\n  condition: s\n";
+
+	(void)state;
+	assert_int_equal(fate_of("category: process_creation", ok), SIGMA_READY);
+	assert_int_equal(fate_of("category: webserver", ok), SIGMA_NO_EVENTS);
+	assert_int_equal(fate_of("product: linux\n  service: auditd", ok), SIGMA_NO_EVENTS);
+	assert_int_equal(fate_of("category: process_creation\n  product: macos", ok),
+			 SIGMA_NO_EVENTS);
+	assert_int_equal(fate_of("category: process_creation",
+				 "  s: {CommandLine|expand: '%unknown%'}\n  condition: s\n"),
+			 SIGMA_PLACEHOLDER);
+	assert_int_equal(fate_of("category: process_creation",
+				 "  s: {CommandLine: a}\n  condition: s | count() > 5\n"),
+			 SIGMA_OUTDATED);
+}
+
+static void test_a_broken_rule_is_one_sentence_and_the_others_count(void **state)
+{
+	static const struct {
+		const char *text, *sentence;
+	} bad[] = {
+		{ "title: t\n  x: [", "t.yml:" },
+		{ "- a\n", "t.yml:1:1: a rule is a mapping" },
+		{ "logsource: {category: process_creation}\n",
+		  "t.yml:1:1: a rule needs a 'title'" },
+		{ "title: t\nlogsource: {category: process_creation}\n", "a 'detection'" },
+		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n  s: {A: b}\n",
+		  "t.yml:4:3: a detection needs a 'condition'" },
+		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n"
+		  "  s: {Image: b}\n  condition: s and\n",
+		  "t.yml:5:14: condition: ends where a selection is expected" },
+		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n"
+		  "  s: {Image: b}\n  condition: s s\n",
+		  "condition: 's' where 'and' or 'or' is expected" },
+		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n"
+		  "  s: {Image|containz: b}\n  condition: s\n",
+		  "t.yml:4:7: there is no modifier 'containz'" },
+		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n"
+		  "  s: {Image|cidr: 1.2.3/8}\n  condition: s\n",
+		  "t.yml:4:19: '1.2.3/8' is no network" },
+		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n"
+		  "  s: {Image: b}\n  condition: z\n",
+		  "no selection is called 'z'" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct sigma *s = sigma_new();
+		cleanup_free char *text =
+			xasprintf("title: good\nlogsource: {category: process_creation}\n"
+				  "detection:\n  s: {CommandLine: a}\n  condition: s\n---\n%s",
+				  bad[i].text);
+		struct err err = { 0 }, alone = { 0 };
+
+		assert_int_equal(sigma_add(s, "t.yml", bad[i].text, strlen(bad[i].text), &alone),
+				 -EINVAL);
+		if (!strstr(alone.msg, bad[i].sentence))
+			fail_msg("'%s' instead of '%s'", alone.msg, bad[i].sentence);
+		assert_int_equal(alone.exit, EXIT_USAGE);
+		assert_int_equal(sigma_add(s, "t.yml", text, strlen(text), &err), -EINVAL);
+		assert_int_equal(sigma_count(s), 1);
+		assert_int_equal(sigma_compile(s, &err), 0);
+		assert_int_equal(on_command(s, "a"), 1);
+		sigma_free(s);
+	}
+}
+
+static void test_a_rule_of_windows_is_for_programs_of_windows(void **state)
+{
+	struct sigma *s = sigma_new();
+	static const char text[] =
+		"title: w\nlogsource: {category: process_creation, product: windows}\n"
+		"detection: {s: {CommandLine: a}, condition: s}\n---\n"
+		"title: l\nlogsource: {category: process_creation, product: linux}\n"
+		"detection: {s: {CommandLine: a}, condition: s}\n";
+	struct row row = { .cat = ROW_PROCESS_CREATION, .seq = 1 };
+	struct err err = { 0 };
+	int n = 0;
+
+	(void)state;
+	assert_int_equal(sigma_add(s, "t", text, strlen(text), &err), 0);
+	assert_int_equal(sigma_compile(s, &err), 0);
+	row.v[row_field(row.cat, "CommandLine")] = STR("a");
+	sigma_row(s, &row, count, &n);
+	assert_int_equal(n, 1);
+	row.windows = true;
+	sigma_row(s, &row, count, &n);
+	assert_int_equal(n, 2);
+	sigma_free(s);
+}
+
+/* ---- correlations ------------------------------------------------------------------------- */
+
+#define TWO_RULES                                                                                  \
+	"title: a\nname: a\nlogsource: {category: process_creation}\n"                             \
+	"detection: {s: {CommandLine|startswith: a}, condition: s}\n---\n"                         \
+	"title: b\nname: b\nlogsource: {category: process_creation}\n"                             \
+	"detection: {s: {CommandLine|startswith: b}, condition: s}\n---\n"
+
+struct told {
+	int n;
+	size_t nseqs;
+	uint64_t first, last;
+};
+
+static int tell(void *ctx, const struct sigma_match *m)
+{
+	struct told *t = ctx;
+
+	if (!m->rule->correlation) { /* rules that a correlation counts are not told themselves */
+		assert_string_equal(m->rule->name, "b");
+		return 0;
+	}
+	t->n++;
+	t->nseqs = m->nseqs;
+	t->first = m->seqs[0];
+	t->last = m->seqs[m->nseqs - 1];
+	return 0;
+}
+
+/* Events 'SECONDS COMMAND USER;…': what a correlation over them tells */
+static struct told correlate(const char *correlation, const char *events)
+{
+	struct sigma *s = sigma_new();
+	cleanup_free char *text = xasprintf(TWO_RULES "title: c\ncorrelation: %s\n", correlation);
+	cleanup_free char *copy = xstrdup(events);
+	struct told t = { 0 };
+	struct err err = { 0 };
+	char *rest = copy, *one;
+	uint64_t seq = 0;
+
+	if (sigma_add(s, "t", text, strlen(text), &err) || sigma_compile(s, &err))
+		fail_msg("%s", err.msg);
+	while ((one = strsep(&rest, ";"))) {
+		char *at = strsep(&one, " "), *command = strsep(&one, " ");
+		struct row row = { .cat = ROW_PROCESS_CREATION, .seq = ++seq };
+
+		row.wall = strtoull(at, NULL, 10) * NSEC_PER_SEC;
+		row.v[row_field(row.cat, "CommandLine")] = str_z(command);
+		row.v[row_field(row.cat, "User")] = str_z(one);
+		assert_int_equal(sigma_row(s, &row, tell, &t), 0);
+	}
+	sigma_free(s);
+	return t;
+}
+
+static void test_correlations(void **state)
+{
+	static const char count3[] =
+		"{type: event_count, rules: [a], group-by: [User], timespan: 1m, condition: {gte: 3}}";
+	struct told t;
+
+	(void)state;
+	t = correlate(count3, "0 a u;10 a u;20 a u;25 a u;30 a u");
+	assert_int_equal(t.n, 1);
+	assert_int_equal(t.nseqs, 3);
+	assert_int_equal(t.last, 3);
+	assert_int_equal(correlate(count3, "0 a u;40 a u;80 a u;120 a u").n, 0);
+	assert_int_equal(correlate(count3, "0 a u;10 a v;20 a w;30 b u").n, 0);
+	assert_int_equal(correlate(count3, "0 a u;1 a u;2 a u;3 a u;4 a u;5 a u").n, 2);
+	t = correlate(
+		"{type: value_count, rules: [a], timespan: 1h, condition: {gt: 2, field: User}}",
+		"0 a u;1 a u;2 a v;3 a w");
+	assert_int_equal(t.n, 1);
+	assert_int_equal(t.nseqs, 4);
+	assert_int_equal(
+		correlate("{type: temporal, rules: [a, b], group-by: [User], timespan: 5s}",
+			  "0 b u;3 a u")
+			.n,
+		1);
+	assert_int_equal(
+		correlate("{type: temporal, rules: [a, b], group-by: [User], timespan: 5s}",
+			  "0 b u;3 a v;9 a u")
+			.n,
+		0);
+	assert_int_equal(
+		correlate("{type: temporal_ordered, rules: [a, b], timespan: 5s}", "0 b u;3 a u").n,
+		0);
+	assert_int_equal(correlate("{type: temporal_ordered, rules: [a, b], timespan: 5s}",
+				   "0 b u;3 a u;4 b u")
+				 .n,
+			 1);
+}
+
+static void test_a_correlation_over_nobody_is_a_sentence(void **state)
+{
+	static const char text[] = "title: c\ncorrelation: {type: event_count, rules: [nobody], "
+				   "timespan: 1m, condition: {gte: 3}}\n";
+	struct sigma *s = sigma_new();
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(sigma_add(s, "t.yml", text, strlen(text), &err), 0);
+	assert_true(sigma_compile(s, &err) < 0);
+	assert_non_null(strstr(err.msg, "t.yml:1: no rule is called 'nobody'"));
+	sigma_free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_test_of_a_field_means_what_the_specification_says),
+		cmocka_unit_test(test_conditions),
+		cmocka_unit_test(test_lists_of_maps_and_keywords),
+		cmocka_unit_test(test_rules_that_cannot_take_part_say_why),
+		cmocka_unit_test(test_a_broken_rule_is_one_sentence_and_the_others_count),
+		cmocka_unit_test(test_a_rule_of_windows_is_for_programs_of_windows),
+		cmocka_unit_test(test_correlations),
+		cmocka_unit_test(test_a_correlation_over_nobody_is_a_sentence),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("sigma", tests, NULL, NULL);
+}
