@@ -299,7 +299,8 @@ static void remember(struct correlation *c, struct cor_group *g, struct seen one
 		old++;
 	if (g->n - old == EVENTS_MAX)
 		old++;
-	memmove(g->seen, g->seen + old, (g->n - old) * sizeof(*g->seen));
+	if (old)
+		memmove(g->seen, g->seen + old, (g->n - old) * sizeof(*g->seen));
 	g->n -= old;
 	if (g->n == g->cap) {
 		g->cap = g->cap ? 2 * g->cap : 8;
