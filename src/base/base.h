@@ -146,6 +146,38 @@ void buf_quote(struct buf *b, const char *p, size_t n);
 char *buf_z(struct buf *b); /* NUL-terminated view, valid until the next add */
 #define cleanup_buf cleanup(buf_free)
 
+/* ---- memory that is freed at once, growing arrays, numbered strings ----------------------- */
+
+struct arena {
+	struct arena_chunk *top;
+};
+void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned */
+struct str arena_str(struct arena *a, struct str s);
+void arena_free(struct arena *a);
+
+/** vec_grow() - room for one more in a malloc'd array */
+void *vec_grow(void *p, size_t n, size_t *cap, size_t size);
+
+/** struct intern - different byte strings, numbered 0, 1, … in the order of their first use */
+struct intern {
+	struct arena *a;
+	struct intern_item {
+		uint64_t hash;
+		struct str s;
+	} * item;
+	uint32_t *slot;
+	size_t n, cap, nslots;
+	uint32_t max; /* no more than this many; 0: INTERN_MAX */
+	uint64_t seed;
+};
+#define INTERN_NONE UINT32_MAX
+#define INTERN_MAX  20000
+uint32_t intern_add(struct intern *in, struct str s, bool *ret_new); /* INTERN_NONE when full */
+uint32_t intern_find(const struct intern *in, struct str s);
+void intern_free(struct intern *in);
+
+/* ---- bounded readers and writers ----------------------------------------------------------- */
+
 /** struct rd - bounds-checked reader with a sticky error: after a short read all reads give 0 */
 struct rd {
 	const uint8_t *p, *end;

@@ -13,39 +13,10 @@
 #define REPORT_RUNS_MAX	   10000      /* runs of one box */
 #define REPORT_KEY_MAX	   (4u << 20) /* largest process key that gets a name */
 #define REPORT_EXECS_MAX   (4u << 20) /* programs started */
-#define REPORT_GROUPS_MAX  20000      /* different destinations, calls, folders … per section */
+#define REPORT_GROUPS_MAX  INTERN_MAX /* different destinations, calls, folders … per section */
 #define REPORT_EVENTS_FULL 2000	      /* a page holds all events when there are no more than this */
 #define REPORT_REFS_MAX	   50000      /* events that one page links to */
 #define NAME_SHOWN_MAX	   400	      /* bytes of one name that a line shows; JSON has all of it */
-
-/* ---- memory: arena.c ---------------------------------------------------------------------- */
-
-struct arena {
-	struct arena_chunk *top;
-};
-void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned */
-struct str arena_str(struct arena *a, struct str s);
-void arena_free(struct arena *a);
-
-/** vec_grow() - room for one more in a malloc'd array */
-void *vec_grow(void *p, size_t n, size_t *cap, size_t size);
-
-/** struct intern - different byte strings, numbered 0, 1, … in the order of their first use */
-struct intern {
-	struct arena *a;
-	struct intern_item {
-		uint64_t hash;
-		struct str s;
-	} * item;
-	uint32_t *slot;
-	size_t n, cap, nslots;
-	uint32_t max; /* no more than this many; 0: REPORT_GROUPS_MAX */
-	uint64_t seed;
-};
-#define INTERN_NONE UINT32_MAX
-uint32_t intern_add(struct intern *in, struct str s, bool *ret_new); /* INTERN_NONE when full */
-uint32_t intern_find(const struct intern *in, struct str s);
-void intern_free(struct intern *in);
 
 /* ---- words: words.c ----------------------------------------------------------------------- */
 

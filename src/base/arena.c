@@ -8,7 +8,7 @@
  */
 #include <sys/random.h>
 
-#include "report/inner.h"
+#include "base/base.h"
 
 #define CHUNK 65536
 
@@ -121,7 +121,7 @@ uint32_t intern_add(struct intern *in, struct str s, bool *ret_new)
 		*ret_new = false;
 	if (in->slot[at] != INTERN_NONE)
 		return in->slot[at];
-	if (in->n >= (in->max ? in->max : REPORT_GROUPS_MAX))
+	if (in->n >= (in->max ? in->max : INTERN_MAX))
 		return INTERN_NONE;
 	in->item = vec_grow(in->item, in->n, &in->cap, sizeof(*in->item));
 	in->item[in->n] = (struct intern_item){ h, arena_str(in->a, s) };
