@@ -273,8 +273,8 @@ static int ensure(struct box_home *home, struct idrange ids, struct base_build *
 	return rc;
 }
 
-int base_hold(struct box_home *home, struct idrange ids, char ret_key[128], int *ret_lock,
-	      struct err *err)
+int base_hold(struct box_home *home, struct idrange ids, char ret_key[128],
+	      struct overlay_at *ret_layout, int *ret_n, int *ret_lock, struct err *err)
 {
 	int rc = 0;
 
@@ -285,6 +285,10 @@ int base_hold(struct box_home *home, struct idrange ids, char ret_key[128], int 
 		struct stat st;
 
 		rc = make_key(home, ids, key, b->overlay, &b->noverlays, err);
+		if (!rc && ret_layout) {
+			*ret_n = b->noverlays;
+			memcpy(ret_layout, b->overlay, (size_t)b->noverlays * sizeof(*ret_layout));
+		}
 		if (!rc)
 			rc = ensure(home, ids, b, key, err);
 		base_build_free(b);

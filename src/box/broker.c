@@ -5,8 +5,9 @@
  * Theory of operation
  *
  * Forked before anything else happens, it closes all descriptors but one socket, keeps the few
- * capabilities that its requests need, and serves a table of three requests: write the fixed id
- * maps (0…65535 → BOX_ROOT_UID…) of a child, make a cgroup, remove a cgroup. A request names no
+ * capabilities that its requests need, and serves a table of four requests: write the fixed id
+ * maps (0…65535 → BOX_ROOT_UID…) of a child, make a cgroup, remove a cgroup, remove those of runs
+ * that are no more. A request names no
  * path and no id; what it names (a pid, a cgroup's name, limits) is checked here against the
  * kernel's view, because the asking process handles hostile bytes and may be taken over. A taken
  * over client gains: maps for namespaces of its own, cgroups below belljar/.
@@ -31,7 +32,7 @@
 
 #define ANCESTORS_MAX 64
 
-enum request_kind { REQ_MAP, REQ_CGROUP_MAKE, REQ_CGROUP_REMOVE, REQ_KINDS };
+enum request_kind { REQ_MAP, REQ_CGROUP_MAKE, REQ_CGROUP_REMOVE, REQ_CGROUP_SWEEP, REQ_KINDS };
 
 struct request {
 	uint32_t kind;
@@ -142,10 +143,16 @@ static int serve_remove(pid_t client UNUSED, const struct request *r, struct ans
 	return cgroup_remove(r->name);
 }
 
+static int serve_sweep(pid_t client UNUSED, const struct request *r UNUSED, struct answer *a UNUSED)
+{
+	return cgroup_sweep() ? -EBUSY : 0;
+}
+
 static int (*const serve[])(pid_t, const struct request *, struct answer *) = {
 	[REQ_MAP] = serve_map,
 	[REQ_CGROUP_MAKE] = serve_make,
 	[REQ_CGROUP_REMOVE] = serve_remove,
+	[REQ_CGROUP_SWEEP] = serve_sweep,
 };
 static_assert(ARRAY_SIZE(serve) == REQ_KINDS, "a server for each request");
 
@@ -191,6 +198,7 @@ static void keep_caps(void)
 
 static void broker_main(int sock, pid_t client)
 {
+	sigset_t all;
 	int null;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -200,8 +208,8 @@ static void broker_main(int sock, pid_t client)
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* out of the terminal's reach: Ctrl-C is for the client, which still needs us after it */
 	setsid();
-	for (int s = 1; s < NSIG; s++)
-		signal(s, s == SIGCHLD ? SIG_DFL : SIG_IGN);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
 	null = open("/dev/null", O_RDWR);
 	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
 		_exit(EXIT_INTERNAL);
@@ -211,7 +219,6 @@ static void broker_main(int sock, pid_t client)
 		_exit(EXIT_INTERNAL);
 	keep_caps();
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	cgroup_sweep();
 	broker_loop(3, client);
 	_exit(0);
 }
@@ -298,5 +305,13 @@ int broker_cgroup_remove(const struct box_home *home, const char *name)
 	if (strlen(name) > CGROUP_NAME_MAX)
 		return -ENAMETOOLONG;
 	memcpy(r.name, name, strlen(name) + 1);
+	return ask(home->broker, &r, &a);
+}
+
+int broker_cgroup_sweep(const struct box_home *home)
+{
+	struct request r = { .kind = REQ_CGROUP_SWEEP };
+	struct answer a;
+
 	return ask(home->broker, &r, &a);
 }

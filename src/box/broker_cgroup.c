@@ -292,21 +292,26 @@ int cgroup_remove(const char *name)
 	return first;
 }
 
-static void sweep_in(const char *dir)
+/* Return: whether one is in use: a process lives in it (EBUSY) */
+static bool sweep_in(const char *dir)
 {
 	DIR *d = opendir(dir);
+	bool used = false;
 	struct dirent *e;
 
 	while (d && (e = readdir(d)))
-		if (e->d_type == DT_DIR && name_ok(e->d_name))
-			/* refused with EBUSY while a process lives in it: then it is in use */
-			unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+		if (e->d_type == DT_DIR && name_ok(e->d_name) &&
+		    unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR))
+			used |= errno == EBUSY;
 	if (d)
 		closedir(d);
+	return used;
 }
 
-void cgroup_sweep(void)
+bool cgroup_sweep(void)
 {
+	bool used = false;
+
 	for (int i = 0; i <= CONTROLLERS; i++) {
 		char root[4096], ours[4200];
 		bool v2;
@@ -314,7 +319,8 @@ void cgroup_sweep(void)
 		if (find_root(i < CONTROLLERS ? controllers[i].name : "", root, &v2))
 			continue;
 		snprintf(ours, sizeof(ours), "%s/belljar", root);
-		sweep_in(ours);
+		used |= sweep_in(ours);
 		rmdir(ours);
 	}
+	return used;
 }

@@ -16,8 +16,9 @@
 int cgroup_make(const char *name, pid_t pid, const struct box_limits *limits, char ret_how[256]);
 /** cgroup_remove() - kill what is left in it, wait for that, remove it everywhere */
 int cgroup_remove(const char *name);
-/** cgroup_sweep() - remove cgroups of ours in which no process is left */
-void cgroup_sweep(void);
+/** cgroup_sweep() - remove cgroups of ours in which no process is left. Return: whether one stays
+ */
+bool cgroup_sweep(void);
 /** cgroup_find() - where the text of mountinfo says a controller ("" unified) is mounted */
 bool cgroup_find(const char *mountinfo, const char *controller, char ret[4096], bool *ret_v2);
 

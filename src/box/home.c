@@ -7,6 +7,8 @@
  *	base/KEY/     the host as boxes see it, made once (base.c)
  *	tmp/ID/       what is being made or removed; swept like anon/
  *	lock          held for the instant in which an entry of anon/ or tmp/ gets its own lock
+ *	cgroups       is there if the broker has made a cgroup since all were seen to be gone:
+ *	              only then a start pays for looking for those of killed runs
  *
  * Invariant: an entry of anon/ or tmp/ whose lock nobody holds belongs to nobody.
  *
@@ -23,6 +25,8 @@
 #include <sys/syscall.h>
 
 #include "box/internal.h"
+
+#define CGROUPS_MARK "cgroups"
 
 static const char *const folders[] = { "boxes", "anon", "base", "tmp" };
 
@@ -180,6 +184,33 @@ static int make_folders(struct box_home *h, struct err *err)
 	return 0;
 }
 
+int home_note_cgroups(struct box_home *home)
+{
+	int guard = lock_file(home->fd, "lock", true, true), fd;
+
+	if (guard < 0)
+		return guard;
+	fd = openat(home->fd, CGROUPS_MARK, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		fd = -errno;
+		close(guard);
+		return fd;
+	}
+	close(fd);
+	return guard;
+}
+
+static void sweep_cgroups(struct box_home *h)
+{
+	cleanup_close int guard = -1;
+
+	if (h->broker < 0 || faccessat(h->fd, CGROUPS_MARK, F_OK, AT_SYMLINK_NOFOLLOW))
+		return;
+	guard = lock_file(h->fd, "lock", true, true);
+	if (guard >= 0 && !broker_cgroup_sweep(h))
+		unlinkat(h->fd, CGROUPS_MARK, 0);
+}
+
 int box_home_open(struct box_home *ret_home, struct err *err)
 {
 	struct box_home h = { .fd = -1, .broker = -1 };
@@ -224,6 +255,7 @@ int box_home_open(struct box_home *ret_home, struct err *err)
 	if (rc)
 		goto fail;
 	home_sweep(&h);
+	sweep_cgroups(&h);
 	*ret_home = h;
 	return 0;
 fail:

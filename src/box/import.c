@@ -437,7 +437,7 @@ static int import_as_box_root(void *ctx)
 static int keep_or_refuse_root(struct box *b, const char *root, int *ret_bases, struct err *err)
 {
 	if (!b->info.root[0] && !root)
-		return base_hold(b->home, box_ids(b), b->info.base, ret_bases, err);
+		return base_hold(b->home, box_ids(b), b->info.base, NULL, NULL, ret_bases, err);
 	if (!b->info.root[0])
 		return err_say(err, EXIT_USAGE, EINVAL,
 			       "box: the box to import was made without --root");

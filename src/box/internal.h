@@ -96,6 +96,8 @@ int broker_map(int sock, pid_t child, struct err *err);
 int broker_cgroup_make(const struct box_home *home, const char *name, pid_t pid1,
 		       const struct box_limits *limits, char ret_how[256], struct err *err);
 int broker_cgroup_remove(const struct box_home *home, const char *name);
+/** broker_cgroup_sweep() - remove what killed runs left. Return: 0 all; -EBUSY: some are in use */
+int broker_cgroup_sweep(const struct box_home *home);
 
 /**
  * cgroup_dir() - folder of the cgroup @name under @controller ("memory", "pids", "cpu", or ""
@@ -111,10 +113,11 @@ int cgroup_dir(const char *controller, const char *name, char ret[4096], bool *r
 
 /**
  * base_hold() - the base for boxes made now with the mapping @ids, built when it is not there
+ * @ret_layout: the overlays over it, *ret_n of them; may be NULL
  * @ret_lock: while it is open no base is removed; close it when the box that names it is in place
  */
-int base_hold(struct box_home *home, struct idrange ids, char ret_key[128], int *ret_lock,
-	      struct err *err);
+int base_hold(struct box_home *home, struct idrange ids, char ret_key[128],
+	      struct overlay_at *ret_layout, int *ret_n, int *ret_lock, struct err *err);
 
 /** base_keep() - the base @key is not removed while what this returns is open; -errno. Called with
  * base_hold()'s lock */
@@ -179,6 +182,9 @@ int real_root(const char *root, char ret[4096], struct err *err); /* --root, che
 /** lock_file() - open DIRFD/lock and lock it (open file description lock). -EBUSY when held */
 int lock_file(int dirfd, const char *name, bool wait, bool exclusive);
 void random_hex(char *out, size_t digits); /* and a NUL */
+/** home_note_cgroups() - from here on the next start looks for cgroups that killed runs left; hold
+ * what this returns until the cgroup is made. Return: a descriptor, -errno */
+int home_note_cgroups(struct box_home *home);
 /** home_sweep() - remove what killed runs left in anon/ and tmp/ */
 void home_sweep(struct box_home *home);
 

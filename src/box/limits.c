@@ -94,8 +94,12 @@ static void events_of_broker(struct limits *l)
 
 static void use_broker(struct limits *l, struct box_run *run)
 {
+	cleanup_close int noted = home_note_cgroups(run->box->home);
 	struct box_limits set = l->set;
 	char how[256];
+
+	if (noted < 0)
+		return; /* after a kill -9 nobody would look for it */
 
 	snprintf(l->cgroup, sizeof(l->cgroup), "run-%d-%llx", (int)getpid(),
 		 (unsigned long long)(run->started_ns & 0xffffffffffull));

@@ -42,20 +42,36 @@ static void unescape(char *s)
 	*to = 0;
 }
 
+/* The fifth field of a line, the mount point; asked for each folder of each start. */
+static const char *mount_field(const char *line, const char *end, size_t *ret_n)
+{
+	for (int i = 0; i < 4 && line < end; i++) {
+		const char *space = memchr(line, ' ', (size_t)(end - line));
+
+		line = space ? space + 1 : end;
+	}
+	*ret_n = strcspn(line, " \n");
+	return line;
+}
+
 bool mounts_below(const char *mountinfo, const char *path, char ret[4096])
 {
-	size_t n = strlen(path);
+	size_t n = strlen(path), len;
 
 	if (n && path[n - 1] == '/')
 		n--;
-	for (const char *line = mountinfo; *line;) {
-		const char *end = strchrnul(line, '\n');
-		cleanup_free char *l = xstrndup(line, (size_t)(end - line));
+	for (const char *line = mountinfo, *end; *line; line = *end ? end + 1 : end) {
+		const char *field;
 		char at[4096];
 
-		line = *end ? end + 1 : end;
-		if (sscanf(l, "%*s %*s %*s %*s %4095s", at) != 1)
+		end = strchrnul(line, '\n');
+		field = mount_field(line, end, &len);
+		if (len >= sizeof(at) || len <= n + 1)
 			continue;
+		if (!memchr(field, '\\', len) && (memcmp(field, path, n) || field[n] != '/'))
+			continue;
+		memcpy(at, field, len);
+		at[len] = 0;
 		unescape(at);
 		if (strlen(at) > n + 1 && !memcmp(at, path, n) && at[n] == '/') {
 			if (ret)

@@ -92,33 +92,21 @@ void box_close(struct box *box)
 
 /* ---- make --------------------------------------------------------------------------------- */
 
-static int find_layout(struct box *b, struct err *err)
+/* The one overlay of --root. */
+static int root_layout(struct box *b, struct err *err)
 {
 	cleanup_free char *mi = NULL;
-	char why[4096];
-	int n;
+	char below[4096];
+	int rc = mounts_read(b->home, &mi);
 
-	n = mounts_read(b->home, &mi);
-	if (n)
-		return err_set_exit(err, EXIT_NO_WALL, n, "box: read '/proc/self/mountinfo'");
-	if (b->info.root[0]) {
-		if (mounts_below(mi, b->info.root, why))
-			return err_set_exit(
-				err, EXIT_NO_WALL, 0,
-				"box: '%s' cannot be a box's root while '%s' is mounted "
-				"in it",
-				b->info.root, why);
-		strcpy(b->overlay[0].at, "/");
-		b->noverlays = 1;
-		return 0;
-	}
-	n = mounts_layout(mi, "", b->overlay, why);
-	if (n < 0)
-		return err_set_exit(err, EXIT_NO_WALL, n,
-				    "box: the host's folders cannot be shown because of the file "
-				    "system mounted at '%s' (try --root DIR)",
-				    why);
-	b->noverlays = n;
+	if (rc)
+		return err_set_exit(err, EXIT_NO_WALL, rc, "box: read '/proc/self/mountinfo'");
+	if (mounts_below(mi, b->info.root, below))
+		return err_set_exit(err, EXIT_NO_WALL, 0,
+				    "box: '%s' cannot be a box's root while '%s' is mounted in it",
+				    b->info.root, below);
+	strcpy(b->overlay[0].at, "/");
+	b->noverlays = 1;
 	return 0;
 }
 
@@ -158,11 +146,10 @@ static int describe(struct box *b, const char *name, const struct box_opts *opts
 	in->range = ids.range;
 	in->range_start = ids.uid_start;
 	in->range_gid_start = ids.gid_start;
-	if (opts && opts->root)
-		rc = real_root(opts->root, in->root, err);
-	else
-		rc = base_hold(b->home, ids, in->base, ret_bases, err);
-	return rc ? rc : find_layout(b, err);
+	if (!opts || !opts->root)
+		return base_hold(b->home, ids, in->base, b->overlay, &b->noverlays, ret_bases, err);
+	rc = real_root(opts->root, in->root, err);
+	return rc ? rc : root_layout(b, err);
 }
 
 /* The folder with its lock held, before any sweep can see it without. */

@@ -223,9 +223,9 @@ int spool_open_passing(struct spool *ret, struct err *err)
 
 	if (fd < 0)
 		return err_set(err, errno, "journal: make '%s'", SPOOL_NAME);
-	rc = ftruncate(fd, SPOOL_FILE_SIZE) ? -errno : reserve(&s, SPOOL_STEP);
-	if (rc)
-		return err_set(err, rc, "journal: reserve memory for '%s'", SPOOL_NAME);
+	if (ftruncate(fd, SPOOL_FILE_SIZE))
+		return err_set(err, errno, "journal: make '%s'", SPOOL_NAME);
+	s.reserved = SPOOL_RING; /* memory is had at the first touch, or the process ends */
 	rc = map(&s, err);
 	if (rc)
 		return rc;
