@@ -4,9 +4,9 @@
  */
 #include "cmd/cmd.h"
 
-int program_beside(const char *name, char *out, size_t size, struct err *err)
+static int find_beside(const char *const *places, const char *name, int access_mode, char *out,
+		       size_t size, struct err *err)
 {
-	static const char *const places[] = { "", "specimen/", "../libexec/belljar/" };
 	char self[4096], *slash;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
@@ -16,10 +16,25 @@ int program_beside(const char *name, char *out, size_t size, struct err *err)
 	slash = strrchr(self, '/');
 	if (slash)
 		slash[1] = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		snprintf(out, size, "%s%s%s", self, places[i], name);
-		if (access(out, X_OK) == 0)
+	for (; *places; places++) {
+		snprintf(out, size, "%s%s%s", self, *places, name);
+		if (access(out, access_mode) == 0)
 			return 0;
 	}
-	return err_set_exit(err, EXIT_UNREADABLE, ENOENT, "belljar: find the program '%s'", out);
+	return err_set_exit(err, EXIT_UNREADABLE, ENOENT, "belljar: find '%s'", out);
+}
+
+int program_beside(const char *name, char *out, size_t size, struct err *err)
+{
+	static const char *const places[] = { "", "specimen/", "../libexec/belljar/", NULL };
+
+	return find_beside(places, name, X_OK, out, size, err);
+}
+
+int data_beside(const char *name, char *out, size_t size, struct err *err)
+{
+	static const char *const places[] = { "../", "../share/belljar/", "../../share/belljar/",
+					      NULL };
+
+	return find_beside(places, name, R_OK, out, size, err);
 }

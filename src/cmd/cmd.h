@@ -27,6 +27,13 @@ int cmd_help(const char *sub);
  * -ENOENT, EXIT_UNREADABLE */
 int program_beside(const char *name, char *out, size_t size, struct err *err);
 
+/** data_beside() - path of a folder of ours: in the source tree of a build folder, or installed.
+ * -ENOENT, EXIT_UNREADABLE */
+int data_beside(const char *name, char *out, size_t size, struct err *err);
+/** become() - replace this process by the program @program beside it, with its arguments. Returns
+ * the exit status of a failure */
+int become(const char *program, char **argv);
+
 int cmd_run(int argc, char **argv);
 int cmd_restart(int argc, char **argv);
 int cmd_list(int argc, char **argv);
@@ -39,6 +46,8 @@ int cmd_import(int argc, char **argv);
 int cmd_changes(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_judge(int argc, char **argv);
+int cmd_rules(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 

@@ -90,6 +90,38 @@
 	"  belljar report tax\n"                                                                   \
 	"  belljar report tax --html -o tax.html\n"
 
+#define HELP_RULES_FROM                                                                            \
+	"  --rules DIR         folder of SQL rules, instead of belljar's own\n"                    \
+	"  --sigma PATH        Sigma rules: a file or a folder of *.yml; may be repeated\n"
+
+#define HELP_JUDGE                                                                                              \
+	"NAME is a box, or the path of a journal.db. Each finding has a grade (fact, note,\n"                   \
+	"concern, finding), the events that are its evidence, and the innocent explanation.\n"                  \
+	"\n"                                                                                                    \
+	"options:\n"                                                                                            \
+	"  --against NAME      a second record, of another run, copy or identity, to compare\n" HELP_RULES_FROM \
+	"  --min GRADE         leave out what is below it (default: fact)\n"                                    \
+	"  --json              as JSON\n"                                                                       \
+	"  --no-color          no colours, on a terminal too (as NO_COLOR does)\n"                              \
+	"\n"                                                                                                    \
+	"Exit status: 0 nothing of grade concern or above, 1 something, 111 no such box.\n"                     \
+	"\n"                                                                                                    \
+	"  belljar judge tax\n"                                                                                 \
+	"  belljar judge tax --sigma ~/sigma/rules --min concern\n"
+
+#define HELP_RULES                                                                                 \
+	"  list                all rules, with kind, grade, techniques, and why one is left out\n" \
+	"  show ID             one rule: why it matters, the innocent explanation, its text\n"     \
+	"  check FILE          is this rule file whole? one sentence for each fault\n"             \
+	"  coverage            MITRE ATT&CK techniques and how many rules each has\n"              \
+	"\n"                                                                                       \
+	"options:\n" HELP_RULES_FROM                                                               \
+	"  --attack-layer FILE coverage: write a layer for the ATT&CK Navigator\n"                 \
+	"  --json              list, coverage: as JSON\n"                                          \
+	"\n"                                                                                       \
+	"  belljar rules list --sigma ~/sigma/rules\n"                                             \
+	"  belljar rules check my-rule.sql\n"
+
 #define HELP_VERIFY                                                                                \
 	"NAME is a box, or the path of a journal.db. Without it, belljar plants actions in a\n"    \
 	"box of its own, and each of them must be on record.\n"                                    \

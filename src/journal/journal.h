@@ -170,6 +170,12 @@ struct journal_reader;
  */
 int journal_read_open(const char *path, struct journal_reader **ret_r, struct err *err);
 void journal_read_close(struct journal_reader *r);
+/** journal_read_empty() - all tables and views, no rows, in memory: does a query fit them? */
+int journal_read_empty(struct journal_reader **ret_r, struct err *err);
+/** journal_read_attach() - a second journal's tables under the name @schema in the first one's
+ * handle. Return: as journal_read_open() */
+int journal_read_attach(struct journal_reader *r, const char *path, const char *schema,
+			struct err *err);
 
 /**
  * journal_read() - events in seq order

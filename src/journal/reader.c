@@ -411,6 +411,14 @@ static int open_all(struct journal_reader *r, const char *path, struct err *err)
 	return 0;
 }
 
+static char *sqlite_quoted(const char *fmt, const char *a, const char *b)
+{
+	char *z = sqlite3_mprintf(fmt, a, b), *copy = xstrdup(z ? z : "");
+
+	sqlite3_free(z);
+	return copy;
+}
+
 int journal_read_open(const char *path, struct journal_reader **ret_r, struct err *err)
 {
 	struct journal_reader *r = xcalloc(1, sizeof(*r));
@@ -427,6 +435,42 @@ int journal_read_open(const char *path, struct journal_reader **ret_r, struct er
 	}
 	*ret_r = r;
 	return 0;
+}
+
+int journal_read_empty(struct journal_reader **ret_r, struct err *err)
+{
+	struct journal_reader *r = xcalloc(1, sizeof(*r));
+	int rc = build_in_memory(r, err);
+
+	if (rc) {
+		journal_read_close(r);
+		return rc;
+	}
+	*ret_r = r;
+	return 0;
+}
+
+int journal_read_attach(struct journal_reader *r, const char *path, const char *schema,
+			struct err *err)
+{
+	struct journal_reader *other = NULL;
+	cleanup_free char *file = xasprintf("file:%s", path);
+	cleanup_free char *sql = sqlite_quoted("ATTACH %Q AS %Q", file, schema);
+	int rc = journal_read_open(path, &other, err); /* says well what is wrong with it */
+
+	if (rc)
+		return rc;
+	journal_read_close(other);
+	if (strpbrk(path, "?#%"))
+		return err_set_exit(err, EXIT_UNREADABLE, EINVAL, "journal: attach '%s'", path);
+	sqlite3_limit(r->db, SQLITE_LIMIT_ATTACHED, 1);
+	rc = sqlite3_exec(r->db, "COMMIT", NULL, NULL, NULL);
+	if (rc == SQLITE_OK || sqlite3_get_autocommit(r->db))
+		rc = sqlite3_exec(r->db, sql, NULL, NULL, NULL);
+	sqlite3_limit(r->db, SQLITE_LIMIT_ATTACHED, 0);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(r->db, "BEGIN", NULL, NULL, NULL);
+	return rc == SQLITE_OK ? 0 : db_fail(r->db, rc, "attach the other journal", err);
 }
 
 void journal_read_close(struct journal_reader *r)

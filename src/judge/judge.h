@@ -84,10 +84,10 @@ const struct rule_info *judge_rule(const struct judge *j, size_t i);
 
 struct judgement {
 	size_t n;
-	struct finding *v;    /* gravest first, then by rule, subject, first event */
-	uint64_t left_out;    /* findings beyond FINDINGS_MAX */
-	size_t rules, silent; /* that took part; that found nothing */
-	void *memory;
+	struct finding *v; /* gravest first, then by rule, subject, first event */
+	uint64_t left_out; /* findings beyond FINDINGS_MAX */
+	size_t rules;	   /* that took part */
+	struct arena memory;
 };
 
 /**

@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "journal/journal.h"
+#include "judge/judge.h"
 
 enum report_format { REPORT_TEXT, REPORT_JSON, REPORT_HTML };
 
@@ -37,6 +38,17 @@ int report_events(struct journal_reader *r, const struct journal_filter *f, bool
 /** report_sql() - run one SELECT over tables and views; rows as text columns or JSON lines.
  * -EINVAL, EXIT_USAGE with SQLite's sentence for a query that does not compile or writes */
 int report_sql(struct journal_reader *r, const char *sql, bool json, int fd, struct err *err);
+
+/* ---- findings ----------------------------------------------------------------------------- */
+
+struct findings_opts {
+	enum grade min; /* what is below it is only counted */
+	bool json;	/* a line of JSON for each (doc/RULES.md), else text for people */
+	bool colour;
+};
+/** report_findings() - what the judge found, gravest first */
+int report_findings(const struct judgement *v, const struct findings_opts *o, int fd,
+		    struct err *err);
 
 /* ---- report ------------------------------------------------------------------------------- */
 

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * archive_program.c - export and import are done by belljar-archive: this process becomes it
+ * become.c - a subcommand that a program beside this one carries out: this process becomes it
  */
 #include "cmd/cmd.h"
 
-static int become(char **argv)
+int become(const char *program, char **argv)
 {
 	struct err err = { 0 };
 	char path[8192];
 	size_t n = 0;
 	char **all;
 
-	if (program_beside("belljar-archive", path, sizeof(path), &err))
+	if (program_beside(program, path, sizeof(path), &err))
 		return cmd_fail(&err);
 	while (argv[n])
 		n++;
@@ -22,14 +22,4 @@ static int become(char **argv)
 	err_set(&err, errno, "belljar: start '%s'", path);
 	free(all);
 	return cmd_fail(&err);
-}
-
-int cmd_export(int argc UNUSED, char **argv)
-{
-	return become(argv);
-}
-
-int cmd_import(int argc UNUSED, char **argv)
-{
-	return become(argv);
 }

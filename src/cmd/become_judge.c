@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * become_judge.c - judge and rules are done by belljar-judge
+ */
+#include "cmd/cmd.h"
+
+int cmd_judge(int argc UNUSED, char **argv)
+{
+	return become("belljar-judge", argv);
+}
+
+int cmd_rules(int argc UNUSED, char **argv)
+{
+	return become("belljar-judge", argv);
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * inner.h - what the files of this room share
+ */
+#ifndef BELLJAR_JUDGE_INNER_H
+#define BELLJAR_JUDGE_INNER_H
+
+#include "judge/judge.h"
+#include "judge/sigma.h"
+
+#define SQL_RULES_MAX	 1000
+#define SQL_RULE_MAX	 (64u << 10) /* bytes of one rule file */
+#define SQL_RULE_SECONDS 60	     /* one rule may compute this long on one journal */
+#define SQL_SUBJECT_MAX	 4096
+
+/** struct sql_rule - a SELECT and what its header says */
+struct sql_rule {
+	const char *file, *id, *title, *why, *innocent, *done, *attack, *sql;
+	enum grade grade;
+	unsigned needs; /* different events of evidence; with fewer it is a note */
+	bool against;	/* only with a second journal */
+};
+
+/** sql_rule_parse() - "FILE:LINE: …" in @err; strings live in @a. Return: 0, -EINVAL */
+int sql_rule_parse(struct arena *a, const char *file, struct str text, struct sql_rule *ret,
+		   struct err *err);
+/** sql_rule_check() - does the SELECT fit the tables of @db? -EINVAL, "FILE:LINE: …" */
+int sql_rule_check(struct sqlite3 *db, const struct sql_rule *r, struct err *err);
+
+/** struct finds - findings while they come in */
+struct finds {
+	struct arena a;
+	struct finding *v;
+	size_t n, cap;
+	uint64_t left_out;
+};
+/** finds_add() - a zeroed finding, or NULL beyond FINDINGS_MAX */
+struct finding *finds_add(struct finds *f);
+
+/** sql_rule_run() - its findings; a query that fails or takes too long is a GRADE_FACT finding that
+ * says so. Return: how many rows, -EIO when the journal cannot be read */
+int sql_rule_run(struct sqlite3 *db, const struct sql_rule *r, struct finds *f, struct err *err);
+
+/** sql_functions() - what rules can call beside SQLite's own (doc/RULES.md): entropy(x),
+ * edit_distance(a,b), base_name(path), dir_name(path), registrable_domain(name) */
+int sql_functions(struct sqlite3 *db);
+
+/** sigma_run() - the Sigma rules over all events of a journal */
+int sigma_run(struct sigma *s, struct journal_reader *r, struct finds *f, struct err *err);
+
+/** sigma_grade() - of a rule's level: one event is one sign, never a finding by itself */
+enum grade sigma_grade(const char *level);
+/** sigma_techniques() - "attack.persistence,attack.t1543.002" → "T1543.002"; NULL for none */
+const char *sigma_techniques(struct arena *a, const char *tags);
+
+struct judge {
+	struct arena a;
+	struct sigma *sigma;
+	struct sql_rule sql[SQL_RULES_MAX];
+	size_t nsql;
+	struct rule_info *info;
+	size_t ninfo;
+};
+
+#endif

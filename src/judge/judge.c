@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * judge.c - load rules of all kinds, ask them, put what they found in order
+ */
+#include <dirent.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include "judge/inner.h"
+
+#define FOLDER_DEPTH_MAX 16
+
+/* ---- words -------------------------------------------------------------------------------- */
+
+static const char *const grades[GRADES] = {
+	[GRADE_FACT] = "fact",
+	[GRADE_NOTE] = "note",
+	[GRADE_CONCERN] = "concern",
+	[GRADE_FINDING] = "finding",
+};
+
+const char *grade_name(enum grade g)
+{
+	return g < GRADES ? grades[g] : NULL;
+}
+
+enum grade grade_find(const char *name)
+{
+	for (int g = 0; g < GRADES; g++)
+		if (!strcmp(grades[g], name))
+			return (enum grade)g;
+	return GRADES;
+}
+
+const char *rule_kind_name(enum rule_kind k)
+{
+	static const char *const names[RULE_KINDS] = { [RULE_SIGMA] = "sigma",
+						       [RULE_SQL] = "sql",
+						       [RULE_YARA] = "yara",
+						       [RULE_BUILTIN] = "belljar" };
+
+	return k < RULE_KINDS ? names[k] : NULL;
+}
+
+/* ---- files -------------------------------------------------------------------------------- */
+
+/** struct loading - while rules are read */
+struct loading {
+	struct judge *j;
+	const char *ending;
+	int (*one)(struct loading *l, const char *path, struct str text, struct err *err);
+	void (*bad)(void *ctx, const char *sentence);
+	void *ctx;
+	struct sqlite3 *schema; /* tables without rows: do SELECTs fit? */
+};
+
+static void load_file(struct loading *l, const char *path)
+{
+	cleanup_free char *text = NULL;
+	struct err err = { 0 };
+	size_t n = 0;
+	int rc = read_file_at(AT_FDCWD, path, SIGMA_FILE_MAX, &text, &n);
+
+	if (rc)
+		err_set_exit(&err, EXIT_UNREADABLE, rc, "judge: read '%s'", path);
+	else
+		l->one(l, path, (struct str){ text, n }, &err);
+	if (err.msg[0])
+		l->bad(l->ctx, err.msg);
+}
+
+static int no_dots(const struct dirent *e)
+{
+	return e->d_name[0] != '.';
+}
+
+/* Files in the order of their names, so that rules have an order. */
+static int load_path(struct loading *l, const char *path, int depth, struct err *err)
+{
+	struct dirent **entry = NULL;
+	struct stat st;
+	int n, rc = 0;
+
+	if (stat(path, &st))
+		return err_set_exit(err, EXIT_UNREADABLE, errno, "judge: find rules in '%s'", path);
+	if (!S_ISDIR(st.st_mode)) {
+		if (!depth || str_ends(str_z(path), l->ending))
+			load_file(l, path);
+		return 0;
+	}
+	if (depth > FOLDER_DEPTH_MAX)
+		return 0;
+	n = scandir(path, &entry, no_dots, alphasort);
+	if (n < 0)
+		return err_set_exit(err, EXIT_UNREADABLE, errno, "judge: find rules in '%s'", path);
+	for (int i = 0; i < n; i++) {
+		cleanup_free char *below = xasprintf("%s/%s", path, entry[i]->d_name);
+
+		if (!rc)
+			rc = load_path(l, below, depth + 1, err);
+		free(entry[i]);
+	}
+	free(entry);
+	return rc;
+}
+
+static int one_sigma(struct loading *l, const char *path, struct str text, struct err *err)
+{
+	return sigma_add(l->j->sigma, path, text.p, text.n, err);
+}
+
+static int one_sql(struct loading *l, const char *path, struct str text, struct err *err)
+{
+	struct judge *j = l->j;
+	struct sql_rule r = { 0 };
+	int rc;
+
+	if (j->nsql == SQL_RULES_MAX)
+		return err_set_exit(err, EXIT_USAGE, E2BIG, "judge: '%s' is beyond %d rules", path,
+				    SQL_RULES_MAX);
+	rc = sql_rule_parse(&j->a, path, text, &r, err);
+	if (!rc && !r.against)
+		rc = sql_rule_check(l->schema, &r, err);
+	for (size_t i = 0; !rc && i < j->nsql; i++)
+		if (!strcmp(j->sql[i].id, r.id))
+			rc = err_set_exit(err, EXIT_USAGE, EEXIST,
+					  "judge: %s: id '%s' is that of %s", path, r.id,
+					  j->sql[i].file);
+	if (!rc)
+		j->sql[j->nsql++] = r;
+	return rc;
+}
+
+/* ---- load --------------------------------------------------------------------------------- */
+
+static const char *left_out(const struct sigma_rule *r)
+{
+	static const char *const why[SIGMA_FATES] = {
+		[SIGMA_NO_EVENTS] = "belljar has no events of its category",
+		[SIGMA_PLACEHOLDER] = "nobody gave the values of its placeholder",
+		[SIGMA_OUTDATED] = "it uses an aggregation of Sigma 1",
+	};
+
+	return why[r->fate];
+}
+
+static void list_rules(struct judge *j)
+{
+	size_t nsigma = sigma_count(j->sigma);
+
+	j->info = arena_alloc(&j->a, (nsigma + j->nsql + 1) * sizeof(*j->info));
+	for (size_t i = 0; i < j->nsql; i++) {
+		const struct sql_rule *r = &j->sql[i];
+
+		j->info[j->ninfo++] = (struct rule_info){ .kind = RULE_SQL,
+							  .id = r->id,
+							  .title = r->title,
+							  .file = r->file,
+							  .attack = r->attack,
+							  .why = r->why,
+							  .innocent = r->innocent,
+							  .grade = r->grade };
+	}
+	for (size_t i = 0; i < nsigma; i++) {
+		const struct sigma_rule *r = sigma_get(j->sigma, i);
+
+		j->info[j->ninfo++] = (struct rule_info){
+			.kind = RULE_SIGMA,
+			.id = r->id ? r->id : "",
+			.title = r->title,
+			.file = r->file,
+			.attack = sigma_techniques(&j->a, r->tags),
+			.why = r->description,
+			.innocent = r->false_positives,
+			.grade = sigma_grade(r->level),
+			.left_out = left_out(r),
+		};
+	}
+}
+
+int judge_load(const struct judge_rules_from *from, void (*bad)(void *ctx, const char *sentence),
+	       void *ctx, struct judge **ret, struct err *err)
+{
+	struct loading l = { .j = xcalloc(1, sizeof(struct judge)), .bad = bad, .ctx = ctx };
+	struct journal_reader *empty = NULL;
+	int rc = journal_read_empty(&empty, err);
+
+	l.j->sigma = sigma_new();
+	if (!rc) {
+		l.schema = journal_db(empty);
+		rc = sql_functions(l.schema);
+	}
+	l.one = one_sql;
+	l.ending = ".sql";
+	if (!rc && from->sql)
+		rc = load_path(&l, from->sql, 0, err);
+	l.one = one_sigma;
+	l.ending = ".yml";
+	for (size_t i = 0; !rc && from->sigma && from->sigma[i]; i++)
+		rc = load_path(&l, from->sigma[i], 0, err);
+	if (!rc)
+		rc = sigma_compile(l.j->sigma, err);
+	journal_read_close(empty);
+	if (rc) {
+		judge_free(l.j);
+		return rc;
+	}
+	list_rules(l.j);
+	*ret = l.j;
+	return 0;
+}
+
+void judge_free(struct judge *j)
+{
+	if (!j)
+		return;
+	sigma_free(j->sigma);
+	arena_free(&j->a);
+	free(j);
+}
+
+size_t judge_rules(const struct judge *j)
+{
+	return j->ninfo;
+}
+
+const struct rule_info *judge_rule(const struct judge *j, size_t i)
+{
+	return &j->info[i];
+}
+
+/* ---- judge -------------------------------------------------------------------------------- */
+
+struct finding *finds_add(struct finds *f)
+{
+	if (f->n == FINDINGS_MAX) {
+		f->left_out++;
+		return NULL;
+	}
+	f->v = vec_grow(f->v, f->n, &f->cap, sizeof(*f->v));
+	memset(&f->v[f->n], 0, sizeof(*f->v));
+	return &f->v[f->n++];
+}
+
+static int compare_str(struct str a, struct str b)
+{
+	int d = memcmp(a.n ? a.p : "", b.n ? b.p : "", a.n < b.n ? a.n : b.n);
+
+	return d ? d : a.n < b.n ? -1 : a.n > b.n;
+}
+
+/* Gravest first; nothing of it depends on addresses or on hash order. */
+static int in_order(const void *a, const void *b)
+{
+	const struct finding *x = a, *y = b;
+	uint64_t s = x->nseqs ? x->seqs[0] : 0, t = y->nseqs ? y->seqs[0] : 0;
+	int d;
+
+	if (x->grade != y->grade)
+		return x->grade > y->grade ? -1 : 1;
+	d = strcmp(x->rule, y->rule);
+	if (!d)
+		d = compare_str(x->subject, y->subject);
+	if (!d)
+		d = s < t ? -1 : s > t;
+	return d ? d : compare_str(x->detail, y->detail);
+}
+
+static bool attached(struct sqlite3 *db)
+{
+	return sqlite3_db_filename(db, "other") != NULL;
+}
+
+static int run_sql(struct judge *j, struct sqlite3 *db, struct finds *f, struct judgement *v,
+		   struct err *err)
+{
+	int rc = sql_functions(db) ? err_set(err, EIO, "judge: give functions to SQLite") : 0;
+
+	for (size_t i = 0; i < j->nsql && !rc; i++) {
+		if (j->sql[i].against && !attached(db))
+			continue;
+		rc = sql_rule_run(db, &j->sql[i], f, err);
+		v->rules++;
+		rc = rc < 0 ? rc : 0;
+	}
+	return rc;
+}
+
+static size_t sigma_ready(const struct judge *j)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < sigma_count(j->sigma); i++)
+		n += sigma_get(j->sigma, i)->fate == SIGMA_READY;
+	return n;
+}
+
+int judge_run(struct judge *j, struct journal_reader *r, struct judgement **ret, struct err *err)
+{
+	struct judgement *v = xcalloc(1, sizeof(*v));
+	struct finds f = { 0 };
+	int rc = run_sql(j, journal_db(r), &f, v, err);
+
+	if (!rc && sigma_ready(j)) {
+		v->rules += sigma_ready(j);
+		rc = sigma_run(j->sigma, r, &f, err);
+	}
+	if (f.n)
+		qsort(f.v, f.n, sizeof(*f.v), in_order);
+	v->v = f.v;
+	v->n = f.n;
+	v->left_out = f.left_out;
+	v->memory = f.a;
+	if (rc) {
+		judgement_free(v);
+		return rc;
+	}
+	*ret = v;
+	return 0;
+}
+
+int judge_attach(struct journal_reader *r, const char *path, struct err *err)
+{
+	return journal_read_attach(r, path, "other", err);
+}
+
+void judgement_free(struct judgement *v)
+{
+	if (!v)
+		return;
+	arena_free(&v->memory);
+	free(v->v);
+	free(v);
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * sql_functions.c - what SQL rules can call beside SQLite's own functions
+ */
+#include <math.h>
+#include <sqlite3.h>
+
+#include "judge/inner.h"
+
+#define EDIT_MAX 512 /* bytes of each text that are compared */
+
+static struct str arg(sqlite3_value *v)
+{
+	const char *p = sqlite3_value_blob(v);
+
+	return (struct str){ p ? p : "", p ? (size_t)sqlite3_value_bytes(v) : 0 };
+}
+
+/* Shannon's, bits a byte: 0 … 8. */
+static void fn_entropy(sqlite3_context *ctx, int n UNUSED, sqlite3_value **v)
+{
+	struct str s = arg(v[0]);
+	size_t count[256] = { 0 };
+	double h = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		count[(unsigned char)s.p[i]]++;
+	for (int i = 0; i < 256; i++)
+		if (count[i])
+			h -= (double)count[i] / (double)s.n * log2((double)count[i] / (double)s.n);
+	sqlite3_result_double(ctx, h);
+}
+
+/* Levenshtein's, over the first EDIT_MAX bytes. */
+static void fn_edit_distance(sqlite3_context *ctx, int n UNUSED, sqlite3_value **v)
+{
+	struct str a = arg(v[0]), b = arg(v[1]);
+	unsigned row[EDIT_MAX + 1];
+
+	a.n = a.n > EDIT_MAX ? EDIT_MAX : a.n;
+	b.n = b.n > EDIT_MAX ? EDIT_MAX : b.n;
+	for (size_t k = 0; k <= b.n; k++)
+		row[k] = (unsigned)k;
+	for (size_t i = 1; i <= a.n; i++) {
+		unsigned diagonal = row[0];
+
+		row[0] = (unsigned)i;
+		for (size_t k = 1; k <= b.n; k++) {
+			unsigned best = diagonal + (a.p[i - 1] != b.p[k - 1]);
+
+			diagonal = row[k];
+			if (row[k] + 1 < best)
+				best = row[k] + 1;
+			if (row[k - 1] + 1 < best)
+				best = row[k - 1] + 1;
+			row[k] = best;
+		}
+	}
+	sqlite3_result_int(ctx, (int)row[b.n]);
+}
+
+static size_t last_slash(struct str s)
+{
+	size_t at = s.n;
+
+	while (at && s.p[at - 1] != '/' && s.p[at - 1] != '\\')
+		at--;
+	return at;
+}
+
+static void fn_base_name(sqlite3_context *ctx, int n UNUSED, sqlite3_value **v)
+{
+	struct str s = arg(v[0]);
+	size_t at = last_slash(s);
+
+	sqlite3_result_text(ctx, s.p + at, (int)(s.n - at), SQLITE_TRANSIENT);
+}
+
+static void fn_dir_name(sqlite3_context *ctx, int n UNUSED, sqlite3_value **v)
+{
+	struct str s = arg(v[0]);
+	size_t at = last_slash(s);
+
+	sqlite3_result_text(ctx, s.p, (int)(at > 1 ? at - 1 : at), SQLITE_TRANSIENT);
+}
+
+int sql_functions(struct sqlite3 *db)
+{
+	static const struct {
+		const char *name;
+		int nargs;
+		void (*fn)(sqlite3_context *ctx, int n, sqlite3_value **v);
+	} functions[] = {
+		{ "entropy", 1, fn_entropy },
+		{ "edit_distance", 2, fn_edit_distance },
+		{ "base_name", 1, fn_base_name },
+		{ "dir_name", 1, fn_dir_name },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		int rc = sqlite3_create_function_v2(db, functions[i].name, functions[i].nargs,
+						    SQLITE_UTF8 | SQLITE_DETERMINISTIC |
+							    SQLITE_INNOCUOUS,
+						    NULL, functions[i].fn, NULL, NULL, NULL);
+
+		if (rc != SQLITE_OK)
+			return -EIO;
+	}
+	return 0;
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * findings.c - what the judge found, for people and for machines
+ */
+#include "report/inner.h"
+
+#define EVIDENCE_SHOWN 12 /* event numbers on a line of text; JSON has all that were kept */
+
+static const char *const colours[GRADES] = {
+	[GRADE_FACT] = "",
+	[GRADE_NOTE] = "\033[36m",
+	[GRADE_CONCERN] = "\033[33m",
+	[GRADE_FINDING] = "\033[1;31m",
+};
+
+static void line(struct buf *out, const char *what, struct str s)
+{
+	if (!s.n)
+		return;
+	buf_printf(out, "  %-9s ", what);
+	escape_text(out, clip(s, NAME_SHOWN_MAX));
+	buf_puts(out, "\n");
+}
+
+static void evidence(struct buf *out, const char *what, const uint64_t *seqs, size_t n,
+		     uint64_t count)
+{
+	if (!n)
+		return;
+	buf_printf(out, "  %-9s ", what);
+	for (size_t i = 0; i < n && i < EVIDENCE_SHOWN; i++)
+		buf_printf(out, "%s%llu",
+			   i	    ? ", "
+			   : n == 1 ? "event "
+				    : "events ",
+			   (unsigned long long)seqs[i]);
+	if (count > EVIDENCE_SHOWN) {
+		buf_puts(out, " … of ");
+		put_number(out, count);
+	}
+	buf_puts(out, "\n");
+}
+
+static void as_text(struct buf *out, const struct finding *f, bool colour)
+{
+	buf_printf(out, "%s%s%s  ", colour ? colours[f->grade] : "", grade_name(f->grade),
+		   colour ? "\033[0m" : "");
+	escape_text(out, str_z(f->title));
+	buf_puts(out, "\n");
+	line(out, "about", f->subject);
+	line(out, "", f->detail);
+	line(out, "why", str_z(f->why));
+	line(out, "innocent", str_z(f->innocent));
+	line(out, "ruled out", str_z(f->done));
+	evidence(out, "evidence", f->seqs, f->nseqs, f->count);
+	evidence(out, "other", f->others, f->nothers, f->nothers);
+	buf_printf(out, "  %-9s %s ", "rule", rule_kind_name(f->kind));
+	escape_text(out, str_z(f->rule));
+	if (f->attack) {
+		buf_puts(out, ", ATT&CK ");
+		escape_text(out, str_z(f->attack));
+	}
+	buf_puts(out, "\n\n");
+}
+
+static void json_text(struct buf *out, const char *key, const char *value)
+{
+	buf_printf(out, ",\"%s\":", key);
+	if (value)
+		escape_json(out, str_z(value));
+	else
+		buf_puts(out, "null");
+}
+
+static void json_seqs(struct buf *out, const char *key, const uint64_t *v, size_t n)
+{
+	buf_printf(out, ",\"%s\":[", key);
+	for (size_t i = 0; i < n; i++)
+		buf_printf(out, "%s%llu", i ? "," : "", (unsigned long long)v[i]);
+	buf_puts(out, "]");
+}
+
+static void as_json(struct buf *out, const struct finding *f)
+{
+	buf_printf(out, "{\"grade\":\"%s\",\"kind\":\"%s\"", grade_name(f->grade),
+		   rule_kind_name(f->kind));
+	json_text(out, "rule", f->rule);
+	json_text(out, "title", f->title);
+	buf_puts(out, ",\"subject\":");
+	escape_json(out, f->subject);
+	buf_puts(out, ",\"detail\":");
+	escape_json(out, f->detail);
+	json_text(out, "why", f->why);
+	json_text(out, "innocent", f->innocent);
+	json_text(out, "ruled_out", f->done);
+	json_text(out, "attack", f->attack);
+	buf_printf(out, ",\"proc\":%u,\"count\":%llu", f->proc, (unsigned long long)f->count);
+	json_seqs(out, "evidence", f->seqs, f->nseqs);
+	json_seqs(out, "others", f->others, f->nothers);
+	buf_puts(out, "}\n");
+}
+
+static void sum_up(struct buf *out, const struct judgement *v, size_t shown)
+{
+	size_t n[GRADES] = { 0 };
+
+	for (size_t i = 0; i < v->n; i++)
+		n[v->v[i].grade]++;
+	put_count(out, v->rules, "rule was asked: ", "rules were asked: ");
+	put_count(out, n[GRADE_FINDING], "finding, ", "findings, ");
+	put_count(out, n[GRADE_CONCERN], "concern, ", "concerns, ");
+	put_count(out, n[GRADE_NOTE], "note, ", "notes, ");
+	put_count(out, n[GRADE_FACT], "fact", "facts");
+	if (shown < v->n)
+		buf_printf(out, "; %zu shown", shown);
+	if (v->left_out) {
+		buf_puts(out, "; ");
+		put_count(out, v->left_out, "more was", "more were");
+		buf_puts(out, " beyond the limit");
+	}
+	buf_puts(out, "\n");
+}
+
+int report_findings(const struct judgement *v, const struct findings_opts *o, int fd,
+		    struct err *err)
+{
+	cleanup_buf struct buf out = { 0 };
+	size_t shown = 0;
+	int rc;
+
+	for (size_t i = 0; i < v->n; i++) {
+		if (v->v[i].grade < o->min)
+			continue;
+		shown++;
+		if (o->json)
+			as_json(&out, &v->v[i]);
+		else
+			as_text(&out, &v->v[i], o->colour);
+	}
+	if (!o->json)
+		sum_up(&out, v, shown);
+	if (out.overflow)
+		return err_set(err, EFBIG, "report: the findings are too long");
+	rc = out.n ? write_full(fd, out.p, out.n) : 0;
+	return rc ? cannot_write(err, rc, "the findings") : 0;
+}

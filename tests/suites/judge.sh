@@ -1,0 +1,134 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# users: root single
+# timeout: 300
+#
+# judge - rules over a real record: what they find, how they fail, and that nothing of it is chance
+set -u
+# shellcheck source=tests/lib/tap.sh
+. "$BELLJAR_SRC/tests/lib/tap.sh"
+
+has() { # WORDS TEXT PART
+	case $2 in *"$3"*) ok "$1" ;; *) equal "$1" "$2" "… $3 …" ;; esac
+}
+hasnt() { # WORDS TEXT PART
+	case $2 in *"$3"*) equal "$1" "$2" "nothing of $3" ;; *) ok "$1" ;; esac
+}
+
+"$BELLJAR" run -q -b subject --net off -- sh -c '
+	cp /bin/true /tmp/tool; /tmp/tool
+	python3 -c "import os
+fd = os.memfd_create(\"hidden\")
+os.write(fd, open(\"/bin/true\", \"rb\").read())
+os.execv(\"/proc/self/fd/%d\" % fd, [\"hidden\"])"' >/dev/null 2>&1
+
+"$BELLJAR" judge subject >text 2>err
+equal "a program without a file is a concern, and the exit status says so" "$?" 1
+has "its title is there" "$(cat text)" "concern  A program ran that is in no file"
+seq=$(sed -n 's/^  evidence  event \([0-9]*\).*/\1/p' text | head -n 1)
+has "the event that is its evidence shows the same" \
+	"$("$BELLJAR" events subject --sql "SELECT image FROM process WHERE seq = ${seq:-0}")" "memfd:hidden"
+equal "nothing is said on standard error" "$(cat err)" ""
+
+"$BELLJAR" judge subject --json >one 2>&1
+"$BELLJAR" judge subject --json >two 2>&1
+equal "the same record and rules give the same bytes" "$(cmp one two 2>&1)" ""
+equal "each line is JSON with a grade" "$(python3 -c '
+import json
+print(all(json.loads(l)["grade"] for l in open("one")))' 2>&1)" True
+
+mkdir sigma rules
+cat >sigma/tool.yml <<'END'
+title: A tool of this test ran
+id: 3f1e2b5c-0000-4000-8000-000000000001
+level: medium
+tags: [attack.execution, attack.t1059.004]
+logsource: {category: process_creation, product: linux}
+detection:
+  selection: {Image|endswith: /tool}
+  condition: selection
+---
+title: Two programs of one shell
+name: pair
+correlation:
+  type: value_count
+  rules: [any-program]
+  group-by: [ParentImage]
+  timespan: 1h
+  condition: {gte: 2, field: Image}
+level: low
+---
+title: Any program
+name: any-program
+logsource: {category: process_creation}
+detection:
+  selection: {Image: '*'}
+  condition: selection
+END
+"$BELLJAR" judge subject --sigma sigma >text 2>err
+has "a Sigma rule about one event is a note" "$(cat text)" "note  A tool of this test ran"
+has "with its technique" "$(cat text)" "ATT&CK T1059.004"
+has "a correlation is told" "$(cat text)" "note  Two programs of one shell"
+hasnt "a rule that a correlation counts is not told itself" "$(cat text)" "Any program"
+"$BELLJAR" judge subject --sigma sigma --min concern >text
+hasnt "--min leaves out what is below it" "$(cat text)" "A tool of this test"
+has "and counts it" "$(tail -n 1 text)" " notes, 0 facts; 1 shown"
+
+printf 'title: broken\nlogsource: {category: process_creation}\ndetection: {a: {Image: b}, condition: a an}\n' \
+	>sigma/broken.yml
+"$BELLJAR" judge subject --sigma sigma >text 2>err
+equal "a broken rule is one sentence" "$(wc -l <err)" 1
+has "with file, line and column" "$(cat err)" "sigma/broken.yml:3:"
+has "and the others are asked" "$(cat text)" "A tool of this test ran"
+"$BELLJAR" rules check sigma/broken.yml >/dev/null 2>&1
+equal "rules check finds the fault" "$?" 1
+"$BELLJAR" rules check sigma/tool.yml >/dev/null 2>&1
+equal "and finds none in a whole file" "$?" 0
+
+header='-- id: t
+-- title: t
+-- why: w
+-- innocent: i
+-- grade: finding
+'
+printf '%s-- needs: 3\nSELECT group_concat(seq) AS evidence, op AS subject, count(*) AS count FROM process GROUP BY op\n' \
+	"$header" >rules/t.sql
+"$BELLJAR" judge subject --rules rules --json >out 2>err
+equal "with fewer events than a rule needs, it is a note" "$(python3 -c '
+import json
+for l in open("out"):
+    f = json.loads(l)
+    want = "finding" if len(f["evidence"]) >= 3 else "note"
+    if f["grade"] != want: print(f)' 2>&1)" ""
+equal "and there is a finding for each row" "$(wc -l <out)" 3
+printf '%sSELECT seq AS evidence FROM no_table\n' "$header" >rules/t.sql
+"$BELLJAR" judge subject --rules rules >/dev/null 2>err
+has "a SELECT over no table is a sentence" "$(cat err)" "no such table: no_table"
+printf '%sDELETE FROM process\n' "$header" >rules/t.sql
+"$BELLJAR" judge subject --rules rules >/dev/null 2>err
+has "what is no SELECT is refused" "$(cat err)" "a rule is one SELECT"
+printf '%sWITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 10) SELECT x AS evidence FROM n\n' \
+	"$header" >rules/t.sql
+"$BELLJAR" rules check rules/t.sql >/dev/null 2>err
+equal "rules check takes a SQL rule" "$?:$(cat err)" "0:"
+
+"$BELLJAR" run -q -b other --net off -- true
+printf '%s-- against: yes\nSELECT (SELECT min(seq) FROM process) AS evidence, (SELECT max(seq) FROM other.process) AS others, %s AS subject\n' \
+	"$header" "(SELECT count(*) FROM process) || ' ' || (SELECT count(*) FROM other.process)" >rules/t.sql
+"$BELLJAR" judge subject --rules rules --json >out
+equal "a rule that compares says nothing of one record" "$(cat out)" ""
+"$BELLJAR" judge subject --rules rules --json --against other >out
+equal "with two records it sees both" "$(python3 -c '
+import json
+f = json.loads(open("out").read())
+print(f["subject"] != "" and len(f["others"]) == 1)' 2>&1)" True
+
+"$BELLJAR" judge nobody >/dev/null 2>err
+equal "an unknown box has exit status 111" "$?" 111
+"$BELLJAR" judge subject --sigma /nowhere >/dev/null 2>err
+equal "a folder that is not there has exit status 117" "$?" 117
+"$BELLJAR" rules coverage --sigma sigma --attack-layer layer.json >out 2>/dev/null
+has "coverage counts techniques" "$(cat out)" "T1059.004"
+equal "and writes a layer" "$(python3 -c '
+import json
+print(json.load(open("layer.json"))["domain"])' 2>&1)" enterprise-attack
