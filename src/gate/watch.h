@@ -51,10 +51,13 @@ enum watch_protocol watch_expected(bool tcp, uint16_t port);
 
 /** watch_new() - @facts is copied; @emit is borrowed; @inner: these are bytes inside TLS */
 struct watch *watch_new(const struct flow_facts *facts, bool inner, const struct emit *emit);
-/** watch_feed() - @n bytes of one direction; for UDP one datagram a call. @t in ns */
+/** watch_feed() - @n bytes of one direction; for UDP one datagram a call. @t is in ns, and becomes
+ * the t of the events that these bytes complete; a burst has that of its first byte */
 void watch_feed(struct watch *w, enum dir dir, uint64_t t, const void *p, size_t n);
 /** watch_count() - bytes that pass without being read (splice): they count for bursts only */
 void watch_count(struct watch *w, enum dir dir, uint64_t t, size_t n);
+/** watch_lost() - @n bytes of a stream that nobody will see: a capture file lacks them */
+void watch_lost(struct watch *w, enum dir dir, uint64_t t, uint64_t n);
 /** watch_idle() - nothing that is still to come needs to be read: the relay may splice */
 bool watch_idle(const struct watch *w);
 /** watch_end() - no more bytes; emits what is pending (last bursts, banner) */
@@ -86,8 +89,11 @@ int hello_read_tls(const void *p, size_t n, struct hello *ret);
 struct hello_quic;
 int hello_read_quic(struct hello_quic **ctx, const void *datagram, size_t n, struct hello *ret);
 void hello_quic_free(struct hello_quic *q);
-/** http_host_read() - Host of the request head at the start of a stream (HTTP/1.x, or HTTP/2 with
- * prior knowledge): 1 found in @host, 0 more bytes needed, -EBADMSG no request head */
+/** http_host_read() - whom the request head at the start of a stream is for (HTTP/1.x, or HTTP/2
+ * with prior knowledge), as sent, in lower case, with its port if it has one; "" when it does not
+ * say. Where it says different things (two Host fields, Host and an absolute target), all of them,
+ * with a comma between: no name that anybody allows. 1 found in @host, 0 more bytes needed,
+ * -EBADMSG no request head, or one that is too long to read */
 int http_host_read(const void *p, size_t n, char host[NAME_MAX_DNS + 8]);
 
 #endif
