@@ -226,17 +226,18 @@ static int choose_certificate(SSL *ssl, void *arg)
 {
 	struct ca *ca = arg;
 	const struct ca_session *s = SSL_get_app_data(ssl);
-	const char *sni = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	uint8_t ip[16];
 	X509 *cert;
 
-	if (sni && name_usable(sni)) {
-		uint8_t ip[16];
-		bool is_ip = inet_pton(AF_INET, sni, ip) == 1;
-
-		cert = leaf_for(ca, is_ip ? "" : sni, is_ip ? sni : "");
-	} else {
-		cert = leaf_for(ca, name_usable(s->name) ? s->name : "", s->ip_text);
-	}
+	if (!name || !name_usable(name))
+		name = s->name;
+	if (inet_pton(AF_INET, name, ip) == 1 || inet_pton(AF_INET6, name, ip) == 1)
+		cert = leaf_for(ca, "", name);
+	else if (name_usable(name))
+		cert = leaf_for(ca, name, name == s->name ? s->ip_text : "");
+	else
+		cert = leaf_for(ca, "", s->ip_text);
 	return cert && SSL_use_certificate(ssl, cert) == 1 &&
 	       SSL_use_PrivateKey(ssl, ca->leaf_key) == 1;
 }
