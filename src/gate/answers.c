@@ -58,8 +58,7 @@ static bool decode(const char *p, size_t n, char *out, size_t room)
 	for (size_t i = 0; i < n; i++) {
 		char c = p[i];
 
-		if (c == '%' && i + 2 < n && hex_digit(p[i + 1]) >= 0 &&
-		    hex_digit(p[i + 2]) >= 0) {
+		if (c == '%' && i + 2 < n && hex_digit(p[i + 1]) >= 0 && hex_digit(p[i + 2]) >= 0) {
 			int v = hex_digit(p[i + 1]) << 4 | hex_digit(p[i + 2]);
 
 			if (v) {

@@ -539,8 +539,7 @@ static bool give_answer(const struct talk *t, const struct http_request *rq,
 	rs->status = a.status;
 	buf_add(&rs->fields, a.fields.p, a.fields.n);
 	if (!http_field(&(struct http_request){ .fields = a.fields }, "content-type").n && a.body.n)
-		buf_printf(&rs->fields, "content-type: %s\r\n",
-			   type_of_path(path_of(rq->target)));
+		buf_printf(&rs->fields, "content-type: %s\r\n", type_of_path(path_of(rq->target)));
 	give_body(rq, rs, a.body);
 	return true;
 }
