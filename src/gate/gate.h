@@ -33,6 +33,10 @@ enum gate_mode {
 /* Opaque; made by policy.c, see gate/policy.h inside of the room for how it judges. */
 struct policy;
 
+/** gate_mode_word() - "closed", "declared", "open", as in options and policy files */
+const char *gate_mode_word(enum gate_mode mode);
+bool gate_mode_read(const char *word, enum gate_mode *ret);
+
 /** policy_new() - an empty list: in GATE_DECLARED nobody is reached */
 struct policy *policy_new(enum gate_mode mode);
 void policy_free(struct policy *p);
@@ -47,12 +51,26 @@ void policy_free(struct policy *p);
 int policy_add_word(struct policy *p, bool allow, const char *word, struct err *err);
 /** policy_tls_open() - TLS to this name (or '*.NAME') is opened by the box's own CA */
 int policy_tls_open(struct policy *p, const char *name, struct err *err);
-/** policy_parse() - add the rules of a policy file (doc/POLICY.md). Return: 0; -EINVAL, EXIT_USAGE
- * with line and column in the sentence, nothing added */
+/**
+ * policy_word() - check a rule's word and write it as policy_print() does
+ * Return: 0; -EINVAL, EXIT_USAGE
+ */
+#define POLICY_WORD_MAX 300
+int policy_word(const char *word, char ret[POLICY_WORD_MAX], struct err *err);
+/** policy_parse() - add the rules of a policy file (doc/POLICY.md); its mode, when it names one, is
+ * the policy's from then on. Return: 0; -EINVAL, EXIT_USAGE with line and column in the sentence,
+ * nothing added */
+#define POLICY_FILE_MAX (4u << 20)
 int policy_parse(struct policy *p, const char *text, size_t n, const char *file, struct err *err);
 /** policy_print() - as a policy file that policy_parse() reads back to the same policy */
 void policy_print(const struct policy *p, struct buf *out);
 enum gate_mode policy_mode(const struct policy *p);
+void policy_set_mode(struct policy *p, enum gate_mode mode);
+/** policy_own_address() - @ip (4 or 16 bytes, @v6) is an address of this machine: only a rule that
+ * allows the address itself leads there. Not part of what is printed */
+void policy_own_address(struct policy *p, bool v6, const void *ip);
+/** policy_own_addresses() - the same for all that the machine's interfaces have now */
+void policy_own_addresses(struct policy *p);
 
 /* ---- the running gate --------------------------------------------------------------------- */
 

@@ -6,9 +6,13 @@
  * questions; the desk's answer is the one that counts for dialing.
  *
  * Precedence: a deny that matches wins over every allow; then allow; then what the mode says of
- * the rest. Encrypted name service of its own (DoT: port 853 or ALPN dot; DoH: known resolvers,
- * application/dns-message; ECH) is refused unless the policy file says `encrypted-dns allow`,
- * since it would hide names from the policy.
+ * the rest (policy.c has the order in full). Encrypted name service of the program's own (DoT: port
+ * 853 or ALPN dot, doq; DoH: known resolvers; ECH) is refused in every mode unless the policy file
+ * says `encrypted-dns allow` (ECH alone: `ech allow`), since it would hide names from the policy.
+ *
+ * Addresses that lead back to this machine or into its network (loopback, private, link-local, own
+ * addresses) are never reached for the sake of a name, nor in mode open: only an allow rule for the
+ * address itself opens them. Whoever owns an allowed name chooses its addresses.
  */
 #ifndef BELLJAR_GATE_POLICY_H
 #define BELLJAR_GATE_POLICY_H
@@ -26,7 +30,12 @@ struct judged {
 	char reason[256];
 };
 
-/** policy_name() - may this box reach @name at @port (0: any)? Used for DNS, SNI and Host */
+/**
+ * policy_name() - may this box reach @name at @port (0: any)? Used for DNS, SNI and Host
+ *
+ * In any case, with or without a final dot; an address in text is judged as policy_address() does
+ * without a name. VERDICT_REFUSE only when it is denied, or a resolver that hides names.
+ */
 struct judged policy_name(const struct policy *p, const char *name, uint16_t port);
 /**
  * policy_address() - may a flow to @dst begin?
@@ -40,8 +49,8 @@ struct judged policy_address(const struct policy *p, const struct addr *dst, con
  */
 struct judged policy_inner_name(const struct policy *p, const char *name, const char *inner,
 				uint16_t port, const char *what);
-/** policy_encrypted_dns() - is a hello or a name one of a resolver that would hide names? @why is
- * set when so and it is refused */
+/** policy_encrypted_dns() - does a hello ask for name service that the policy would not see, and is
+ * that refused? Then @why is set. @name: SNI or the flow's name, "" none */
 bool policy_encrypted_dns(const struct policy *p, const char *name, uint16_t port, const char *alpn,
 			  bool ech, char why[256]);
 /** policy_opens_tls() - shall TLS to this name be opened by the box's CA? */
