@@ -206,7 +206,14 @@ struct box_limits {	 /* 0: none, or the default given */
 	double time;	 /* wall seconds for the run */
 };
 
-enum box_net { BOX_NET_OFF };
+enum box_net {
+	BOX_NET_OFF,  /* loopback only */
+	BOX_NET_GATE, /* one interface; what leaves comes to BOX_GATE_PORT: see net.c */
+};
+/* What leaves the box is handed, by TPROXY, to sockets of the box's network namespace that listen
+ * at this port of 127.0.0.1 and ::1, TCP and UDP; their own packets carry this mark (SO_MARK). */
+#define BOX_GATE_PORT 15001
+#define BOX_GATE_MARK 0x626au
 
 struct box_opts {
 	const char *root; /* --root DIR, NULL: the host's folders */
@@ -340,6 +347,21 @@ bool box_run_emulates_root(const struct box_run *run); /* 'single' mapping with 
  */
 int box_run_in_userns(struct box_run *run, int (*fn)(void *ctx), void *ctx, int *ret_status,
 		      struct err *err);
+
+/**
+ * box_run_inside() - a child process of ours in the box's user and network namespaces
+ * @fn: runs in the child with @arg and descriptor 3, its copy of @fd; the child ends with it
+ *
+ * The child has a root folder that is empty and read-only, no descriptor but 0-2 (/dev/null) and
+ * 3, box id 0, and of the box's capabilities CAP_NET_RAW alone, which it keeps until @fn drops it.
+ * It is in our pid namespace: the box does not see it. It dies when the calling thread does. Call
+ * while this process has one thread: @fn shares its memory as of now.
+ *
+ * Return: its pid; -errno. When it cannot be made as said, it ends before @fn, with an errno for
+ * its exit status.
+ */
+pid_t box_run_inside(struct box_run *run, void (*fn)(void *arg, int fd), void *arg, int fd,
+		     struct err *err);
 
 /* ---- doctor ------------------------------------------------------------------------------- */
 

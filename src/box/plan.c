@@ -14,7 +14,7 @@
 #include <stdarg.h>
 #include <sys/sysinfo.h>
 
-#include "box/runtime.h"
+#include "box/net.h"
 
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define ENV_MAX	     1024
@@ -144,7 +144,7 @@ static void add_identity(struct box_plan *p, const struct box_info *info)
 		{ "/etc/hostname", "%s\n" },
 		{ "/etc/hosts", "127.0.0.1\tlocalhost\n127.0.1.1\t%s\n"
 				"::1\tlocalhost ip6-localhost ip6-loopback\n" },
-		{ "/etc/resolv.conf", "nameserver 127.0.0.53\n" },
+		{ "/etc/resolv.conf", "nameserver " NET_RESOLVER "\n" },
 		{ "/etc/machine-id", NULL },
 	};
 
@@ -168,7 +168,24 @@ static void add_ids(struct box_plan *p, const struct box_info *info)
 		    (unsigned)p->inner_uid);
 }
 
-static void plan_steps(struct box_plan *p, const struct box *box)
+static void add_network(struct box_plan *p, const struct box_info *info, enum box_net net)
+{
+	if (net == BOX_NET_OFF) {
+		add(p, STEP_LOOPBACK, NULL, "loopback up; no other network");
+		return;
+	}
+	add(p, STEP_LOOPBACK, NULL, "loopback up");
+	add(p, STEP_INTERFACE, NULL,
+	    "interface " NET_INTERFACE " (%s), " NET_ADDRESS "/%d and " NET_ADDRESS6
+	    "/%d, default route by " NET_GATEWAY,
+	    info->mac, NET_BITS, NET_BITS6)
+		->value = xstrdup(info->mac);
+	add(p, STEP_REDIRECT, NULL,
+	    "nf_tables: TCP and UDP that leave go to the gate at port %d, nothing passes it",
+	    NET_GATE_PORT);
+}
+
+static void plan_steps(struct box_plan *p, const struct box *box, enum box_net net)
 {
 	const struct box_info *info = &box->info;
 
@@ -180,7 +197,7 @@ static void plan_steps(struct box_plan *p, const struct box *box)
 	add(p, STEP_QUIET, NULL,
 	    "close inherited descriptors, default signals, own name, "
 	    "die with the supervisor");
-	add(p, STEP_LOOPBACK, NULL, "loopback up; no other network");
+	add_network(p, info, net);
 	add(p, STEP_HOSTNAME, NULL, "host name %s", info->hostname)->value =
 		xstrdup(info->hostname);
 	add(p, STEP_PRIVATE, NULL, "mounts are private from here on; cgroup namespace");
@@ -401,7 +418,7 @@ int box_plan_make(const struct box *box, const struct box_opts *opts, struct box
 		rc = err_set(err, EINVAL, "box: the first overlay is not '/'");
 		goto fail;
 	}
-	plan_steps(p, box);
+	plan_steps(p, box, opts->net);
 	*ret_plan = p;
 	return 0;
 fail:

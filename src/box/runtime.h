@@ -34,6 +34,8 @@
 	STEP(CLONE, NULL)                                                                          \
 	STEP(QUIET, do_quiet)                                                                      \
 	STEP(LOOPBACK, do_loopback)                                                                \
+	STEP(INTERFACE, do_interface)                                                              \
+	STEP(REDIRECT, do_redirect)                                                                \
 	STEP(HOSTNAME, do_hostname)                                                                \
 	STEP(PRIVATE, do_private)                                                                  \
 	STEP(IDS, do_ids)                                                                          \
@@ -143,10 +145,10 @@ struct setup {
 _Noreturn void init_main(const struct box *box, const struct box_plan *plan, int ctl);
 
 typedef int step_fn(struct setup *s, const struct step *st, struct err *err);
-step_fn do_quiet, do_loopback, do_hostname, do_private, do_ids, do_layer_tmpfs, do_layer_folder,
-	do_sources, do_root, do_proc, do_overlay, do_tmpfs, do_sysfs, do_dev, do_sysctl,
-	do_readonly, do_mask, do_bind_ro, do_bind_rw, do_detach, do_identity, do_home, do_copy,
-	do_bound, do_domain;
+step_fn do_quiet, do_loopback, do_interface, do_redirect, do_hostname, do_private, do_ids,
+	do_layer_tmpfs, do_layer_folder, do_sources, do_root, do_proc, do_overlay, do_tmpfs,
+	do_sysfs, do_dev, do_sysctl, do_readonly, do_mask, do_bind_ro, do_bind_rw, do_detach,
+	do_identity, do_home, do_copy, do_bound, do_domain;
 
 /** wall_missing() - err_set_exit(EXIT_NO_WALL) for a step that the kernel or machine refuses */
 int wall_missing(struct err *err, int code, const char *fmt, ...) PRINTF(3, 4);

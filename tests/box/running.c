@@ -275,7 +275,7 @@ static int identity(void *arg UNUSED)
 
 	boxed_start(&b, NULL, NULL);
 	boxed_wait(&b, boxed_spawn(&b, argv, fds));
-	want = xasprintf("%s\n%s\n%s\nnameserver 127.0.0.53\n", box_get_info(b.box)->hostname,
+	want = xasprintf("%s\n%s\n%s\nnameserver 10.0.2.3\n", box_get_info(b.box)->hostname,
 			 box_get_info(b.box)->hostname, box_get_info(b.box)->machine_id);
 	boxed_close(&b);
 	text = slurp(out);
