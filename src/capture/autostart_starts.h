@@ -88,6 +88,8 @@ void as_boot_systemd(struct as_boot *b, const struct as_scope *scope);
 
 /* ---- the others --------------------------------------------------------------------------- */
 
+/** as_boot_early() - what comes before the units: generators, tmpfiles.d */
+void as_boot_early(struct as_boot *b);
 void as_boot_initd(struct as_boot *b);
 void as_boot_cron(struct as_boot *b, bool at_boot);
 void as_boot_at(struct as_boot *b);

@@ -177,7 +177,7 @@ static int spawn(struct restart *r, struct started *s, struct err *err)
 		argv[n++] = "setpriv";
 		argv[n++] = ids[0];
 		argv[n++] = ids[1];
-		argv[n++] = "--clear-groups";
+		argv[n++] = "--init-groups";
 		argv[n++] = "--";
 	}
 	for (int i = 0; i < s->argc; i++)

@@ -262,6 +262,56 @@ static void test_init_scripts_start_by_their_links_once_and_not_beside_a_unit(vo
 	assert_string_equal(names(), "S01one, S02two");
 }
 
+static void test_a_unit_that_only_runs_true_leaves_the_start_to_its_script(void **state UNUSED)
+{
+	put_file(NOW, "/etc/init.d/db", 0755, "#!/bin/sh\n");
+	put_link(NOW, "/etc/rc2.d/S01db", "../init.d/db");
+	unit("db.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n");
+	tells("boot root / </etc/init.d/db> <start> wait\n");
+	unit("db.service", "[Service]\nType=oneshot\nExecStart=/bin/true x\n");
+	tells("");
+	put_link(NOW, SYS "db.service", "/dev/null");
+	tells("");
+}
+
+static void test_own_generators_and_tmpfiles_come_before_the_units(void **state UNUSED)
+{
+	static const char gens[] = "/usr/lib/systemd/system-generators/";
+	char path[100];
+
+	put_base("/usr/bin/systemd-tmpfiles", 0755, "#!/bin/sh\n");
+	snprintf(path, sizeof(path), "%shost", gens);
+	put_base(path, 0755, "#!/bin/sh\n");
+	snprintf(path, sizeof(path), "%sacme", gens);
+	put_file(NOW, path, 0755, "#!/bin/sh\n");
+	snprintf(path, sizeof(path), "%splain", gens);
+	put_file(NOW, path, 0644, "#!/bin/sh\n");
+	put_base("/usr/lib/tmpfiles.d/host.conf", 0644, "d /run/host\n");
+	put_file(NOW, "/usr/lib/tmpfiles.d/acme.conf", 0644, "d /run/acme\n");
+	put_file(NOW, "/usr/lib/tmpfiles.d/README", 0644, "d /run/acme\n");
+	unit("on.service", "[Service]\nExecStart=" AGENT "\n");
+	enable("multi-user.target", "on.service");
+	tells("boot root / </usr/lib/systemd/system-generators/acme> </run/systemd/generator> "
+	      "</run/systemd/generator.early> </run/systemd/generator.late> wait\n"
+	      "boot root / </usr/bin/systemd-tmpfiles> <--create> <--boot> "
+	      "</usr/lib/tmpfiles.d/acme.conf> wait\n"
+	      "boot root / <" AGENT ">\n");
+	/* a file of the same name in /etc stands for it */
+	put_file(NOW, "/etc/tmpfiles.d/acme.conf", 0644, "d /run/other\n");
+	assert_string_equal(names(), "acme, acme.conf, on.service");
+	assert_string_equal(found.v[1].place.p, "/etc/tmpfiles.d/acme.conf");
+	put_link(NOW, "/etc/tmpfiles.d/acme.conf", "/dev/null");
+	assert_string_equal(names(), "acme, on.service");
+}
+
+static void test_the_parent_of_a_forking_service_is_waited_for(void **state UNUSED)
+{
+	unit("on.service",
+	     "[Service]\nType=forking\nExecStart=" AGENT "\nExecStartPost=" AGENT " post\n");
+	enable("multi-user.target", "on.service");
+	tells("boot root / <" AGENT "> wait\nboot root / <" AGENT "> <post> wait\n");
+}
+
 static void test_cron_lines_start_once_with_user_and_environment(void **state UNUSED)
 {
 	put_base("/etc/crontab", 0644, "SHELL=/bin/sh\n17 * * * * root base-job\n");
@@ -464,6 +514,9 @@ int main(void)
 		T(test_folders_of_a_unit_are_made_before_it),
 		T(test_a_users_units_start_at_login_as_that_user),
 		T(test_init_scripts_start_by_their_links_once_and_not_beside_a_unit),
+		T(test_a_unit_that_only_runs_true_leaves_the_start_to_its_script),
+		T(test_own_generators_and_tmpfiles_come_before_the_units),
+		T(test_the_parent_of_a_forking_service_is_waited_for),
 		T(test_cron_lines_start_once_with_user_and_environment),
 		T(test_a_cron_that_the_box_brings_runs_its_reboot_lines_itself),
 		T(test_a_step_is_needed_unless_a_dash_forgives_it),

@@ -1,8 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Real packages, installed and purged in a box by the package manager itself: what their scripts
-# make (users, units, cron files, set-id files) is in the list of changes, and gone after the purge.
-# BELLJAR_TEST_ALL=1 takes the long list. BELLJAR_DEBS can name a folder that keeps the downloads.
+# make (users, units, cron files, set-id files) is in the list of changes, and gone after the purge;
+# in between the box is restarted, and the package's service must come up and stay up.
+#
+# BELLJAR_TEST_ALL=1 takes the long list, `install.sh PACKAGE…` some of it. BELLJAR_DEBS can name a
+# folder that keeps the downloads.
 # users: root range single
 # timeout: 3600
 . "$BELLJAR_SRC/tests/lib/tap.sh"
@@ -12,31 +15,41 @@ cache=${BELLJAR_DEBS:-$TMPDIR/debs}
 export HOME=$TMPDIR/home
 mkdir -p "$cache" "$HOME"
 
-# package | words that must be in the list of changes, after the installation
-table='cron|/usr/bin/crontab cron.service crontab
-monit|monit.service /etc/monit/monitrc
-redis-server|redis-server.service redis'
-if [ "${BELLJAR_TEST_ALL:-}" = 1 ]; then
-	table="$table
-at|atd.service /usr/bin/at
-nginx-light|nginx.service /etc/nginx
-mariadb-server|mariadb.service mysql
-openssh-server|ssh.service sshd
-postgresql|postgresql.service postgres
-supervisor|supervisor.service
-chrony|chrony.service _chrony
-exim4-daemon-light|exim4 Debian-exim
-cups|cups.service lpadmin"
-fi
+# package | words that must be in the list of changes, after the installation | what must run after a
+# restart, as its image | and the port where it waits | packages that are the same program: removed in
+# the box first where this machine has it
+table='cron|/usr/bin/crontab cron.service crontab|/usr/sbin/cron
+monit|monit /etc/monit/monitrc|/usr/bin/monit
+redis-server|redis-server.service redis|/usr/bin/redis-check-rdb|6379'
+long='at|atd.service /usr/bin/at|/usr/sbin/atd
+nginx-light|nginx.service /etc/nginx|/usr/sbin/nginx|80
+mariadb-server|mariadb.service mysql|/usr/sbin/mariadbd|3306
+openssh-server|ssh.service sshd|/usr/sbin/sshd|22
+postgresql|postgresql.service postgres|/usr/lib/postgresql/15/bin/postgres|5432|postgresql-15 postgresql-common
+supervisor|supervisor.service|/usr/bin/supervisord
+chrony|chrony.service _chrony|/usr/sbin/chronyd
+exim4-daemon-light|exim4 Debian-exim|/usr/sbin/exim4|25
+cups|cups.service lpadmin|/usr/sbin/cupsd|631'
+[ "${BELLJAR_TEST_ALL:-}" != 1 ] && [ $# = 0 ] || table="$table
+$long"
+
+has() { dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed; }
 
 # The package and what it needs that this machine has not, as files: names by apt, bytes by apt.
-fetch() { # PACKAGE
-	local names
-	mkdir -p "$cache/$1" && cd "$cache/$1" || return 1
+# What is in the way (another time service) is named in .purge, to be removed in the box.
+fetch() { # PACKAGE SAME…
+	local names package=$1
+	mkdir -p "$cache/$package" && cd "$cache/$package" || return 1
 	[ ! -e .complete ] || return 0
-	names=$(apt-get -o Debug::NoLocking=1 -s --no-install-recommends install "$1" |
-		sed -n 's/^Inst \([^ ]*\) .*/\1/p')
-	[ -n "$names" ] || { echo "apt knows no $1"; return 1; }
+	if has "$package"; then
+		names=$(for p; do ! has "$p" || echo "$p"; done)
+		echo "$names" >.purge
+	else
+		apt-get -o Debug::NoLocking=1 -s --no-install-recommends install "$package" >.plan || return 1
+		names=$(sed -n 's/^Inst \([^ ]*\) .*/\1/p' .plan)
+		sed -n 's/^Remv \([^ ]*\) .*/\1/p' .plan >.purge
+	fi
+	[ -n "$names" ] || { echo "apt knows no $package"; return 1; }
 	# shellcheck disable=SC2086
 	apt-get -o APT::Sandbox::User= download $names && touch .complete
 }
@@ -45,19 +58,35 @@ installed() { # BOX PACKAGE
 	"$b" run -q -b "$1" -- dpkg -s "$2" 2>&1 | grep -qx 'Status: install ok installed'
 }
 
-in_box='export DEBIAN_FRONTEND=noninteractive; exec'
-install_one() { # PACKAGE HOW WORDS…
-	local package=$1 how=$2 box=p-$1-$2 word command
-	shift 2
+# The program that the restart started, or a child of it that is the same program, still runs when
+# the box ends, and waits where it should.
+comes_up() { # BOX IMAGE [PORT]
+	local here="run=(SELECT max(run) FROM run_begin)"
+	if ! recorded "$1" "EXISTS(WITH RECURSIVE up(proc) AS (SELECT proc FROM process WHERE $here AND op='exit'
+		AND signal=9 AND seq>(SELECT max(seq) FROM mark)
+		UNION SELECT f.parent FROM up JOIN process f ON f.proc=up.proc AND f.op='fork' WHERE NOT
+			EXISTS(SELECT 1 FROM process e WHERE e.proc=up.proc AND e.op='exec'))
+		SELECT 1 FROM up JOIN process e USING(proc) WHERE e.op='exec' AND '$2' IN (e.image, e.script))"; then
+		cat "$TMPDIR/restart"
+		return 1
+	fi
+	[ -z "${3:-}" ] || recorded "$1" "EXISTS(SELECT 1 FROM socket WHERE $here AND op='listen' AND port=$3)"
+}
+
+in_box='export DEBIAN_FRONTEND=noninteractive;'
+install_one() { # PACKAGE HOW WORDS IMAGE PORT
+	local package=$1 how=$2 box=p-$1-$2 word command purge
+	purge=$(tr '\n' ' ' <"$cache/$package/.purge")
 	case $how in
 	# forced: in one go dpkg takes the files by name, whichever of them needs which before
-	dpkg) command="dpkg -i --force-depends /debs/*.deb" ;;
-	apt) command="sh -c 'cp /debs/*.deb /var/cache/apt/archives/ &&
-		apt-get -y --no-download --no-install-recommends install $package'" ;;
+	dpkg) command="exec dpkg -i --force-depends /debs/*.deb" ;;
+	apt) command="cp /debs/*.deb /var/cache/apt/archives/ &&
+		apt-get -y --no-download --no-install-recommends install $package" ;;
 	esac
-	"$b" run -q -b "$box" --ro "$cache/$package:/debs" -- /bin/true 2>"$TMPDIR/log"
+	"$b" run -q -b "$box" --ro "$cache/$package:/debs" -- /bin/sh -c \
+		"$in_box ${purge:+dpkg --purge --force-depends $purge}" >"$TMPDIR/log" 2>&1
 	"$b" snapshot "$box" before 2>>"$TMPDIR/log"
-	if "$b" run -q -b "$box" --ro "$cache/$package:/debs" -- /bin/sh -c "$in_box $command" >"$TMPDIR/log" 2>&1 &&
+	if "$b" run -q -b "$box" --ro "$cache/$package:/debs" -- /bin/sh -c "$in_box $command" >>"$TMPDIR/log" 2>&1 &&
 		installed "$box" "$package"; then
 		ok "$package is installed by $how"
 	else
@@ -66,13 +95,15 @@ install_one() { # PACKAGE HOW WORDS…
 		return
 	fi
 	"$b" changes "$box" --since before >"$TMPDIR/changes" 2>&1
-	for word; do
+	for word in $3; do
 		check "$package: the list of changes has $word" grep -qF -- "$word" "$TMPDIR/changes"
 	done
-	check "$package: the run left no gap in the record" recorded "$box" "NOT EXISTS(SELECT 1 FROM gap)"
+	"$b" restart "$box" --wait "${BELLJAR_SETTLE:-10}" >"$TMPDIR/restart" 2>&1
+	check "$package by $how: after a restart $4 runs${5:+ and waits at port $5}" comes_up "$box" "$4" "$5"
+	check "$package: the runs left no gap in the record" recorded "$box" "NOT EXISTS(SELECT 1 FROM gap)"
 	check "$package: no change on disk without a call that made it" recorded "$box" \
 		"NOT EXISTS(SELECT 1 FROM mismatch WHERE what='truth-without-intent')"
-	if "$b" run -q -b "$box" -- /bin/sh -c "$in_box dpkg --purge --force-depends $package" >"$TMPDIR/log" 2>&1 &&
+	if "$b" run -q -b "$box" -- /bin/sh -c "$in_box exec dpkg --purge --force-depends $package $purge" >"$TMPDIR/log" 2>&1 &&
 		! installed "$box" "$package"; then
 		ok "$package is purged"
 	else
@@ -89,22 +120,17 @@ if ! command -v dpkg >/dev/null || ! command -v apt-get >/dev/null; then
 	skip "Debian packages" "this is no Debian"
 else
 	how=dpkg
-	while IFS='|' read -r package words <&7; do
-		if dpkg -s "$package" >/dev/null 2>&1; then
-			# installed outside: it is there already, so there is nothing to see
-			skip "$package is installed" "this machine has it"
-			continue
-		fi
-		if ! (fetch "$package") >"$TMPDIR/log" 2>&1; then
+	while IFS='|' read -r package words image port same <&7; do
+		[ $# = 0 ] || [[ " $* " == *" $package "* ]] || continue
+		# shellcheck disable=SC2086
+		if ! (fetch "$package" $same) >"$TMPDIR/log" 2>&1; then
 			skip "$package is installed" "it cannot be downloaded: $(tail -n 1 "$TMPDIR/log")"
 			continue
 		fi
-		# shellcheck disable=SC2086
-		install_one "$package" $how $words
+		install_one "$package" $how "$words" "$image" "$port"
 		# one after the other in both ways; the long list does both for each
 		if [ "${BELLJAR_TEST_ALL:-}" = 1 ]; then
-			# shellcheck disable=SC2086
-			install_one "$package" apt $words
+			install_one "$package" apt "$words" "$image" "$port"
 		elif [ $how = dpkg ]; then
 			how=apt
 		else
@@ -112,6 +138,7 @@ else
 		fi
 	done 7<<<"$table"
 fi
+[ $# = 0 ] || [[ " $* " == *" npm "* ]] || exit 0
 
 # ---- npm -----------------------------------------------------------------------------------------
 npm_fetch() {
