@@ -6,10 +6,15 @@
  * only a fatal signal takes it away, so that no call is seen twice. When its process dies before
  * the answer, the answer fails with ENOENT and the call was never carried out; it stays on record
  * as an intent, and the number of such calls is told at the end of the run.
+ *
+ * Before Linux 6.11 a thread that waits to receive waits for ever once nobody is left who could
+ * call (there is no HUP for it); poll(2) does tell. So there each call is polled for first. After
+ * POLLIN, receiving does not block: when its caller is gone meanwhile, it fails with ENOENT.
  */
 #include <linux/audit.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/utsname.h>
 
 #include "capture/recorder.h"
 
@@ -90,29 +95,52 @@ static void handle(struct held *h, const struct seccomp_notif *n)
 	decoders[id](h);
 }
 
+/* Does receiving end when all callers have ended? Not to be tried out without a wait; a kernel that
+ * has it at an earlier number is only polled in vain. */
+static bool receiving_ends(void)
+{
+	unsigned major = 0, minor = 0;
+	struct utsname u;
+
+	uname(&u);
+	return sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 11));
+}
+
+/* The next held call. Return: 0; 1 to try again; -1 when there will be none. */
+static int receive(const struct session *s, bool poll_first, struct seccomp_notif *ret)
+{
+	struct pollfd p = { s->listener, POLLIN, 0 };
+
+	if (poll_first && poll(&p, 1, -1) < 0)
+		return errno == EINTR ? 1 : -1;
+	if (poll_first && !(p.revents & POLLIN))
+		return p.revents & (POLLHUP | POLLERR | POLLNVAL) ? -1 : 1;
+	memset(ret, 0, sizeof(*ret));
+	if (!ioctl(s->listener, SECCOMP_IOCTL_NOTIF_RECV, ret))
+		return 0;
+	/* ENOENT: the caller died meanwhile, or nobody is left */
+	if (errno != EINTR && errno != ENOENT)
+		return -1;
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) ? -1 : 1;
+}
+
 void *notify_thread(void *arg)
 {
 	struct session *s = arg;
 	struct held *h = xmalloc(sizeof(*h));
 	struct seccomp_notif n;
 	struct seccomp_notif_resp r;
+	bool poll_first = !receiving_ends();
+	int rc;
 
 	/* not the buffers at its end: untouched pages cost nothing */
 	memset(h, 0, offsetof(struct held, path));
 	h->rec = s->rec;
 	ioctl(s->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
-	for (;;) {
-		memset(&n, 0, sizeof(n));
-		if (ioctl(s->listener, SECCOMP_IOCTL_NOTIF_RECV, &n)) {
-			struct pollfd p = { s->listener, POLLIN, 0 };
-
-			/* ENOENT: the caller died meanwhile, or nobody is left */
-			if (errno != EINTR && errno != ENOENT)
-				break;
-			if (poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)))
-				break;
+	while ((rc = receive(s, poll_first, &n)) >= 0) {
+		if (rc)
 			continue;
-		}
 		handle(h, &n);
 		memset(&r, 0, sizeof(r));
 		r.id = n.id;
