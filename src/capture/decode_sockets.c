@@ -299,7 +299,8 @@ void decode_socket(struct held *h)
 	recorder_append(h->rec, &ev);
 }
 
-/* socketcall(2) of i386: the real call's number and its arguments in memory */
+/* socketcall(2) of i386: the real call's number and its arguments in memory. Asking for a socket
+ * never comes here, see socketcall.c. */
 void decode_socketcall(struct held *h)
 {
 	static const struct {
@@ -307,7 +308,6 @@ void decode_socketcall(struct held *h)
 		enum call_id id;
 		int nargs;
 	} sub[] = {
-		[1] = { decode_socket, CALL_socket, 3 },
 		[2] = { decode_connect, CALL_bind, 3 },
 		[3] = { decode_connect, CALL_connect, 3 },
 		[4] = { decode_listen, CALL_listen, 2 },
@@ -320,8 +320,6 @@ void decode_socketcall(struct held *h)
 
 	if (nr >= ARRAY_SIZE(sub) || !sub[nr].decode ||
 	    target_read(h->tid, h->a[1], args, 4 * (size_t)sub[nr].nargs))
-		return;
-	if (sub[nr].id == CALL_socket && own_family((int)args[0]) && (args[1] & 0xf) != SOCK_RAW)
 		return;
 	for (int i = 0; i < sub[nr].nargs; i++)
 		h->a[i] = args[i];

@@ -17,6 +17,7 @@
 #include "capture/filter.h"
 
 #include <linux/audit.h>
+#include <linux/net.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -155,6 +156,12 @@ static void emit_row(struct emitter *e, const struct call *c)
 		emit_foreign_id(e, c->arg, c->nr[0] >= 0);
 		emit_foreign_id(e, c->arg + 1, c->nr[0] >= 0);
 		emit_ret(e, SECCOMP_RET_ALLOW);
+		break;
+	case TEST_MULTIPLEX:
+		emit_load_arg(e, c->arg, false);
+		emit(e, BPF_JMP | BPF_JEQ | BPF_K, SYS_SOCKET, 0, 1);
+		emit_ret(e, SECCOMP_RET_TRACE | FILTER_SOCKETCALL);
+		emit_ret(e, SECCOMP_RET_USER_NOTIF);
 		break;
 	}
 }

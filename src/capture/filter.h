@@ -17,6 +17,9 @@
 
 #define X32_BIT 0x40000000u /* __X32_SYSCALL_BIT of asm/unistd.h */
 
+/* what PTRACE_GETEVENTMSG gives for a stop that this filter asked for; other filters give 0 */
+#define FILTER_SOCKETCALL 1u
+
 enum call_test {
 	TEST_ALWAYS,
 	TEST_WRITES,
@@ -26,7 +29,8 @@ enum call_test {
 	TEST_NOTIN,
 	TEST_EQUAL,
 	TEST_SOCKET,
-	TEST_OWNER
+	TEST_OWNER,
+	TEST_MULTIPLEX
 };
 
 /** enum wall_category - detail of the calls that are always refused */

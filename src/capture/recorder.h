@@ -239,6 +239,18 @@ bool emulate_call(pid_t tid, const struct creds *c);
 /** emulate_exit() - at the end of that call */
 void emulate_exit(struct recorder *rec, pid_t tid);
 
+/* socketcall.c: a call with its arguments in memory becomes one with registers */
+
+struct turned; /* the tasks in such a call; a tracer begins with NULL */
+/** socketcall_begin() - at PTRACE_EVENT_SECCOMP with FILTER_SOCKETCALL. Return: true when the task
+ * must be stopped again at the end of the call */
+bool socketcall_begin(struct turned **all, pid_t tid);
+/** socketcall_end() - at the end of a call. Return: false when it was none of these */
+bool socketcall_end(struct turned **all, pid_t tid);
+/** socketcall_drop() - a task is gone */
+void socketcall_drop(struct turned **all, pid_t tid);
+void socketcall_drop_all(struct turned **all);
+
 /* claims.c: who owns what under root emulation */
 
 /** claim_created() - a file is about to be made: it will belong to the maker's claimed identity */

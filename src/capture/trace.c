@@ -7,8 +7,9 @@
  * The program is attached while it waits for its walls to be complete. From then on the kernel
  * stops a task for this thread at fork, vfork, clone, exec, at each signal, and tells each end;
  * nothing else stops, no call is traced (but for tasks under root emulation that have changed
- * their identity, see emulate.c). A new task begins stopped. Its parent's event and its own first
- * stop come in either order: it goes on when both were seen, and is in the table by then.
+ * their identity, see emulate.c, and for one call of 32-bit programs, see socketcall.c). A new task
+ * begins stopped. Its parent's event and its own first stop come in either order: it goes on when
+ * both were seen, and is in the table by then.
  *
  * The tracer is outside of the box's pid namespace, so /proc/self/status shows TracerPid 0.
  *
@@ -38,6 +39,7 @@ struct tracer {
 	struct session *s;
 	struct recorder *rec;
 	struct early *early;
+	struct turned *turned;
 };
 
 static void go_on(pid_t tid, int sig)
@@ -152,6 +154,7 @@ static void ended(struct tracer *t, pid_t tid, int status)
 	pthread_mutex_unlock(&rec->lock);
 	if (copy.key)
 		process_event(rec, &copy, "exit", 0, NULL, status);
+	socketcall_drop(&t->turned, tid);
 	HASH_FIND_INT(t->early, &tid, e);
 	if (e) {
 		HASH_DEL(t->early, e);
@@ -216,13 +219,21 @@ static void seccomp_stop(struct tracer *t, pid_t tid)
 {
 	struct creds c = { 0 };
 	const struct proc *p;
+	unsigned long data = 0;
+	bool again;
 
-	pthread_mutex_lock(&t->rec->lock);
-	p = proctab_get(t->rec->procs, tid);
-	if (p)
-		c = p->creds;
-	pthread_mutex_unlock(&t->rec->lock);
-	if (emulate_call(tid, &c))
+	ptrace(PTRACE_GETEVENTMSG, tid, 0, &data);
+	if (data == FILTER_SOCKETCALL) {
+		again = socketcall_begin(&t->turned, tid);
+	} else {
+		pthread_mutex_lock(&t->rec->lock);
+		p = proctab_get(t->rec->procs, tid);
+		if (p)
+			c = p->creds;
+		pthread_mutex_unlock(&t->rec->lock);
+		again = emulate_call(tid, &c);
+	}
+	if (again)
 		ptrace(PTRACE_SYSCALL, tid, 0, 0);
 	else
 		go_on(tid, 0);
@@ -255,8 +266,9 @@ static void stopped(struct tracer *t, pid_t tid, int status)
 			first_stop(t, tid);
 		return;
 	}
-	if (sig == (SIGTRAP | 0x80)) { /* end of a call of a patched task */
-		emulate_exit(t->rec, tid);
+	if (sig == (SIGTRAP | 0x80)) { /* end of a call that was turned, or of a patched task */
+		if (!socketcall_end(&t->turned, tid))
+			emulate_exit(t->rec, tid);
 		go_on(tid, 0);
 		return;
 	}
@@ -319,5 +331,6 @@ void *trace_thread(void *arg)
 		HASH_DEL(t.early, e);
 		free(e);
 	}
+	socketcall_drop_all(&t.turned);
 	return NULL;
 }

@@ -15,6 +15,7 @@
 
 #define HELD   SECCOMP_RET_USER_NOTIF
 #define PASSED SECCOMP_RET_ALLOW
+#define TRACED (SECCOMP_RET_TRACE | FILTER_SOCKETCALL)
 #define KILLED SECCOMP_RET_KILL_PROCESS
 #define X64    AUDIT_ARCH_X86_64
 #define I386   AUDIT_ARCH_I386
@@ -122,6 +123,8 @@ static const struct {
 	{ I386, 5, { 0, O_WRONLY }, HELD, "i386 open for writing" },
 	{ I386, 295, { 0, 0, O_CREAT }, HELD, "i386 openat" },
 	{ I386, 102, { 3 }, HELD, "socketcall" },
+	{ I386, 102, { 1 }, TRACED, "socketcall that asks for a socket" },
+	{ I386, 102, { HIGH | 1 }, TRACED, "the same with bits that the kernel does not look at" },
 	{ I386, 95, { 3, 0xffff, 0 }, PASSED, "16-bit fchown to nobody" },
 	{ I386, 95, { 3, 33, 0 }, HELD, "16-bit fchown to another user" },
 	{ I386, 54, { 0, TIOCSTI }, HELD, "i386 typing into a terminal" },
