@@ -81,7 +81,7 @@ static void born(struct tracer *t, pid_t parent_tid, pid_t tid, bool may_be_thre
 	struct proc *parent, *p = NULL, copy;
 	struct early *e;
 	uint32_t by = 0;
-	bool thread;
+	bool thread, beyond;
 
 	pthread_mutex_lock(&rec->lock);
 	parent = proctab_get(rec->procs, parent_tid);
@@ -103,7 +103,12 @@ static void born(struct tracer *t, pid_t parent_tid, pid_t tid, bool may_be_thre
 	/* pid 1 counts as well, and the kernel refuses the next one a little before the number */
 	if (rec->pids_max && proctab_size(rec->procs) + PIDS_SLACK >= rec->pids_max)
 		atomic_fetch_or(&rec->hits, RECORDER_HIT_PIDS);
+	/* RLIMIT_NPROC counts by id: a program that takes many has more. Nobody counts all of them
+	 * where neither a cgroup nor pid_max of the box does (its own since Linux 6.14) but we. */
+	beyond = rec->pids_max && proctab_size(rec->procs) > rec->pids_max;
 	pthread_mutex_unlock(&rec->lock);
+	if (beyond)
+		kill(tid, SIGKILL); /* a thread takes its process with it */
 	if (!thread)
 		process_event(rec, &copy, "fork", by, NULL, 0);
 	HASH_FIND_INT(t->early, &tid, e);

@@ -2,8 +2,8 @@
 /*
  * bombs.c - programs that take all they can get: they must stop at the box's limits
  *
- *   bombs forks | threads | memory | disk | file | inodes     take until refused, say how much
- *   bombs stay MARK                                     a daemon that wants to outlive the box
+ *   bombs forks | ids | threads | memory | disk | file | inodes     take until refused, say how
+ * much bombs stay MARK                                     a daemon that wants to outlive the box
  *   bombs deaf                                          ignores every signal, for ever
  *
  * Works only under glass. Each has a ceiling of its own far above the limits of the tests, so that
@@ -21,6 +21,7 @@
 #include "../../specimen/marker.h"
 
 #define FORKS_MAX  3000
+#define IDS_MAX	   400
 #define MEMORY_MAX (3ull << 30)
 #define DISK_MAX   (1ull << 30)
 #define INODES_MAX 100000
@@ -41,6 +42,30 @@ static int forks(void)
 	signal(SIGTERM, SIG_IGN);
 	kill(0, SIGTERM);
 	return n < FORKS_MAX ? 0 : 1;
+}
+
+/* Each child becomes somebody else: what is counted by user counts one of each. */
+static int ids(void)
+{
+	int n = 0, gone = 0;
+	pid_t pid;
+
+	while (n < IDS_MAX && (pid = fork()) >= 0) {
+		if (!pid) {
+			if (setuid((uid_t)n + 1))
+				_exit(1);
+			pause();
+			_exit(0);
+		}
+		n++;
+	}
+	sleep(1); /* those that are ended as they are born are gone by then */
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		gone++;
+	printf("ids %d\n", n - gone + 1);
+	signal(SIGTERM, SIG_IGN);
+	kill(0, SIGTERM);
+	return 0;
 }
 
 static void *idle(void *arg)
@@ -162,9 +187,9 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*fn)(void);
-	} bombs[] = { { "forks", forks }, { "threads", threads }, { "memory", memory },
-		      { "disk", disk },	  { "file", file },	  { "inodes", inodes },
-		      { "stay", stay } };
+	} bombs[] = { { "forks", forks },   { "ids", ids },   { "threads", threads },
+		      { "memory", memory }, { "disk", disk }, { "file", file },
+		      { "inodes", inodes }, { "stay", stay } };
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc < 2 || !under_glass("bombs"))

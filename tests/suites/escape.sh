@@ -210,6 +210,9 @@ limit() { # NAME WHAT
 said=$(bomb forks --pids 60)
 check "a fork bomb stops at --pids" bash -c "set -- $said; [ \"\$1\" = forks ] && [ \"\$2\" -lt 60 ]"
 check "and that is on record" limit forks pids
+said=$(bomb ids --pids 60)
+check "one whose children take many identities stops at --pids as well" \
+	bash -c "set -- $said; [ \"\$1\" = ids ] && [ \"\$2\" -gt 1 ] && [ \"\$2\" -le 61 ]"
 said=$(bomb threads --pids 60)
 check "a bomb of threads stops at --pids" bash -c "set -- $said; [ \"\$1\" = threads ] && [ \"\$2\" -lt 60 ]"
 said=$(bomb memory --memory 128M)
