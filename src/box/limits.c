@@ -6,7 +6,8 @@
  *
  * Memory, processes, CPU: a cgroup, made by the broker (started by root) or by ourselves in a
  * delegated tree. Without one: RLIMIT_NPROC (counted by user namespace and id) with pid_max of the
- * box's pid namespace (counts all ids), System V shared memory by shmall, CPU by affinity; and
+ * box's pid namespace (counts all ids; before Linux 6.14 it is the host's, and the recorder ends
+ * what is born beyond the number), System V shared memory by shmall, CPU by affinity; and
  * memory is summed up from outside and the box ended when there is too much.
  *
  * A cgroup is made only for limits that were asked for: moving a process into one waits for all
@@ -220,7 +221,8 @@ void limits_ready(struct box_run *run, const struct report *ready)
 
 	if (ready->go.nproc) {
 		run->walls.nproc = (uint64_t)l->set.pids + 1;
-		set_how(l, LIMIT_PIDS, ready->go.pid_max ? "RLIMIT_NPROC,pid_max" : "RLIMIT_NPROC");
+		set_how(l, LIMIT_PIDS,
+			ready->go.pid_max ? "RLIMIT_NPROC,pid_max" : "RLIMIT_NPROC,ptrace");
 	}
 	if (!l->how[LIMIT_MEMORY][0])
 		set_how(l, LIMIT_MEMORY, "polling");

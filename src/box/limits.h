@@ -56,6 +56,12 @@ int own_cgroup_make(const char *root, const char *own, pid_t pid1, const struct 
 /** own_cgroup_here() - the same for this process's own cgroup */
 int own_cgroup_here(pid_t pid1, const struct box_limits *l, char ret_dir[CGROUP_DIR_MAX],
 		    struct own_has *ret_has);
+/** own_cgroup_usable() - whether there is a folder on the way up in which that can be tried */
+bool own_cgroup_usable(void);
+/* limits_scope.c */
+/** own_scope_ask() - have the user's systemd move this process into a tree that is the user's own.
+ * Return: whether it has */
+bool own_scope_ask(uid_t uid);
 /** cgroup_counter() - value of line "@key N" in a file; 0 if there is none */
 uint64_t cgroup_counter(const char *file, const char *key);
 

@@ -99,6 +99,14 @@ static int fill(const char *dir, pid_t pid1, const struct box_limits *l, struct 
 	return put(dir, "cgroup.procs", text);
 }
 
+/* May we make a cgroup in @parent, and does it give its children something to limit? */
+static bool usable(const char *parent)
+{
+	return !access(parent, W_OK) && !faccessat(AT_FDCWD, parent, X_OK, 0) &&
+	       (lists(parent, "cgroup.controllers", "memory") ||
+		lists(parent, "cgroup.controllers", "pids"));
+}
+
 static int make_in(const char *parent, pid_t pid1, const struct box_limits *l,
 		   char ret_dir[CGROUP_DIR_MAX], struct own_has *ret_has)
 {
@@ -148,16 +156,16 @@ int own_cgroup_make(const char *root, const char *own, pid_t pid1, const struct 
 	return -ENOTSUP;
 }
 
-int own_cgroup_here(pid_t pid1, const struct box_limits *l, char ret_dir[CGROUP_DIR_MAX],
-		    struct own_has *ret_has)
+/* Where the unified hierarchy is mounted, and where we are in it. */
+static int find_own(char ret_root[4096], char **ret_own)
 {
 	cleanup_free char *mounts = NULL, *self = NULL;
-	char root[4096], *own;
+	char *own;
 	bool v2;
 
 	if (read_file_at(AT_FDCWD, "/proc/self/cgroup", 65536, &self, NULL) ||
 	    read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16u << 20, &mounts, NULL) ||
-	    !cgroup_find(mounts, "", root, &v2))
+	    !cgroup_find(mounts, "", ret_root, &v2))
 		return -ENOTSUP;
 	/* the unified hierarchy is the line without a number and names: cgroups(7) */
 	own = !strncmp(self, "0::", 3) ? self : strstr(self, "\n0::");
@@ -165,7 +173,37 @@ int own_cgroup_here(pid_t pid1, const struct box_limits *l, char ret_dir[CGROUP_
 		return -ENOTSUP;
 	own = strstr(own, "0::") + 3;
 	own[strcspn(own, "\n")] = 0;
-	return own_cgroup_make(root, own, pid1, l, ret_dir, ret_has);
+	*ret_own = xstrdup(own);
+	return 0;
+}
+
+int own_cgroup_here(pid_t pid1, const struct box_limits *l, char ret_dir[CGROUP_DIR_MAX],
+		    struct own_has *ret_has)
+{
+	cleanup_free char *own = NULL;
+	char root[4096];
+	int rc = find_own(root, &own);
+
+	return rc ? rc : own_cgroup_make(root, own, pid1, l, ret_dir, ret_has);
+}
+
+bool own_cgroup_usable(void)
+{
+	cleanup_free char *own = NULL, *dir = NULL;
+	char root[4096], *slash;
+
+	if (find_own(root, &own))
+		return false;
+	dir = xasprintf("%s%s", root, own);
+	for (int i = 0; i < UP_MAX; i++) {
+		if (usable(dir))
+			return true;
+		slash = strrchr(dir, '/');
+		if (!slash || (size_t)(slash - dir) <= strlen(root))
+			break;
+		*slash = 0;
+	}
+	return false;
 }
 
 uint64_t cgroup_counter(const char *file, const char *key)

@@ -53,9 +53,10 @@ static const struct probe {
 	{ "Landlock", IN_CHILD, probe_landlock,
 	  "signals and abstract sockets inside the box have one wall instead of two",
 	  "use a kernel of 6.12 or later with landlock in its list of security modules" },
-	{ "limits", HERE, probe_cgroups,
+	{ "limits", IN_CHILD, probe_cgroups,
 	  "memory and processes are counted from outside, and CPU is limited by affinity",
-	  "start belljar as root, or in a delegated tree: systemd-run --user --scope -p Delegate=yes" },
+	  "start belljar as root; or where systemd runs for the user, who then has cgroups of their "
+	  "own: loginctl enable-linger" },
 	{ "time namespace", IN_USERNS, probe_timens, "the box's uptime is the host's",
 	  "use a kernel of 5.6 or later with time namespaces" },
 	{ "transparent sockets", IN_USERNS, probe_transparent,

@@ -8,6 +8,7 @@
 #include <linux/netlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -21,7 +22,10 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "box/limits.h"
 #include "box/probe.h"
+
+#define RMDIR_TRIES 100
 
 /* ---- limits ------------------------------------------------------------------------------- */
 
@@ -51,31 +55,39 @@ static int cgroups_as_root(struct probe_try *t)
 			   "%.200s", how[0] ? how : "cgroups without controllers");
 }
 
-/* A delegated tree: our own cgroup of version 2, if we may make one in it. */
+/* Ours to write, or given by the user's systemd when it is asked: in a child, as it moves us. */
 static int cgroups_as_user(struct probe_try *t)
 {
-	cleanup_free char *own = NULL, *have = NULL, *sub = NULL, *list = NULL;
-	const char *line;
-	char at[4096], dir[4096];
-	bool v2;
+	static const struct box_limits l = { .memory = 1ull << 30, .pids = 100, .cpus = 1 };
+	bool asked = !own_cgroup_usable();
+	char dir[CGROUP_DIR_MAX];
+	struct own_has has;
+	pid_t pid;
+	int rc;
 
-	if (cgroup_dir("", "x", at, &v2) ||
-	    read_file_at(AT_FDCWD, "/proc/self/cgroup", 65536, &own, NULL))
-		return probe_found(t, PROBE_WEAKER, "no cgroups of version 2");
-	line = strstr(own, "0::");
-	at[strlen(at) - strlen("/belljar/x")] = 0;
-	snprintf(dir, sizeof(dir), "%.2000s%.*s", at, line ? (int)strcspn(line + 3, "\n") : 0,
-		 line ? line + 3 : "");
-	sub = xasprintf("%s/belljar-doctor-%d", dir, (int)getpid());
-	list = xasprintf("%s/cgroup.controllers", dir);
-	if (mkdir(sub, 0755))
-		return probe_found(t, PROBE_WEAKER, "no delegated tree (%s)", strerror(errno));
-	rmdir(sub);
-	if (read_file_at(AT_FDCWD, list, 4096, &have, NULL) || !strstr(have, "memory") ||
-	    !strstr(have, "pids"))
-		return probe_found(t, PROBE_WEAKER, "a delegated tree without memory and pids");
-	have[strcspn(have, "\n")] = 0;
-	return probe_found(t, PROBE_OK, "a delegated tree: %.200s", have);
+	if (asked && !own_scope_ask(t->home->uid))
+		return probe_found(t, PROBE_WEAKER,
+				   "no cgroup that is ours, and no systemd that "
+				   "gives one");
+	pid = fork();
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	rc = pid < 0 ? -errno : own_cgroup_here(pid, &l, dir, &has);
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	if (rc)
+		return probe_found(t, PROBE_WEAKER, "no cgroup: %s", strerror(-rc));
+	/* the kernel takes a moment to let go of the dead */
+	for (int i = 0; i < RMDIR_TRIES && rmdir(dir) && errno == EBUSY; i++)
+		poll(NULL, 0, 10);
+	return probe_found(t, has.memory && has.pids ? PROBE_OK : PROBE_WEAKER, "%s%s%s=cgroup2%s",
+			   has.memory ? "memory " : "", has.pids ? "pids " : "",
+			   has.cpu ? "cpu " : "",
+			   asked ? ", in a scope of the user's systemd" : "");
 }
 
 int probe_cgroups(struct probe_try *t)

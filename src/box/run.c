@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "box/limits.h"
 #include "box/runtime.h"
 
 /* ---- talking with pid 1 ------------------------------------------------------------------- */
@@ -226,6 +227,9 @@ static int start(struct box_run *run, const struct box_plan *plan, struct err *e
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return err_set(err, errno, "box: make a control socket");
 	run->ctl = pair[0];
+	/* before pid 1 is born: it begins where we are */
+	if (plan->want_cgroup && run->box->home->broker < 0 && !own_cgroup_usable())
+		(void)own_scope_ask(run->box->home->uid);
 	/* pid 1 puts /dev/null on 0-2, whatever we had there */
 	theirs = fcntl(pair[1], F_DUPFD_CLOEXEC, 3);
 	close(pair[1]);
