@@ -42,7 +42,7 @@ int probe_timens(struct probe_try *t);
 int probe_landlock(struct probe_try *t);
 
 int probe_notify(struct probe_try *t);
-int probe_notify_flags(struct probe_try *t);
+int probe_wake_up(struct probe_try *t);
 int probe_ptrace(struct probe_try *t);
 int probe_pidfd(struct probe_try *t);
 
