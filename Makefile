@@ -40,6 +40,13 @@ test-packages: all
 	BELLJAR=$(CURDIR)/build/belljar BELLJAR_HOME=$$dir/boxes BELLJAR_SRC=$(CURDIR) TMPDIR=$$dir \
 		tests/packages/install.sh; status=$$?; rm -rf $$dir; exit $$status
 
+# Debian 12's own kernel, in a machine that QEMU emulates: long, and not part of `make test`.
+# WORDS="…" takes some of its stages.
+.PHONY: test-vm
+test-vm: deps-build-test-vm all
+	tests/run --build
+	tests/vm/run $(WORDS)
+
 test: deps-build-test
 	tests/run
 

@@ -124,6 +124,12 @@ struct proc *proctab_get_inner(struct proctab *t, int pidns, pid_t inner)
 	HASH_ITER(hh, t->tasks, k, next)
 	if (k->proc->inner == inner)
 		return k->proc;
+	if (pidns < 0 || tid == 0 || errno != ENOTTY)
+		return NULL;
+	/* a thread's number, on a kernel that does not translate (before 6.11) */
+	HASH_ITER(hh, t->tasks, k, next)
+	if (k->tid != k->proc->tgid && pid_in_box(-1, k->tid) == inner)
+		return k->proc;
 	return NULL;
 }
 
