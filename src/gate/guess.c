@@ -8,6 +8,7 @@
  */
 #include "gate/be.h"
 #include "gate/dns.h"
+#include "gate/quic.h"
 #include "gate/watch_inner.h"
 
 #define GUESS_MAX 4096 /* bytes of a side without a yes: it will not come */
@@ -200,18 +201,9 @@ static enum answer is_ntp(const uint8_t *p, size_t n)
 		       : NO;
 }
 
-/* long header of a version that is known (RFC 9000 17.2, 9369), padded as a first flight is */
 static enum answer is_quic(const uint8_t *p, size_t n)
 {
-	uint32_t version;
-
-	if (n < 1200 || (p[0] & 0xc0) != 0xc0)
-		return NO;
-	version = be32(p + 1);
-	return version == 1 || version == 0x6b3343cf ||
-			       (version >= 0xff00001d && version <= 0xff000022)
-		       ? YES
-		       : NO;
+	return quic_is_initial(p, n) ? YES : NO;
 }
 
 static enum answer read_dns(const uint8_t *p, size_t n, bool any)
@@ -268,7 +260,7 @@ static const struct signature datagram_signatures[] = {
 	{ PROTO_DNS, is_dns, is_dns, dns_begin, 53 },
 	{ PROTO_DNS, is_dns, is_dns, dns_begin, 5353 },
 	{ PROTO_DNS, is_dns, is_dns, dns_begin, 5355 },
-	{ PROTO_QUIC, is_quic, NULL, NULL, 0 },
+	{ PROTO_QUIC, is_quic, NULL, quic_begin, 0 },
 	{ PROTO_NTP, is_ntp, is_ntp, NULL, 123 },
 	{ PROTO_DNS, is_plain_dns, is_plain_dns, dns_begin, 0 },
 };
