@@ -122,6 +122,17 @@
 	"  belljar rules list --sigma ~/sigma/rules\n"                                             \
 	"  belljar rules check my-rule.sql\n"
 
+#define HELP_GATE                                                                                  \
+	"FILE is a pcap or pcapng file, or - for standard input.\n"                                \
+	"\n"                                                                                       \
+	"options:\n"                                                                               \
+	"  --kind KIND[,KIND]  only these: flow, burst, dns, tls, http, banner, gap\n"             \
+	"  --json              one JSON object a line\n"                                           \
+	"  -q, --quiet         only the count of packets and flows\n"                              \
+	"  --no-color          no colours\n"                                                       \
+	"\n"                                                                                       \
+	"  belljar gate read capture.pcapng --kind tls,dns\n"
+
 #define HELP_VERIFY                                                                                \
 	"NAME is a box, or the path of a journal.db. Without it, belljar plants actions in a\n"    \
 	"box of its own, and each of them must be on record.\n"                                    \

@@ -35,6 +35,8 @@ static const struct subcommand subcommands[] = {
 	  cmd_judge },
 	{ "rules", "list|show|check|coverage [OPTION…]", "the rules that a record is judged by",
 	  HELP_RULES, cmd_rules },
+	{ "gate", "read FILE [--json]", "what a capture file holds, decoded as a box's traffic is",
+	  HELP_GATE, cmd_gate },
 	{ "verify", "[NAME]", "check a journal; without a name, check the recorder itself",
 	  HELP_VERIFY, cmd_verify },
 	{ "doctor", "[--json]", "what this machine offers, what is lost without it, what to do",

@@ -146,15 +146,24 @@ int gate_box_ca(int box_dirfd, const char *box_name, char **ret_pem, struct err 
 
 /** struct gate_read_stats - what a capture file holds */
 struct gate_read_stats {
-	uint64_t packets, bytes, flows, skipped; /* skipped: could not be decoded */
+	uint64_t packets, bytes, flows;
+	uint64_t skipped; /* packets that are neither TCP nor UDP over IP, or malformed */
+	uint64_t early;	  /* flows that were ended early, for room */
 };
 /**
  * gate_read_file() - decode a pcap or pcapng file as the gate decodes a box's traffic
- * @fn: called with FLOW, BURST, DNS, TLS, HTTP and BANNER events, in the order of their ends; t is
- *      ns since the first packet. Non-zero stops and is returned
+ * @fn:  called with FLOW, BURST, DNS, TLS, HTTP, BANNER and GAP events, a flow's "end" as its last;
+ *       t is ns since the first packet. Non-zero stops and is returned
+ * @ret: filled also on failure, with what was read before
  *
- * Memory is bounded (READ_FLOWS_MAX flows at once; the oldest are ended early and counted).
- * Return: 0; -EBADMSG, EXIT_CORRUPT for what is no capture file; other -errno.
+ * Link layers: Ethernet (VLAN, PPPoE), Linux cooked (SLL, SLL2), raw IP, BSD loopback. Fragments
+ * are put together and TCP streams put in order; what the capture lacks is told by a GAP event of
+ * its flow. A flow without an end in the file has end NULL.
+ *
+ * Memory is bounded: READ_FLOWS_MAX flows at once, and READ_HELD_MAX bytes that wait for more; the
+ * flows that were silent longest are ended early and counted.
+ *
+ * Return: 0; -EBADMSG, EXIT_CORRUPT for what is no capture file, or damaged; other -errno.
  */
 int gate_read_file(int fd, int (*fn)(void *ctx, const struct event *ev), void *ctx,
 		   struct gate_read_stats *ret, struct err *err);

@@ -164,6 +164,11 @@ int hpack_inflate(struct hpack *h, struct str piece, bool last, struct h2_fields
 	}
 }
 
+size_t hpack_held(const struct hpack *h)
+{
+	return h ? sizeof(*h) + h->used : 0;
+}
+
 void hpack_free(struct hpack *h)
 {
 	if (!h)

@@ -72,6 +72,7 @@ struct hpack *hpack_new(void);
 void hpack_table(struct hpack *h, uint32_t n);
 /** hpack_inflate() - a piece of a header block; adds fields. Return: 0 or -EBADMSG */
 int hpack_inflate(struct hpack *h, struct str piece, bool last, struct h2_fields *fields);
+size_t hpack_held(const struct hpack *h); /* bytes */
 void hpack_free(struct hpack *h);
 
 #endif

@@ -110,6 +110,11 @@ void quic_free(struct quic *q)
 	free(q);
 }
 
+size_t quic_held(const struct quic *q)
+{
+	return sizeof(*q) + q->side[DIR_OUT].room + q->side[DIR_IN].room;
+}
+
 /* ---- keys --------------------------------------------------------------------------------- */
 
 static const struct version *version_of(uint32_t v)

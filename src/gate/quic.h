@@ -16,6 +16,7 @@
 
 struct quic;
 struct quic *quic_new(void);
+size_t quic_held(const struct quic *q); /* bytes */
 void quic_free(struct quic *q);
 /** quic_is_initial() - the first packet of a client, of a version whose keys are known? */
 bool quic_is_initial(const uint8_t *p, size_t n);

@@ -382,3 +382,9 @@ uint32_t watch_bursts(const struct watch *w)
 {
 	return w->side[DIR_OUT].bursts;
 }
+
+size_t watch_held(const struct watch *w)
+{
+	return sizeof(*w) + w->side[DIR_OUT].stash_cap + w->side[DIR_IN].stash_cap +
+	       (w->reader && w->reader->held ? w->reader->held(w->state) : 0);
+}

@@ -67,6 +67,8 @@ void watch_free(struct watch *w);
 enum watch_protocol watch_protocol(const struct watch *w);
 uint64_t watch_bytes(const struct watch *w, enum dir dir);
 uint32_t watch_bursts(const struct watch *w); /* of DIR_OUT */
+/** watch_held() - bytes that are kept now, about; at most WATCH_BYTES_MAX */
+size_t watch_held(const struct watch *w);
 
 /* ---- what policy asks of the first bytes -------------------------------------------------- */
 

@@ -245,7 +245,14 @@ static bool skip(struct watch *w, enum dir dir, uint64_t n)
 	return true;
 }
 
-static const struct reader http1_reader = { .feed = feed, .skip = skip, .free = free };
+static size_t held(const void *state UNUSED)
+{
+	return sizeof(struct http1);
+}
+
+static const struct reader http1_reader = {
+	.feed = feed, .skip = skip, .held = held, .free = free
+};
 
 void http1_begin(struct watch *w)
 {

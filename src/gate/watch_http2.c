@@ -169,6 +169,16 @@ static bool skip(struct watch *w, enum dir dir, uint64_t n)
 	return true;
 }
 
+static size_t held(const void *state)
+{
+	const struct h2 *h = state;
+	size_t n = sizeof(*h);
+
+	for (int d = DIR_OUT; d <= DIR_IN; d++)
+		n += hpack_held(h->side[d].hpack) + h->side[d].fields.text.cap;
+	return n;
+}
+
 static void free_state(void *state)
 {
 	struct h2 *h = state;
@@ -180,7 +190,9 @@ static void free_state(void *state)
 	free(h);
 }
 
-static const struct reader http2_reader = { .feed = feed, .skip = skip, .free = free_state };
+static const struct reader http2_reader = {
+	.feed = feed, .skip = skip, .held = held, .free = free_state
+};
 
 void http2_begin(struct watch *w)
 {

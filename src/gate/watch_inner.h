@@ -31,6 +31,8 @@ struct reader {
 	bool (*idle)(const struct watch *w);
 	/** eof() - nothing more comes; NULL: nothing to do */
 	void (*eof)(struct watch *w, uint64_t t);
+	/** held() - bytes that the state has, when that can be many; NULL: no */
+	size_t (*held)(const void *state);
 	void (*free)(void *state);
 };
 

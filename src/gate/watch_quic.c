@@ -75,7 +75,14 @@ static void free_state(void *state)
 	free(s);
 }
 
-static const struct reader quic_reader = { .datagram = datagram, .free = free_state };
+static size_t held(const void *state)
+{
+	const struct state *s = state;
+
+	return sizeof(*s) + quic_held(s->quic);
+}
+
+static const struct reader quic_reader = { .datagram = datagram, .held = held, .free = free_state };
 
 void quic_begin(struct watch *w)
 {

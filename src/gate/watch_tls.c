@@ -170,6 +170,13 @@ static bool skip(struct watch *w, enum dir dir UNUSED, uint64_t n UNUSED)
 	return idle(w);
 }
 
+static size_t held(const void *state)
+{
+	const struct tls *s = state;
+
+	return sizeof(*s) + s->message[DIR_OUT].cap + s->message[DIR_IN].cap;
+}
+
 static void free_state(void *state)
 {
 	struct tls *s = state;
@@ -180,7 +187,7 @@ static void free_state(void *state)
 }
 
 static const struct reader tls_reader = {
-	.feed = feed, .skip = skip, .idle = idle, .free = free_state
+	.feed = feed, .skip = skip, .idle = idle, .held = held, .free = free_state
 };
 
 void tls_begin(struct watch *w)

@@ -368,6 +368,18 @@ static void say_module(struct words *w)
 	field(w, EV_AT(MODULE, PATH));
 }
 
+/* a kind without a sentence of its own: what its fields hold, by their names */
+static void say_fields(struct words *w, const struct kind_def *def)
+{
+	buf_puts(w->out, def->name);
+	for (int i = 0; i < def->nfields; i++) {
+		if (!ev_has(w->ev, i))
+			continue;
+		buf_printf(w->out, " %s=", def->field[i].column);
+		field(w, i);
+	}
+}
+
 static void (*const say[EVENT_KINDS])(struct words *w) = {
 	[EV_RUN_BEGIN] = say_run_begin,
 	[EV_RUN_END] = say_run_end,
@@ -392,6 +404,8 @@ void event_words(struct buf *out, const struct event *ev, const struct procs *ps
 
 	if (ev->kind > 0 && ev->kind < EVENT_KINDS && say[ev->kind])
 		say[ev->kind](&w);
+	else if (event_kind_def(ev->kind))
+		say_fields(&w, event_kind_def(ev->kind));
 	else
 		buf_printf(out, "event of unknown kind %d", (int)ev->kind);
 }
