@@ -6,9 +6,11 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/xattr.h>
+#include <utime.h>
 
 #include "planted.h"
 
@@ -335,6 +337,66 @@ int fchownat_call(void)
 	(void)!fchownat(AT_FDCWD, "f", 7, 9, AT_SYMLINK_NOFOLLOW);
 	return DONE;
 }
+
+/* ---- times -------------------------------------------------------------------------------- */
+
+static const struct timespec planted_times[2] = { { PLANTED_SECOND, 0 }, { PLANTED_SECOND, 0 } };
+
+int utimensat_call(void)
+{
+	return seed() ? FAILED : ok(utimensat(AT_FDCWD, "f", planted_times, 0), "utimensat");
+}
+
+int utimes_call(void)
+{
+	struct timeval tv[2] = { { PLANTED_SECOND, 0 }, { PLANTED_SECOND, 0 } };
+	struct utimbuf old = { PLANTED_SECOND, PLANTED_SECOND };
+
+	if (seed() || syscall(SYS_utimes, "f", tv) || syscall(SYS_utime, "f", &old))
+		return failed("utimes");
+	return ok(syscall(SYS_futimesat, AT_FDCWD, "f", tv), "futimesat");
+}
+
+int futimens_call(void)
+{
+	return ok(futimens(rw(), planted_times), "futimens");
+}
+
+int times_now(void)
+{
+	struct timespec now[2] = { { 0, UTIME_NOW }, { 0, UTIME_OMIT } };
+
+	if (seed() || utimensat(AT_FDCWD, "f", NULL, 0))
+		return failed("utimensat to now");
+	return ok(utimensat(AT_FDCWD, "f", now, 0), "utimensat to UTIME_NOW");
+}
+
+int base_time_kept(void)
+{
+	struct timespec t[2] = { 0 };
+	struct stat st;
+	int fd = open("/etc/issue", O_RDWR);
+	char c;
+
+	if (fd < 0)
+		return errno == ENOENT ? CANNOT : failed("/etc/issue");
+	if (fstat(fd, &st) || pread(fd, &c, 1, 0) != 1)
+		return failed("/etc/issue");
+	c ^= 1;
+	t[0] = st.st_atim;
+	t[1] = st.st_mtim;
+	return ok(pwrite(fd, &c, 1, 0) == 1 ? futimens(fd, t) : -1, "/etc/issue");
+}
+
+int fchown_to_root(void)
+{
+	int fd = rw();
+
+	(void)!fchown(fd, 33, 33);
+	return ok(fchown(fd, 0, 0), "fchown to root");
+}
+
+/* ---- extended attributes ------------------------------------------------------------------ */
 
 int setxattr_call(void)
 {

@@ -28,6 +28,8 @@
 #define FAILED 1
 #define CANNOT 77 /* this kernel or machine has no such thing */
 
+#define PLANTED_SECOND 987654321 /* a time that is set: April 2001 */
+
 typedef int action_fn(void);
 
 #define PLANTED(number, name, fn, says, sql) action_fn fn;

@@ -33,6 +33,8 @@
 #define ADDED(name)	  EXISTS("change", "op='added' AND path=" D "||'/" name "' AND writer IN " KIN)
 #define MADE(name)	  FILE("create", name) " AND " ADDED(name)
 #define SIZE(name, bytes) EXISTS("change", "path=" D "||'/" name "' AND size=" bytes)
+/* PLANTED_SECOND in nanoseconds */
+#define STAMP "987654321000000000"
 #define MODE(name, bits)                                                                           \
 	EXISTS("file", "op='chmod' AND proc IN " ME " AND path=" D "||'/" name "' AND mode=" bits) \
 	" AND " EXISTS("change", "path=" D "||'/" name "' AND mode & 4095=" bits)

@@ -383,6 +383,49 @@ int script_no_shebang(void)
 	return reap(pid);
 }
 
+/* ---- code from files ---------------------------------------------------------------------- */
+
+/* This program's own bytes, mapped as code; nothing of it is run. */
+static int map_code(int fd)
+{
+	struct stat st;
+	void *p;
+
+	if (fd < 0 || copy_self(fd) || fstat(fd, &st))
+		return failed("make a file of code");
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	return p == MAP_FAILED ? failed("mmap") : DONE;
+}
+
+int map_library(void)
+{
+	return map_code(open("plug-in.so", O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+}
+
+int map_deleted(void)
+{
+	int fd = open("plug-in.so", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+	unlink("plug-in.so");
+	return map_code(fd);
+}
+
+int map_memfd(void)
+{
+	return map_code(memfd_create("planted-code", MFD_CLOEXEC));
+}
+
+int load_libc(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		execl("/bin/true", "true", NULL);
+		_exit(FAILED);
+	}
+	return pid < 0 ? failed("fork") : reap(pid);
+}
+
 /* ---- endings ------------------------------------------------------------------------------ */
 
 int killed_before_a_call(void)

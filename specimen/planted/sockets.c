@@ -10,6 +10,7 @@
 #include <linux/vm_sockets.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -269,5 +270,28 @@ int flood(void)
 	}
 	for (int i = 0; i < FLOOD_FORKS; i++)
 		bad += reap(pid[i]) != DONE;
+	return bad ? FAILED : DONE;
+}
+
+static void *flood_thread(void *nr)
+{
+	return flood_child((int)(intptr_t)nr) == DONE ? nr : NULL;
+}
+
+int flood_threads(void)
+{
+	pthread_t th[FLOOD_FORKS];
+	int bad = 0;
+
+	/* numbers from 1: NULL says that one has failed */
+	for (int i = 0; i < FLOOD_FORKS; i++)
+		if (pthread_create(&th[i], NULL, flood_thread, (void *)(intptr_t)(i + 1)))
+			return failed("pthread_create");
+	for (int i = 0; i < FLOOD_FORKS; i++) {
+		void *said = NULL;
+
+		pthread_join(th[i], &said);
+		bad += !said;
+	}
 	return bad ? FAILED : DONE;
 }

@@ -63,6 +63,8 @@ struct change {
 	uint64_t size;
 	char sha256[SHA256_HEX]; /* "" for what is no regular file, or could not be read */
 	struct str detail;	 /* meta: what differs; symlink: target */
+	int64_t mtime_ns; /* regular files, not removed: modification time, since the epoch */
+	bool mtime_set;	  /* a time that no write can have left: some call set it */
 	/* before, where op is changed or meta */
 	uint32_t mode_before, uid_before, gid_before;
 	char sha256_before[SHA256_HEX];

@@ -69,7 +69,14 @@ int packaged_of(struct box *box, struct box_run *run, unsigned since, const stru
 
 /* ---- codec -------------------------------------------------------------------------------- */
 
-enum rec_kind { REC_CHANGE = 1, REC_SHA = 2, REC_LIMIT = 3, REC_FAIL = 4, REC_END = 5 };
+enum rec_kind {
+	REC_CHANGE = 1,
+	REC_SHA = 2,
+	REC_LIMIT = 3,
+	REC_FAIL = 4,
+	REC_END = 5,
+	REC_TIME_SET = 6
+};
 
 /** struct rec_out - records on their way to a file */
 struct rec_out {
@@ -81,6 +88,8 @@ struct rec_out {
 void rec_change(struct rec_out *o, const struct delta *d);
 /** rec_sha() - content of change number @index (from 0), found later */
 void rec_sha(struct rec_out *o, uint64_t index, const char *hex);
+/** rec_time_set() - a call set the time of change number @index (from 0) */
+void rec_time_set(struct rec_out *o, uint64_t index);
 void rec_limit(struct rec_out *o, const char *what, uint64_t value, struct str path);
 void rec_fail(struct rec_out *o, int code, struct str sentence);
 void rec_end(struct rec_out *o, uint64_t changes);
@@ -98,8 +107,7 @@ int changeset_decode(const uint8_t *p, size_t n, struct changeset *ret, struct e
 /** changes_walk() - compare and write records. Return: 0 or -errno (REC_FAIL is written then) */
 int changes_walk(struct box *box, struct box_run *run, unsigned since, int fd);
 
-/** meta_detail() - what differs but content: "mode 0644→0755; owner 0:0→1:1; xattr user.x added";
- * finds out whether they are copied up
+/** meta_detail() - what differs but content: "mode 0644→0755; owner 0:0→1:1; xattr user.x added"
  * @then: NULL: only tell the attributes that @now has */
 struct entry {
 	const struct tree_node *dir; /* holds it, or is it when name is NULL */
@@ -107,9 +115,37 @@ struct entry {
 	struct tree_stat st;
 	int fd; /* a regular file, open for reading; -1 when it is none or cannot be read */
 	int64_t born_ns; /* when its inode was made, 0 unknown */
-	bool copied_up;	 /* overlayfs made it from the file of a layer below */
 };
-void meta_detail(struct entry *now, struct entry *then, struct buf *ret);
+void meta_detail(const struct entry *now, const struct entry *then, struct buf *ret);
+
+/* ---- times that a call has set (changes_times.c) --------------------------------------------- */
+
+struct old_time {
+	uint64_t size;
+	int64_t mtime_ns;
+};
+
+/** struct times - of files before, and of those whose time is older than themselves */
+struct times {
+	int64_t now_ns; /* CLOCK_REALTIME */
+	struct old_time *old;
+	size_t nold, old_cap;
+	struct early_time {
+		struct old_time t;
+		uint64_t index;
+	} * early;
+	size_t nearly, early_cap;
+};
+void times_init(struct times *t);
+void times_free(struct times *t);
+/** times_before() - a file as it was */
+void times_before(struct times *t, const struct tree_stat *then);
+/** times_of() - fill a change's times; @index: its number; @then: the file whose content it
+ * replaces under the same name, NULL */
+void times_of(struct times *t, struct delta *d, const struct entry *now, const struct entry *then,
+	      uint64_t index);
+/** times_tell() - when all files were seen: rec_time_set() for what is left, of the first @n */
+void times_tell(struct times *t, struct rec_out *o, uint64_t n);
 
 /* ---- helpers that truth and packages use too ---------------------------------------------- */
 

@@ -93,7 +93,7 @@ static ssize_t list_names(const struct entry *e, char *list, size_t size)
 	return n < 0 ? -errno : n;
 }
 
-static void xattrs_read(struct entry *e, struct xattrs *x)
+static void xattrs_read(const struct entry *e, struct xattrs *x)
 {
 	cleanup_free char *room = NULL;
 	char few[LIST_ROOM];
@@ -117,7 +117,6 @@ static void xattrs_read(struct entry *e, struct xattrs *x)
 	x->list[n] = 0;
 	x->v = xcalloc(XATTRS_MAX, sizeof(*x->v));
 	for (const char *p = x->list; p < x->list + n && x->n < XATTRS_MAX; p += strlen(p) + 1) {
-		e->copied_up |= !strcmp(p, "user.overlay.origin");
 		if (counts(e, p))
 			x->v[x->n++].name = p;
 	}
@@ -178,7 +177,7 @@ static void compare_xattrs(const struct xattrs *now, const struct xattrs *then, 
 	}
 }
 
-void meta_detail(struct entry *now, struct entry *then, struct buf *ret)
+void meta_detail(const struct entry *now, const struct entry *then, struct buf *ret)
 {
 	struct xattrs x = { 0 }, old = { 0 };
 

@@ -52,6 +52,7 @@ struct cmp {
 	size_t nremoved, removed_cap;
 	uint64_t *sizes; /* of added files */
 	size_t nsizes, sizes_cap;
+	struct times times;
 };
 
 static struct str path_now(const struct cmp *w)
@@ -207,6 +208,7 @@ static void added(struct cmp *w, struct entry *e)
 		d.c.detail = (struct str){ detail.p, detail.n };
 	}
 	hash_entry(w, e, d.c.sha256, &d.program);
+	times_of(&w->times, &d, e, NULL, w->changes);
 	if (S_ISREG(e->st.mode)) {
 		d.program |= (e->st.mode & 0111) != 0;
 		if (e->st.size)
@@ -225,6 +227,7 @@ static void removed(struct cmp *w, const struct entry *e)
 	if (S_ISLNK(e->st.mode))
 		d.c.detail = link_target(e, room);
 	note_removed(w, &e->st);
+	times_before(&w->times, &e->st);
 	emit(w, &d);
 }
 
@@ -256,6 +259,8 @@ static void other_type(struct cmp *w, struct entry *now, struct entry *then)
 	hash_entry(w, then, d.c.sha256_before, NULL);
 	if (S_ISREG(now->st.mode))
 		d.program |= (now->st.mode & 0111) != 0;
+	times_of(&w->times, &d, now, NULL, w->changes);
+	times_before(&w->times, &then->st);
 	emit(w, &d);
 }
 
@@ -296,9 +301,11 @@ static void same_type(struct cmp *w, struct entry *now, struct entry *then)
 	fill_before(&d, &then->st);
 	differs = !S_ISDIR(now->st.mode) && content_differs(w, now, then, &d, &detail);
 	meta_detail(now, then, &meta);
+	times_before(&w->times, &then->st);
 	if (!differs && !meta.n)
 		return;
 	d.c.op = differs ? CHANGE_CHANGED : CHANGE_META;
+	times_of(&w->times, &d, now, differs ? then : NULL, w->changes);
 	if (!differs)
 		detail.n = 0; /* a link's owner: what differs, not where it leads */
 	if (!S_ISLNK(now->st.mode) || !differs) {
@@ -492,6 +499,7 @@ static void cmp_free(struct cmp *w)
 	free(w->sizes);
 	free(w->stack);
 	sha256_free(w->hasher);
+	times_free(&w->times);
 	buf_free(&w->path);
 	buf_free(&w->out.buf);
 	buf_free(&w->out.rec);
@@ -522,6 +530,7 @@ static int walk_root(struct cmp *w)
 	push(w, now, then);
 	walk(w);
 	hash_removed(w);
+	times_tell(&w->times, &w->out, w->changes);
 	return 0;
 }
 
@@ -532,6 +541,7 @@ int changes_walk(struct box *box, struct box_run *run, unsigned since, int fd)
 	struct rlimit files;
 	int rc;
 
+	times_init(&w.times);
 	/* each level of the tree holds directories open */
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
 		files.rlim_cur = files.rlim_max;

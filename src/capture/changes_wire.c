@@ -75,11 +75,20 @@ static uint8_t type_number(const char *type)
 void rec_change(struct rec_out *o, const struct delta *d)
 {
 	const struct change *c = &d->c;
-	const uint8_t head[] = { REC_CHANGE, (uint8_t)c->op, type_number(c->type), d->program };
-	const uint64_t num[] = {
-		c->mode,       c->uid, c->gid, c->size,	 c->mode_before,       c->uid_before,
-		c->gid_before, d->dev, d->ino, d->nlink, (uint64_t)d->ctime_ns
-	};
+	const uint8_t head[] = { REC_CHANGE, (uint8_t)c->op, type_number(c->type), d->program,
+				 c->mtime_set };
+	const uint64_t num[] = { c->mode,
+				 c->uid,
+				 c->gid,
+				 c->size,
+				 c->mode_before,
+				 c->uid_before,
+				 c->gid_before,
+				 d->dev,
+				 d->ino,
+				 d->nlink,
+				 (uint64_t)d->ctime_ns,
+				 (uint64_t)c->mtime_ns };
 
 	buf_add(&o->rec, head, sizeof(head));
 	for (size_t i = 0; i < ARRAY_SIZE(num); i++)
@@ -97,6 +106,13 @@ void rec_sha(struct rec_out *o, uint64_t index, const char *hex)
 	buf_add(&o->rec, &(uint8_t){ REC_SHA }, 1);
 	put_num(&o->rec, index);
 	put_sha(&o->rec, hex);
+	put_record(o);
+}
+
+void rec_time_set(struct rec_out *o, uint64_t index)
+{
+	buf_add(&o->rec, &(uint8_t){ REC_TIME_SET }, 1);
+	put_num(&o->rec, index);
 	put_record(o);
 }
 
@@ -175,14 +191,15 @@ static struct delta *set_add(struct changeset *set)
 static bool get_change(struct rd *r, struct changeset *set)
 {
 	struct delta d = { 0 };
-	uint8_t op = rd_u8(r), type = rd_u8(r), program = rd_u8(r);
+	uint8_t op = rd_u8(r), type = rd_u8(r), program = rd_u8(r), mtime_set = rd_u8(r);
 
-	if (op > CHANGE_META || type >= ARRAY_SIZE(type_names) || program > 1 ||
+	if (op > CHANGE_META || type >= ARRAY_SIZE(type_names) || program > 1 || mtime_set > 1 ||
 	    set->n >= CHANGES_MAX)
 		return false;
 	d.c.op = (enum change_op)op;
 	d.c.type = type_names[type];
 	d.program = program;
+	d.c.mtime_set = mtime_set;
 	d.c.mode = (uint32_t)get_num(r, UINT32_MAX);
 	d.c.uid = (uint32_t)get_num(r, UINT32_MAX);
 	d.c.gid = (uint32_t)get_num(r, UINT32_MAX);
@@ -194,6 +211,7 @@ static bool get_change(struct rd *r, struct changeset *set)
 	d.ino = get_num(r, UINT64_MAX);
 	d.nlink = (uint32_t)get_num(r, UINT32_MAX);
 	d.ctime_ns = (int64_t)get_num(r, INT64_MAX);
+	d.c.mtime_ns = (int64_t)get_num(r, UINT64_MAX);
 	get_sha(r, d.c.sha256);
 	get_sha(r, d.c.sha256_before);
 	d.c.path = get_str(r, TREE_PATH_MAX);
@@ -213,6 +231,16 @@ static bool get_late_sha(struct rd *r, struct changeset *set)
 	if (r->bad || index >= set->n)
 		return false;
 	memcpy(set->v[index].c.sha256, hex, sizeof(hex));
+	return true;
+}
+
+static bool get_time_set(struct rd *r, struct changeset *set)
+{
+	uint64_t index = get_num(r, CHANGES_MAX);
+
+	if (r->bad || index >= set->n)
+		return false;
+	set->v[index].c.mtime_set = true;
 	return true;
 }
 
@@ -264,6 +292,9 @@ int changeset_decode(const uint8_t *p, size_t n, struct changeset *ret, struct e
 			break;
 		case REC_SHA:
 			ok = get_late_sha(&r, ret);
+			break;
+		case REC_TIME_SET:
+			ok = get_time_set(&r, ret);
 			break;
 		case REC_LIMIT:
 			ok = get_limit(&r, ret);

@@ -16,6 +16,8 @@
 #define O_TMPFILE_BIT 020000000
 #endif
 
+#define STAMP_SEC_MAX 9000000000ll /* of a time that is told in nanoseconds: year 2255 */
+
 /* Where writing is known to fail, and why. Longest first where one is inside another. */
 static const struct {
 	const char *prefix, *reason;
@@ -248,11 +250,100 @@ void decode_lchown(struct held *h)
 	owned(h, &ev, h->a[1], h->a[2], AT_SYMLINK_NOFOLLOW);
 }
 
+/* box root, or "leave it" */
+static bool is_root_id(const struct held *h, uint64_t id)
+{
+	return !(uint32_t)id ||
+	       (h->call->nr[0] < 0 ? (uint16_t)id == UINT16_MAX : (uint32_t)id == UINT32_MAX);
+}
+
 void decode_fchown(struct held *h)
 {
-	struct event ev = one_fd(h, "chown");
+	struct event ev;
+
+	/* held for root emulation alone; where nothing is claimed, all is box root's already */
+	if (h->rec->emulate && !h->rec->claimed && !h->creds.uid[1] && is_root_id(h, h->a[1]) &&
+	    is_root_id(h, h->a[2]))
+		return;
+	ev = one_fd(h, "chown");
 
 	owned(h, &ev, h->a[1], h->a[2], 0);
+}
+
+/* ---- times -------------------------------------------------------------------------------- */
+
+struct stamp {
+	int64_t sec, nsec;
+	bool now, kept; /* UTIME_NOW; not set at all */
+};
+
+/* Number @i of the two times behind @addr, in the layout of the call: access, modification. */
+static int read_stamp(const struct held *h, uint64_t addr, int i, struct stamp *ret)
+{
+	bool narrow = h->ia32 && h->call->nr[0] >= 0; /* time64 calls have no number of 64 bit */
+	bool pair = h->call->nr[0] != 132;	      /* utime has seconds only */
+	size_t width = narrow ? 4 : 8, n = pair ? 2 * width : width;
+	uint8_t bytes[16];
+	int64_t v[2] = { 0 };
+
+	if (target_read(h->tid, addr + (size_t)i * n, bytes, n))
+		return -EFAULT;
+	for (size_t k = 0; k * width < n; k++) {
+		struct rd r = { bytes + k * width, bytes + (k + 1) * width, false };
+
+		v[k] = narrow ? (int32_t)rd_u32(&r) : (int64_t)rd_u64(&r);
+	}
+	*ret = (struct stamp){ .sec = v[0], .nsec = v[1] };
+	if (!strncmp(h->call->name, "utimensat", 9)) {
+		ret->now = v[1] == UTIME_NOW;
+		ret->kept = v[1] == UTIME_OMIT;
+	} else {
+		ret->nsec *= 1000;
+	}
+	return 0;
+}
+
+static void put_stamp(char *out, size_t size, const char *what, const struct stamp *s)
+{
+	char iso[CLOCK_ISO_MAX];
+	size_t at = strlen(out);
+
+	if (s->now || s->kept)
+		return;
+	if (s->sec >= 0 && s->sec < STAMP_SEC_MAX)
+		clock_iso((uint64_t)s->sec * NSEC_PER_SEC, iso);
+	else
+		snprintf(iso, sizeof(iso), "%lld s", (long long)s->sec);
+	snprintf(out + at, size - at, "%s%s %s", at ? ", " : "", what, iso);
+}
+
+/*
+ * utimensat(fd, NULL, …) is not held: archive programs call it for each file, which would make
+ * unpacking a quarter slower. What it did is seen at the end: CHANGE.mtime_set.
+ */
+void decode_utimes(struct held *h)
+{
+	int at = h->call->detail, nofollow = 0;
+	struct stamp accessed, modified;
+	struct event ev;
+
+	if (!h->a[at] || !h->a[at + 1] || read_stamp(h, h->a[at + 1], 0, &accessed) ||
+	    read_stamp(h, h->a[at + 1], 1, &modified))
+		return; /* of a descriptor; to now; EFAULT */
+	if ((accessed.now || accessed.kept) && (modified.now || modified.kept))
+		return;
+	if (!strncmp(h->call->name, "utimensat", 9))
+		nofollow = (int)h->a[3] & AT_SYMLINK_NOFOLLOW;
+	ev = one_path(h, "utimes", LOOK_CHANGE | (nofollow ? 0 : LOOK_FOLLOW));
+	h->text[0] = 0;
+	put_stamp(h->text, sizeof(h->text), "modified", &modified);
+	put_stamp(h->text, sizeof(h->text), "accessed", &accessed);
+	ev.v[EV_AT(FILE, DETAIL)] = V_Z(h->text);
+	if (!modified.now && !modified.kept && modified.sec >= 0 && modified.sec < STAMP_SEC_MAX &&
+	    modified.nsec >= 0 && modified.nsec < (int64_t)NSEC_PER_SEC)
+		ev.v[EV_AT(FILE, MTIME)] =
+			V_INT(modified.sec * (int64_t)NSEC_PER_SEC + modified.nsec);
+	recorder_append(h->rec, &ev);
 }
 
 /* ---- extended attributes ------------------------------------------------------------------ */

@@ -61,8 +61,7 @@ static struct cache_key key_of(const struct stat *st)
 	return k;
 }
 
-/* SHA-256 of an open file into @out ("" when it cannot be had); the same bytes are hashed once. */
-static void hash_file(struct recorder *rec, int fd, const struct stat *st, char out[SHA256_HEX])
+void code_hash(struct recorder *rec, int fd, const struct stat *st, char out[SHA256_HEX])
 {
 	struct cache_key key = key_of(st);
 	struct cached *k;
@@ -174,14 +173,22 @@ static int open_script(struct recorder *rec, const struct proc *p, const struct 
 	return steal_fd(&fd);
 }
 
-/* A file that no later look can find: its bytes are kept now. */
-static void keep_now(struct recorder *rec, const struct proc *p, int fd, const char *path)
+static bool ends_with(const char *s, const char *end)
 {
-	struct event ev = { .kind = EV_OBJECT, .proc = p->key };
+	size_t n = strlen(s), k = strlen(end);
+
+	return n >= k && !strcmp(s + n - k, end);
+}
+
+void code_keep(struct recorder *rec, uint32_t proc, int fd, const char *path)
+{
+	struct event ev = { .kind = EV_OBJECT, .proc = proc };
 	char sha256[SHA256_HEX];
 	uint64_t size = 0;
 	bool kept = false;
 
+	if (strncmp(path, "/memfd:", 7) && !ends_with(path, " (deleted)"))
+		return;
 	if (object_keep(box_dirfd(rec->box), fd, sha256, &size, &kept, NULL))
 		return;
 	ev.v[EV_AT(OBJECT, SHA256)] = V_Z(sha256);
@@ -189,13 +196,6 @@ static void keep_now(struct recorder *rec, const struct proc *p, int fd, const c
 	ev.v[EV_AT(OBJECT, PATH)] = V_Z(path);
 	ev.v[EV_AT(OBJECT, KEPT)] = V_INT(kept);
 	recorder_append(rec, &ev);
-}
-
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), k = strlen(end);
-
-	return n >= k && !strcmp(s + n - k, end);
 }
 
 void exec_record(struct recorder *rec, const struct proc *p, const char *cause)
@@ -219,13 +219,12 @@ void exec_record(struct recorder *rec, const struct proc *p, const char *cause)
 	sha256_once(env.p ? env.p : "", env.n, sum);
 	hex_encode(sum, sizeof(sum), env_sha256);
 	if (fd >= 0 && !fstat(fd, &st)) {
-		hash_file(rec, fd, &st, sha256);
+		code_hash(rec, fd, &st, sha256);
 		script = open_script(rec, p, &st, image, script_path);
-		if (!strncmp(image, "/memfd:", 7) || ends_with(image, " (deleted)"))
-			keep_now(rec, p, fd, image);
+		code_keep(rec, p->key, fd, image);
 	}
 	if (script >= 0 && !fstat(script, &sst))
-		hash_file(rec, script, &sst, script_sha256);
+		code_hash(rec, script, &sst, script_sha256);
 	ev.v[EV_AT(PROCESS, OP)] = V_Z("exec");
 	ev.v[EV_AT(PROCESS, PID)] = V_INT(p->inner);
 	ev.v[EV_AT(PROCESS, IMAGE)] = V_Z(image);

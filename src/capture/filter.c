@@ -21,6 +21,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 static const struct call calls[] = {
@@ -62,6 +63,7 @@ enum call_id call_find(uint32_t arch, int nr)
 struct emitter {
 	struct sock_filter *out;
 	size_t n;
+	bool emulate; /* box ids are not real */
 };
 
 static size_t emit(struct emitter *e, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
@@ -152,7 +154,20 @@ static void emit_row(struct emitter *e, const struct call *c)
 		emit_load_arg(e, c->arg, false);
 		emit_set(e, families, ARRAY_SIZE(families), false);
 		break;
+	case TEST_CODE:
+		emit_load_arg(e, c->arg, false);
+		emit(e, BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 1, 0);
+		emit_ret(e, SECCOMP_RET_ALLOW);
+		emit_load_arg(e, c->arg + 1, false);
+		emit(e, BPF_JMP | BPF_JSET | BPF_K, MAP_ANONYMOUS, 0, 1);
+		emit_ret(e, SECCOMP_RET_ALLOW);
+		emit_ret(e, SECCOMP_RET_USER_NOTIF);
+		break;
 	case TEST_OWNER:
+		if (e->emulate) { /* root may take back what is claimed to be another's */
+			emit_ret(e, SECCOMP_RET_USER_NOTIF);
+			break;
+		}
 		emit_foreign_id(e, c->arg, c->nr[0] >= 0);
 		emit_foreign_id(e, c->arg + 1, c->nr[0] >= 0);
 		emit_ret(e, SECCOMP_RET_ALLOW);
@@ -217,9 +232,9 @@ static void emit_arch(struct emitter *e, int arch)
 	emit_tree(e, leaves, n);
 }
 
-size_t filter_build(struct sock_filter out[FILTER_MAX])
+size_t filter_build(struct sock_filter out[FILTER_MAX], bool emulate)
 {
-	struct emitter e = { .out = out };
+	struct emitter e = { .out = out, .emulate = emulate };
 	size_t far;
 
 	emit(&e, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);

@@ -29,6 +29,7 @@ enum call_test {
 	TEST_NOTIN,
 	TEST_EQUAL,
 	TEST_SOCKET,
+	TEST_CODE,
 	TEST_OWNER,
 	TEST_MULTIPLEX
 };
@@ -87,7 +88,8 @@ enum call_id call_find(uint32_t arch, int nr);
 
 /**
  * filter_build() - the classic BPF program (seccomp(2)) made from calls.def
- * @out: room for FILTER_MAX instructions
+ * @out:     room for FILTER_MAX instructions
+ * @emulate: box ids are not real: each change of owner is held
  *
  * Own emitter: libseccomp takes 1.2 ms to make such a program, half of what the whole start-up of
  * a box may take; and "any of these bits" cannot be said as one of its rules.
@@ -96,6 +98,6 @@ enum call_id call_find(uint32_t arch, int nr);
  *
  * Return: number of instructions.
  */
-size_t filter_build(struct sock_filter out[FILTER_MAX]);
+size_t filter_build(struct sock_filter out[FILTER_MAX], bool emulate);
 
 #endif

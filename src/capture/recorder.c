@@ -55,10 +55,10 @@ int recorder_start(struct journal *j, struct box *box, struct box_run *run,
 /* ---- joining a program -------------------------------------------------------------------- */
 
 /* In the program's process: install the filter, tell the number of its listener, wait for "go". */
-static int in_child(void *ctx UNUSED, int sock, struct err *err)
+static int hold_calls(int sock, bool emulate, struct err *err)
 {
 	struct sock_filter filter[FILTER_MAX];
-	struct sock_fprog prog = { (unsigned short)filter_build(filter), filter };
+	struct sock_fprog prog = { (unsigned short)filter_build(filter, emulate), filter };
 	char go;
 	int fd;
 
@@ -72,6 +72,17 @@ static int in_child(void *ctx UNUSED, int sock, struct err *err)
 		return err_set(err, EPIPE, "capture: reach the recorder");
 	close(fd);
 	return 0;
+}
+
+/* Two, because pid 1's child knows nothing of a recorder that was made after pid 1. */
+static int in_child(void *ctx UNUSED, int sock, struct err *err)
+{
+	return hold_calls(sock, false, err);
+}
+
+static int in_child_emulated(void *ctx UNUSED, int sock, struct err *err)
+{
+	return hold_calls(sock, true, err);
 }
 
 static int fetch_listener(struct session *s, int sock, struct err *err)
@@ -154,7 +165,9 @@ struct box_hooks recorder_hooks(struct recorder *rec, const char *cause)
 	s->attach_rc = 1;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->attached, NULL);
-	return (struct box_hooks){ .ctx = s, .in_child = in_child, .in_supervisor = in_supervisor };
+	return (struct box_hooks){ .ctx = s,
+				   .in_child = rec->emulate ? in_child_emulated : in_child,
+				   .in_supervisor = in_supervisor };
 }
 
 /* ---- end ---------------------------------------------------------------------------------- */

@@ -88,6 +88,7 @@ struct session {
 };
 
 struct exec_cache;
+struct stat;
 
 /** struct made - a file that a process with a claimed identity is about to make */
 struct made {
@@ -152,7 +153,8 @@ decoder decode_open, decode_openat, decode_openat2, decode_creat, decode_mkdir, 
 	decode_unlink, decode_unlinkat, decode_rmdir, decode_rename, decode_link, decode_symlink,
 	decode_truncate, decode_chmod, decode_fchmod, decode_chown, decode_lchown, decode_fchown,
 	decode_setxattr, decode_fsetxattr, decode_removexattr, decode_fremovexattr,
-	decode_setxattrat, decode_memfd;
+	decode_setxattrat, decode_memfd, decode_utimes;
+decoder decode_mmap, decode_old_mmap;
 decoder decode_kill, decode_pidfd_kill;
 decoder decode_socket, decode_connect, decode_listen, decode_sendto, decode_sendmsg,
 	decode_sendmmsg, decode_socketcall;
@@ -221,6 +223,11 @@ struct exec_cache *exec_cache_new(void);
 void exec_cache_free(struct exec_cache *c);
 /** exec_record() - append the exec event of a process that stands at its exec stop */
 void exec_record(struct recorder *rec, const struct proc *p, const char *cause);
+/** code_hash() - SHA-256 of a file that is run or mapped, "" when it cannot be had; the same bytes
+ * are hashed once */
+void code_hash(struct recorder *rec, int fd, const struct stat *st, char out[SHA256_HEX]);
+/** code_keep() - where no later look could find a file (@path says so), its bytes are kept now */
+void code_keep(struct recorder *rec, uint32_t proc, int fd, const char *path);
 
 /* ---- trace thread (trace.c) and root emulation (emulate.c) -------------------------------- */
 

@@ -90,6 +90,10 @@ static int write_change(struct truth *t, const struct tracked *tr)
 		ev.v[EV_AT(CHANGE, WRITER)] = V_INT(0);
 	if (c->detail.n)
 		ev.v[EV_AT(CHANGE, DETAIL)] = V_STR(c->detail);
+	if (S_ISREG(c->mode) && c->op != CHANGE_REMOVED)
+		ev.v[EV_AT(CHANGE, MTIME)] = V_INT(c->mtime_ns);
+	if (c->mtime_set)
+		ev.v[EV_AT(CHANGE, MTIME_SET)] = V_INT(1);
 	return append(t, &ev);
 }
 

@@ -7,7 +7,8 @@
  * truth-without-intent: a path of the layer differs, and no call of this run (nor of a run before
  * it on this layer that was cut off) explains it, by any of truth_join.c's ways; and belljar did
  * not make it itself (a file copied in; anything whose change time, which nothing in the box can
- * set, lies where no program ran).
+ * set, lies where no program ran). A file that has become box root's, and is else as before, needs
+ * no call either: fchown to root is not held, because archive programs call it for each file.
  *
  * intent-without-truth: a call to make a path that is not there at the end. Whether a call failed
  * is mostly unknown (what it answers is not recorded), and failing calls are daily bread: mkdir -p
@@ -70,6 +71,16 @@ static void tell(struct mismatch *m, const char *what, struct str path, uint32_t
 static unsigned kind_of(uint32_t mode)
 {
 	return S_ISDIR(mode) ? KIND_DIR : S_ISLNK(mode) ? KIND_LINK : KIND_FILE;
+}
+
+/* Only the owner differs, and what is other than before is root now; the kernel takes set-id bits
+ * away with it. */
+static bool given_to_root(const struct change *c)
+{
+	return c->op == CHANGE_META && (c->uid != c->uid_before || c->gid != c->gid_before) &&
+	       (!c->uid || c->uid == c->uid_before) && (!c->gid || c->gid == c->gid_before) &&
+	       !((c->mode ^ c->mode_before) & 01777) &&
+	       !memmem(c->detail.p, c->detail.n, "xattr", 5);
 }
 
 static void unexplained(struct mismatch *m, const struct tracked *t)
@@ -221,7 +232,7 @@ int mismatch_record(struct join *j, struct journal_reader *r, struct journal *jo
 	int rc = 0;
 
 	for (size_t i = 0; i < j->set->n; i++)
-		if (!j->v[i].d->gone && j->v[i].how == TOUCH_NONE)
+		if (!j->v[i].d->gone && j->v[i].how == TOUCH_NONE && !given_to_root(&j->v[i].d->c))
 			unexplained(&m, &j->v[i]);
 	if (m.kinds)
 		rc = intents(&m, r, err);

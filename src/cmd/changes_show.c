@@ -262,6 +262,10 @@ static void json_file(struct buf *out, const struct changed_file *f)
 	}
 	if (c->detail.n)
 		json_str(out, "detail", c->detail);
+	if (S_ISREG(c->mode) && c->op != CHANGE_REMOVED)
+		buf_printf(out, ",\"mtime_ns\":%lld", (long long)c->mtime_ns);
+	if (c->mtime_set)
+		buf_puts(out, ",\"mtime_set\":true");
 	if (f->owner)
 		json_str(out, "package", str_z(f->owner));
 	json_concerns(out, f);

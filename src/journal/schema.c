@@ -66,7 +66,7 @@ static const struct view_def views[] = {
 	  "(e.op='write' AND e.existed=0)) AND " HAPPENED },
 	{ "file_change",
 	  COMMON "e.path AS TargetFilename,e.op AS op,e.mode AS mode,e.detail AS Details,"
-	  ACTOR_FROM("file") "WHERE (e.op IN ('truncate','chmod','chown','setxattr','removexattr')"
+	  ACTOR_FROM("file") "WHERE (e.op IN ('truncate','chmod','chown','utimes','setxattr','removexattr')"
 	  " OR (e.op='write' AND e.existed IS NOT 0)) AND " HAPPENED },
 	{ "file_delete",
 	  COMMON "e.path AS TargetFilename,e.op AS op,"

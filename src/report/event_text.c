@@ -181,6 +181,7 @@ static const struct {
 	{ "truncate", "sets the length of ", NULL, "", false },
 	{ "chmod", "sets the permissions of ", NULL, "", false },
 	{ "chown", "sets the owner of ", NULL, "", false },
+	{ "utimes", "sets the times of ", NULL, "", false },
 	{ "setxattr", "sets an attribute of ", NULL, "", false },
 	{ "removexattr", "removes an attribute of ", NULL, "", false },
 	{ "memfd", "makes a file in memory named ", NULL, "", false },
@@ -290,6 +291,8 @@ static void say_change(struct words *w)
 	field(w, EV_AT(CHANGE, PATH));
 	aside(w, "was ", EV_AT(CHANGE, PATH2));
 	aside(w, "", EV_AT(CHANGE, DETAIL));
+	if (ev_int(w->ev, EV_AT(CHANGE, MTIME_SET)))
+		buf_puts(w->out, " (a call set its time)");
 	if (ev_int(w->ev, EV_AT(CHANGE, WRITER))) {
 		buf_puts(w->out, ", by ");
 		who(w, EV_AT(CHANGE, WRITER));

@@ -4,6 +4,7 @@
  */
 #include "../../src/capture/changes.c"
 #include "../../src/capture/changes_meta.c"
+#include "../../src/capture/changes_times.c"
 #include "../../src/capture/changes_walk.c"
 #include "../../src/capture/changes_wire.c"
 #include "../../src/capture/tree.c"
@@ -324,6 +325,65 @@ static int longest(void *ctx, const struct change *c)
 	return 0;
 }
 
+static int set_times(void *ctx, const struct change *c)
+{
+	struct buf *b = ctx;
+
+	buf_printf(b, "%s %.*s%s\n", change_op_name[c->op], (int)c->path.n, c->path.p,
+		   c->mtime_set ? " set" : "");
+	return 0;
+}
+
+static void at_time(const char *path, int64_t sec)
+{
+	const struct timespec t[2] = { { sec, 7 }, { sec, 7 } };
+
+	assert_int_equal(utimensat(AT_FDCWD, path, t, 0), 0);
+}
+
+static void test_a_time_that_no_write_can_have_left_was_set_by_a_call(void **state)
+{
+	struct box *box = *state;
+	cleanup_buf struct buf b = { 0 };
+	struct err err = { 0 };
+
+	/* before: files of 2001 */
+	mk_file(box, "0/root/etc/moved-from", "carried\n", 0644);
+	at_time(place(box, "0/root/etc/moved-from"), 1000000000);
+	mk_file(box, "0/root/etc/linked", "linked to\n", 0644);
+	at_time(place(box, "0/root/etc/linked"), 1000000001);
+	mk_file(box, "0/root/etc/patched", "old bytes\n", 0644);
+	at_time(place(box, "0/root/etc/patched"), 1000000002);
+	mk_file(box, "0/root/etc/mode", "the same\n", 0644);
+	at_time(place(box, "0/root/etc/mode"), 1000000003);
+	/* overlayfs copies up with the old time: a new name, a second name, another mode */
+	mk_whiteout(box, "1/root/etc/moved-from");
+	mk_file(box, "1/root/etc/moved-to", "carried\n", 0644);
+	at_time(place(box, "1/root/etc/moved-to"), 1000000000);
+	mk_file(box, "1/root/etc/linked", "linked to\n", 0644);
+	at_time(place(box, "1/root/etc/linked"), 1000000001);
+	mk_file(box, "1/root/etc/second", "linked to\n", 0644);
+	at_time(place(box, "1/root/etc/second"), 1000000001);
+	mk_file(box, "1/root/etc/mode", "the same\n", 0600);
+	at_time(place(box, "1/root/etc/mode"), 1000000003);
+	/* calls: another content under the old time, a past and a coming time, and none */
+	mk_file(box, "1/root/etc/patched", "new bytes\n", 0644);
+	at_time(place(box, "1/root/etc/patched"), 1000000002);
+	mk_file(box, "1/root/etc/past", "x\n", 0644);
+	at_time(place(box, "1/root/etc/past"), 1000000003);
+	mk_file(box, "1/root/etc/coming", "x\n", 0644);
+	at_time(place(box, "1/root/etc/coming"), (int64_t)(clock_real_ns() / NSEC_PER_SEC) + 86400);
+	mk_file(box, "1/root/etc/written", "x\n", 0644);
+	assert_int_equal(changes_between(box, NULL, 0, set_times, &b, &err), 0);
+	assert_string_equal(buf_z(&b), "added /etc/coming set\n"
+				       "meta /etc/mode\n"
+				       "moved /etc/moved-to\n"
+				       "added /etc/past set\n"
+				       "changed /etc/patched set\n"
+				       "added /etc/second\n"
+				       "added /etc/written\n");
+}
+
 static void test_paths_longer_than_the_kernels_limit_come_whole(void **state)
 {
 	struct box *box = *state;
@@ -451,6 +511,7 @@ int main(void)
 		T(test_rename_is_one_move_and_two_copies_are_not),
 		T(test_empty_files_do_not_move),
 		T(test_names_of_any_bytes_and_any_length),
+		T(test_a_time_that_no_write_can_have_left_was_set_by_a_call),
 		T(test_paths_longer_than_the_kernels_limit_come_whole),
 		T(test_what_is_too_deep_is_told_and_the_rest_is_listed),
 		T(test_huge_sparse_file_is_told_without_a_hash),
