@@ -128,8 +128,12 @@ static void say_run_begin(struct words *w)
 
 static void say_run_end(struct words *w)
 {
-	buf_puts(w->out, "run ends ");
-	status(w, EV_AT(RUN_END, STATUS), EV_AT(RUN_END, SIGNAL));
+	/* a restart has no program of its own whose status there could be */
+	buf_puts(w->out, "run ends");
+	if (ev_has(w->ev, EV_AT(RUN_END, STATUS)) || ev_has(w->ev, EV_AT(RUN_END, SIGNAL))) {
+		buf_puts(w->out, " ");
+		status(w, EV_AT(RUN_END, STATUS), EV_AT(RUN_END, SIGNAL));
+	}
 	aside_word(w, "", EV_AT(RUN_END, REASON));
 	if (ev_int(w->ev, EV_AT(RUN_END, LEFT))) {
 		buf_puts(w->out, ", ");

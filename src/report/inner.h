@@ -52,6 +52,8 @@ struct source {
 	struct event *tail;
 	size_t ntail, tail_cap;
 	void *fetch[EVENT_KINDS]; /* prepared: one event by number */
+	int columns[EVENT_KINDS]; /* fields that the table has: an older journal has fewer, or no
+				     table */
 };
 int source_open(struct source *s, struct journal_reader *r, uint32_t run, struct err *err);
 void source_close(struct source *s);

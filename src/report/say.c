@@ -71,6 +71,8 @@ void outcome(struct buf *out, const struct run_info *r)
 	} else if (r->has_status) {
 		buf_printf(out, "ended by itself and reported a failure (status %lld)",
 			   (long long)r->status);
+	} else if (str_eq(r->reason, STR("exit"))) {
+		buf_puts(out, "was watched to its end"); /* of a restart */
 	} else {
 		buf_puts(out, "ended in a way that is not on record");
 	}

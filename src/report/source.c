@@ -37,15 +37,39 @@ static int keep_tail(void *ctx, const struct event *ev)
 	return 0;
 }
 
+/* How many fields of a kind this journal has; those of a newer belljar stay unread. */
+static int known_fields(struct source *s, const struct kind_def *k, int *ret, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	int n = 0;
+
+	if (sqlite3_prepare_v2(journal_db(s->r),
+			       "SELECT count(*) FROM pragma_table_info(?1, 'main')", -1, &st,
+			       NULL) == SQLITE_OK &&
+	    sqlite3_bind_text(st, 1, k->table, -1, SQLITE_STATIC) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
+		n = sqlite3_column_int(st, 0) - 4; /* seq, t, run, proc */
+	if (sqlite3_finalize(st) != SQLITE_OK)
+		return sql_error(s, k->table, err);
+	*ret = n < 0 ? -1 : n < k->nfields ? n : k->nfields;
+	return 0;
+}
+
 static int last_stored(struct source *s, struct err *err)
 {
 	for (int kind = 1; kind < EVENT_KINDS; kind++) {
 		const struct kind_def *k = event_kind_def(kind);
 		sqlite3_stmt *st;
 		char sql[128];
+		int rc;
 
 		if (!k)
 			continue;
+		rc = known_fields(s, k, &s->columns[kind], err);
+		if (rc)
+			return rc;
+		if (s->columns[kind] < 0)
+			continue; /* a table that came later */
 		snprintf(sql, sizeof(sql), "SELECT max(seq) FROM main.\"%s\"", k->table);
 		if (sqlite3_prepare_v2(journal_db(s->r), sql, -1, &st, NULL) != SQLITE_OK)
 			return sql_error(s, k->table, err);
@@ -102,7 +126,7 @@ static void column(sqlite3_stmt *st, int at, struct val *ret)
 }
 
 /* Columns seq, t, run, proc, then the fields of the mask in order. */
-static void row(sqlite3_stmt *st, const struct kind_def *k, uint32_t fields, struct event *ev)
+static void row(sqlite3_stmt *st, int columns, uint32_t fields, struct event *ev)
 {
 	int at = 4;
 
@@ -110,41 +134,51 @@ static void row(sqlite3_stmt *st, const struct kind_def *k, uint32_t fields, str
 	ev->t = (uint64_t)sqlite3_column_int64(st, 1);
 	ev->run = (uint32_t)sqlite3_column_int64(st, 2);
 	ev->proc = (uint32_t)sqlite3_column_int64(st, 3);
-	for (int i = 0; i < k->nfields; i++)
+	for (int i = 0; i < columns; i++)
 		if (fields & 1u << i)
 			column(st, at++, &ev->v[i]);
 }
 
-static void select_fields(struct buf *sql, const struct kind_def *k, uint32_t fields)
+static void select_fields(struct buf *sql, const struct kind_def *k, int columns, uint32_t fields)
 {
 	buf_puts(sql, "SELECT seq, t, run, proc");
-	for (int i = 0; i < k->nfields; i++)
+	for (int i = 0; i < columns; i++)
 		if (fields & 1u << i)
 			buf_printf(sql, ", \"%s\"", k->field[i].column);
 	buf_printf(sql, " FROM main.\"%s\"", k->table);
 }
 
-int source_scan(struct source *s, enum event_kind kind, uint32_t fields, source_fn *fn, void *ctx,
-		struct err *err)
+static int scan_table(struct source *s, const struct kind_def *k, uint32_t fields, struct event *ev,
+		      source_fn *fn, void *ctx, struct err *err)
 {
-	const struct kind_def *k = event_kind_def(kind);
 	cleanup_buf struct buf sql = { 0 };
-	struct event ev = { .kind = kind };
+	int columns = s->columns[ev->kind], rc;
 	sqlite3_stmt *st;
-	int rc;
 
-	select_fields(&sql, k, fields);
+	select_fields(&sql, k, columns, fields);
 	if (s->run)
 		buf_printf(&sql, " WHERE run = %u", s->run);
 	buf_puts(&sql, " ORDER BY seq");
 	if (sqlite3_prepare_v2(journal_db(s->r), buf_z(&sql), -1, &st, NULL) != SQLITE_OK)
 		return sql_error(s, k->table, err);
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-		row(st, k, fields, &ev);
-		fn(ctx, &ev);
+		row(st, columns, fields, ev);
+		fn(ctx, ev);
 	}
 	if (sqlite3_finalize(st) != SQLITE_OK || rc != SQLITE_DONE)
 		return sql_error(s, k->table, err);
+	return 0;
+}
+
+int source_scan(struct source *s, enum event_kind kind, uint32_t fields, source_fn *fn, void *ctx,
+		struct err *err)
+{
+	const struct kind_def *k = event_kind_def(kind);
+	struct event ev = { .kind = kind };
+	int rc = s->columns[kind] < 0 ? 0 : scan_table(s, k, fields, &ev, fn, ctx, err);
+
+	if (rc)
+		return rc;
 	for (size_t i = 0; i < s->ntail; i++)
 		if (s->tail[i].kind == kind)
 			fn(ctx, &s->tail[i]);
@@ -161,12 +195,14 @@ int source_count(struct source *s, enum event_kind kind, uint64_t *ret_n, struct
 	if (s->run)
 		snprintf(where, sizeof(where), " WHERE run = %u", s->run);
 	snprintf(sql, sizeof(sql), "SELECT count(*) FROM main.\"%s\"%s", k->table, where);
-	if (sqlite3_prepare_v2(journal_db(s->r), sql, -1, &st, NULL) != SQLITE_OK)
-		return sql_error(s, k->table, err);
-	if (sqlite3_step(st) == SQLITE_ROW)
-		n = (uint64_t)sqlite3_column_int64(st, 0);
-	if (sqlite3_finalize(st) != SQLITE_OK)
-		return sql_error(s, k->table, err);
+	if (s->columns[kind] >= 0) {
+		if (sqlite3_prepare_v2(journal_db(s->r), sql, -1, &st, NULL) != SQLITE_OK)
+			return sql_error(s, k->table, err);
+		if (sqlite3_step(st) == SQLITE_ROW)
+			n = (uint64_t)sqlite3_column_int64(st, 0);
+		if (sqlite3_finalize(st) != SQLITE_OK)
+			return sql_error(s, k->table, err);
+	}
 	for (size_t i = 0; i < s->ntail; i++)
 		n += s->tail[i].kind == kind;
 	*ret_n = n;
@@ -186,10 +222,12 @@ int source_fetch(struct source *s, enum event_kind kind, uint64_t seq, struct ev
 			return 0;
 		}
 	}
+	if (s->columns[kind] < 0)
+		return -ENOENT;
 	if (!st) {
 		cleanup_buf struct buf sql = { 0 };
 
-		select_fields(&sql, k, FIELDS_ALL);
+		select_fields(&sql, k, s->columns[kind], FIELDS_ALL);
 		buf_puts(&sql, " WHERE seq = ?1");
 		if (sqlite3_prepare_v2(journal_db(s->r), buf_z(&sql), -1, &st, NULL) != SQLITE_OK)
 			return sql_error(s, k->table, err);
@@ -203,6 +241,6 @@ int source_fetch(struct source *s, enum event_kind kind, uint64_t seq, struct ev
 	if (rc != SQLITE_ROW)
 		return sql_error(s, k->table, err);
 	*ret = (struct event){ .kind = kind };
-	row(st, k, FIELDS_ALL, ret);
+	row(st, s->columns[kind], FIELDS_ALL, ret);
 	return 0;
 }

@@ -123,7 +123,13 @@ const char html_style[] =
 	"padding-left:.8rem}.tree ul>li:before,.tree ul>li:after{left:-.8rem}"
 	".tree ul>li:after{width:.65rem}}\n"
 	"@media(prefers-reduced-motion:reduce){html{scroll-behavior:auto}}\n"
+	/* on paper the events, often thousands, are left out: the numbers lead to them in the file
+	 */
 	"@media print{:root{--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--link:#000;"
-	"--name:#f3f3f3}body{font-size:10pt}nav,.skip{display:none}.card,.figures li,tr,li"
-	"{break-inside:avoid}h2,h3{break-after:avoid}.card{border-color:#999}"
+	"--name:#f3f3f3;color-scheme:light}body{font-size:10pt;line-height:1.4}nav,.skip{display:none}"
+	".figures li,tr,.look li,ul.rows>li,.seal{break-inside:avoid}h1,h2,h3{break-after:avoid}"
+	".card{border-color:#999}th,td{padding:.15rem .5rem .15rem 0}.scroll{overflow:visible}"
+	".tree,.tree ul{min-width:0}.tree .about{display:none}svg{break-inside:avoid}"
+	"[aria-labelledby=h-events-h] .scroll{display:none}"
+	"[aria-labelledby=h-events-h]:after{content:'The list of events is not printed.'}"
 	"details:not([open])>summary:after{content:' (folded)'}@page{margin:18mm}}\n";

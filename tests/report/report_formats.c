@@ -3,8 +3,11 @@
  * report_formats.c - the whole report in its three formats: true, complete, and safe to open
  */
 #include <signal.h>
+#include <sqlite3.h>
 
 #include "common.h"
+#include "journal/chain.h"
+#include "journal/schema.h"
 
 static struct report_opts as(enum report_format format)
 {
@@ -281,6 +284,51 @@ static void test_events_of_a_killed_writer_are_in_the_report(void **state UNUSED
 }
 
 /* ---- safe to open ------------------------------------------------------------------------- */
+
+/* As an older belljar would have left it: a table and a column fewer, signed so. */
+static void make_older(struct fixture *f)
+{
+	struct err err = { 0 };
+	struct chain_key key;
+	struct head head;
+	cleanup_free char *text = NULL;
+	char *why = NULL;
+	sqlite3 *db;
+	size_t n = 0;
+
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
+	if (sqlite3_exec(db,
+			 "DROP VIEW events; DROP VIEW image_load; DROP VIEW process_creation;"
+			 "DROP TABLE module; DROP TABLE mismatch;"
+			 "ALTER TABLE process DROP COLUMN cause",
+			 NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s", why);
+	assert_ok(key_load(f->dir, &key, &err));
+	assert_int_equal(read_file_at(f->dirfd, "journal.head", HEAD_MAX, &text, &n), 0);
+	assert_int_equal(head_parse(text, n, &head), 0);
+	assert_ok(schema_hash(db, head.schema, &err));
+	sqlite3_close(db);
+	assert_int_equal(head_make(f->dirfd, &head, &key), 0);
+	key_free(&key);
+}
+
+static void test_an_older_journal_is_reported_as_it_is(void **state UNUSED)
+{
+	struct fixture *f = fixture_story(false);
+	cleanup_buf struct buf text = { 0 }, html = { 0 };
+	json_t *before = json_report(f, (struct report_opts){ 0 }), *after;
+
+	make_older(f);
+	after = json_report(f, (struct report_opts){ 0 });
+	assert_int_equal(figure(after, "processes", NULL), figure(before, "processes", NULL));
+	report_of(f, as(REPORT_TEXT), &text);
+	report_of(f, as(REPORT_HTML), &html);
+	assert_non_null(memmem(html.p, html.n, "</html>", 7));
+	json_decref(before);
+	json_decref(after);
+	fixture_close(f);
+}
 
 static void test_hostile_names_are_raw_in_no_format(void **state UNUSED)
 {
@@ -650,6 +698,7 @@ int main(void)
 		cmocka_unit_test(test_a_quiet_run_has_nothing_to_look_at),
 		cmocka_unit_test(test_everything_seen_is_said_only_when_it_was),
 		cmocka_unit_test(test_events_of_a_killed_writer_are_in_the_report),
+		cmocka_unit_test(test_an_older_journal_is_reported_as_it_is),
 		cmocka_unit_test(test_hostile_names_are_raw_in_no_format),
 		cmocka_unit_test(test_a_hostile_title_is_harmless_too),
 		cmocka_unit_test(test_colour_is_ours_alone_and_only_when_asked_for),
