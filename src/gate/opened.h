@@ -18,10 +18,13 @@
 
 /** struct trust - the host's trust store, read before the gate process is locked */
 struct trust;
+/** trust_open() - from the bundle of the distribution, or what SSL_CERT_FILE names
+ * Return: 0; -ENOENT, EXIT_NO_WALL when there is none; other -errno */
 int trust_open(struct trust **ret, struct err *err);
 void trust_free(struct trust *t);
 
 struct opened;
+/** struct opened_env - lent for the life of the flow. Times of events are UINT64_MAX: now */
 struct opened_env {
 	struct ca *ca;
 	struct trust *trust;
@@ -30,15 +33,18 @@ struct opened_env {
 	void (*plain)(void *ctx, const struct flow_facts *f, enum dir dir, const void *p, size_t n);
 	void (*keylog)(void *ctx, const char *line);
 };
+/** opened_new() - @sni and @alpn are of the program's ClientHello (struct hello); its bytes are
+ * given to the first opened_step(), and kept by the caller, who may have to pass them through */
 struct opened *opened_new(const struct opened_env *env, const struct flow_facts *f, const char *sni,
 			  const char *alpn);
 /** enum opened_state - what came of it */
 enum opened_state {
 	OPENED_GOING,
-	OPENED_DONE,	     /* both sides closed */
+	OPENED_DONE,	     /* the server has closed; what is in the outputs is the rest */
 	OPENED_UPSTREAM_BAD, /* the server's certificate does not hold for the name */
 	OPENED_PINNED,	     /* the program refuses the box's CA */
-	OPENED_CLIENT_CERT,  /* the server wants a client certificate */
+	OPENED_CLIENT_CERT,  /* the server wants a client certificate; nothing was sent to the
+			      * program yet */
 	OPENED_BROKEN,	     /* TLS error of either side */
 };
 /** opened_step() - feed what arrived (either may be empty; eof flags), get what to send. Buffers
@@ -51,6 +57,8 @@ struct opened_io {
 	struct buf *to_program, *to_server; /* appended */
 };
 enum opened_state opened_step(struct opened *o, struct opened_io *io);
+/** opened_why() - a sentence for a state that is neither GOING nor DONE; "" else */
+const char *opened_why(const struct opened *o);
 void opened_free(struct opened *o);
 
 /**
