@@ -10,6 +10,10 @@
  * the box lives. Which answers this box has had is remembered with their time to live: an address
  * leads back to its name, and only while an answer is unexpired may it be reached as that name.
  *
+ * A CNAME in the answer to an allowed name needs no rule of its own. What an answer cannot do is to
+ * lead back to this machine or its network: policy_address() refuses such addresses. HTTPS and SVCB
+ * records come without ECH and address hints, and not at all when they lead to another name.
+ *
  * Sinkhole addresses: IPv4 198.18.0.0/15 (RFC 2544), IPv6 2001:2::/48 (RFC 5180): never in the
  * real Internet, so that a leak could reach nobody. A hash of the name chooses, the next free one
  * on collision. PTR of a sinkhole address gives its name.
@@ -20,10 +24,10 @@
 #include "gate/dns.h"
 #include "gate/policy.h"
 
-#define RESOLVER_NAMES_MAX                                                                         \
-	65536			   /* different names of a box; more get SERVFAIL *                \
-				    */
+#define RESOLVER_NAMES_MAX   65536 /* different names of a box; more get SERVFAIL */
 #define RESOLVER_ANSWERS_MAX 65536 /* addresses remembered; the oldest are forgotten */
+#define RESOLVER_TTL_MIN     30 /* seconds; as short as a program may keep an answer (Java: 30) */
+#define RESOLVER_TTL_MAX     86400
 
 struct resolver;
 /** @nxdomain_first: so many different names are answered NXDOMAIN first (to see back-up names) */
@@ -34,7 +38,8 @@ void resolver_set_policy(struct resolver *r, const struct policy *p);
 
 enum resolved {
 	RESOLVED_REPLY, /* @reply holds the answer */
-	RESOLVED_ASK,	/* the desk must look it up: ask for r->… by resolver_question() */
+	RESOLVED_ASK,	/* the desk must look up *ret_name, *ret_type, and resolver_looked_up()
+			   follows */
 	RESOLVED_DROP,	/* no DNS query: no answer */
 };
 /**
@@ -55,6 +60,7 @@ void resolver_looked_up(struct resolver *r, const struct flow_facts *f, const ch
 			uint64_t now, struct buf *reply);
 /**
  * resolver_name_of() - the name whose answer to this box gave @a
+ * @a: with the port: of several names that led there, one that is allowed at it is preferred
  * @ret_real: it is a real answer, unexpired at @now; false: a sinkhole address
  * Return: false when no answer ever gave it, or the real one has expired
  */
