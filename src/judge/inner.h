@@ -42,8 +42,11 @@ struct finding *finds_add(struct finds *f);
 int sql_rule_run(struct sqlite3 *db, const struct sql_rule *r, struct finds *f, struct err *err);
 
 /** sql_functions() - what rules can call beside SQLite's own (doc/RULES.md): entropy(x),
- * edit_distance(a,b), base_name(path), dir_name(path), registrable_domain(name) */
-int sql_functions(struct sqlite3 *db);
+ * edit_distance(a,b), base_name(path), dir_name(path), registrable_domain(name), and the table
+ * beacon, made from @r (NULL: it has no rows) */
+int sql_functions(struct sqlite3 *db, struct journal_reader *r);
+/** beacon_table() - a part of it */
+int beacon_table(struct sqlite3 *db, struct journal_reader *r);
 
 /** sigma_run() - the Sigma rules over all events of a journal */
 int sigma_run(struct sigma *s, struct journal_reader *r, struct finds *f, struct err *err);

@@ -188,7 +188,7 @@ int judge_load(const struct judge_rules_from *from, void (*bad)(void *ctx, const
 	l.j->sigma = sigma_new();
 	if (!rc) {
 		l.schema = journal_db(empty);
-		rc = sql_functions(l.schema);
+		rc = sql_functions(l.schema, NULL);
 	}
 	l.one = one_sql;
 	l.ending = ".sql";
@@ -271,10 +271,11 @@ static bool attached(struct sqlite3 *db)
 	return sqlite3_db_filename(db, "other") != NULL;
 }
 
-static int run_sql(struct judge *j, struct sqlite3 *db, struct finds *f, struct judgement *v,
+static int run_sql(struct judge *j, struct journal_reader *r, struct finds *f, struct judgement *v,
 		   struct err *err)
 {
-	int rc = sql_functions(db) ? err_set(err, EIO, "judge: give functions to SQLite") : 0;
+	struct sqlite3 *db = journal_db(r);
+	int rc = sql_functions(db, r) ? err_set(err, EIO, "judge: give functions to SQLite") : 0;
 
 	for (size_t i = 0; i < j->nsql && !rc; i++) {
 		if (j->sql[i].against && !attached(db))
@@ -299,7 +300,7 @@ int judge_run(struct judge *j, struct journal_reader *r, struct judgement **ret,
 {
 	struct judgement *v = xcalloc(1, sizeof(*v));
 	struct finds f = { 0 };
-	int rc = run_sql(j, journal_db(r), &f, v, err);
+	int rc = run_sql(j, r, &f, v, err);
 
 	if (!rc && sigma_ready(j)) {
 		v->rules += sigma_ready(j);

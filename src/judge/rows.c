@@ -135,7 +135,7 @@ static struct str keep(const struct val *v)
 	return s;
 }
 
-static struct process *process_get(struct rows *r, uint32_t key)
+static struct process *process_get(const struct rows *r, uint32_t key)
 {
 	struct process *p = NULL;
 
@@ -392,6 +392,21 @@ bool rows_event(struct rows *r, const struct event *ev, struct row *ret)
 	ret->run = ev->run;
 	who(process_get(r, ev->proc), ret);
 	return true;
+}
+
+void rows_images(const struct rows *r, uint32_t proc, struct str *ret_image,
+		 struct str *ret_parent_image)
+{
+	const struct process *p = process_get(r, proc);
+	const struct process *parent = p ? process_get(r, p->parent) : NULL;
+
+	*ret_image = p && p->is ? p->is->image : (struct str){ "", 0 };
+	*ret_parent_image = parent && parent->is ? parent->is->image : (struct str){ "", 0 };
+}
+
+uint64_t rows_wall(const struct rows *r)
+{
+	return r->wall;
 }
 
 struct rows *rows_new(void)

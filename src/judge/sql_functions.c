@@ -5,6 +5,7 @@
 #include <math.h>
 #include <sqlite3.h>
 
+#include "judge/contacts.h"
 #include "judge/inner.h"
 
 #define EDIT_MAX 512 /* bytes of each text that are compared */
@@ -84,7 +85,15 @@ static void fn_dir_name(sqlite3_context *ctx, int n UNUSED, sqlite3_value **v)
 	sqlite3_result_text(ctx, s.p, (int)(at > 1 ? at - 1 : at), SQLITE_TRANSIENT);
 }
 
-int sql_functions(struct sqlite3 *db)
+static void fn_registrable_domain(sqlite3_context *ctx, int n UNUSED, sqlite3_value **v)
+{
+	char domain[256];
+
+	registrable_domain(arg(v[0]), domain, sizeof(domain));
+	sqlite3_result_text(ctx, domain, -1, SQLITE_TRANSIENT);
+}
+
+int sql_functions(struct sqlite3 *db, struct journal_reader *r)
 {
 	static const struct {
 		const char *name;
@@ -95,6 +104,7 @@ int sql_functions(struct sqlite3 *db)
 		{ "edit_distance", 2, fn_edit_distance },
 		{ "base_name", 1, fn_base_name },
 		{ "dir_name", 1, fn_dir_name },
+		{ "registrable_domain", 1, fn_registrable_domain },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
@@ -106,5 +116,5 @@ int sql_functions(struct sqlite3 *db)
 		if (rc != SQLITE_OK)
 			return -EIO;
 	}
-	return 0;
+	return beacon_table(db, r);
 }

@@ -1,0 +1,24 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- id: regular-contacts
+-- title: A program contacts somebody at regular times by itself
+-- grade: concern
+-- attack: T1071
+-- why: Software that waits for orders asks for them again and again. Times that are too regular for
+--   chance show that no person is behind them.
+-- innocent: Updates, licences, clocks and mail are also asked for at regular times; then the name
+--   belongs to the vendor, and the vendor can say what is sent.
+SELECT
+  evidence, proc, contacts AS count,
+  CASE key WHEN 'undeclared' THEN COALESCE(image, 'a program') || ' to names and addresses that nobody declared'
+    ELSE destination || COALESCE(' port ' || NULLIF(port, 0), '') || ' by ' || COALESCE(image, 'a program') END AS subject,
+  contacts || ' ' || CASE what WHEN 'burst' THEN 'messages inside of connections' WHEN 'dns' THEN 'questions for the name'
+    ELSE 'connections' END || ', about every ' || CASE
+      WHEN period < 120 THEN CAST(round(period) AS INTEGER) || ' seconds'
+      WHEN period < 7200 THEN CAST(round(period / 60) AS INTEGER) || ' minutes'
+      ELSE round(period / 3600, 1) || ' hours' END
+    || ', spread ' || CAST(round(100 * jitter) AS INTEGER) || ' %, chance is as regular once in ' || CAST(round(1 / MAX(p, 1e-6)) AS INTEGER)
+    || ' cases' || CASE WHEN regular_start > 0 THEN '; the first ' || regular_start || ' at equal distances, later ones not' ELSE '' END
+    || CASE WHEN same_size > 0.8 THEN '; nearly all of one size' ELSE '' END AS detail,
+  CASE WHEN answer = 'allowed' THEN 'note' ELSE 'concern' END AS grade
+FROM beacon
+WHERE p <= 0.01 AND contacts >= 8

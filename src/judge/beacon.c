@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * beacon.c - the statistics of beacon.h
+ *
+ * Contacts closer than max(1 s, 2 % of the median interval) are one. A silence longer than 8
+ * medians cuts the series (a machine that slept, a program that was not running): the segments are
+ * judged alone and joined by Fisher's method, so that regularity between pauses is not lost.
+ */
+#include <math.h>
+
+#include "judge/beacon.h"
+
+#define MERGE_SECONDS 1.0
+#define MERGE_SHARE   0.02
+#define GAP_MEDIANS   8.0
+#define START_MIN     3	   /* equal intervals at the start that are told */
+#define START_WITHIN  0.05 /* … equal within this share */
+#define START_SPREAD  0.25 /* and the later ones spread at least so much: (Q3 − Q1)/median */
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double *sorted(const double *v, size_t n)
+{
+	double *s = xcalloc(n + 1, sizeof(*s));
+
+	memcpy(s, v, n * sizeof(*s));
+	qsort(s, n, sizeof(*s), by_size);
+	return s;
+}
+
+static double quantile(const double *s, size_t n, double q)
+{
+	double at = q * (double)(n - 1);
+	size_t i = (size_t)at;
+
+	return i + 1 < n ? s[i] + (at - (double)i) * (s[i + 1] - s[i]) : s[n - 1];
+}
+
+/* ---- the five ----------------------------------------------------------------------------- */
+
+static double greenwood(const double *s, size_t n)
+{
+	size_t m = n - (n + 9) / 10;
+	double sum = 0, squares = 0;
+
+	for (size_t i = 0; i < m; i++) {
+		sum += s[i];
+		squares += s[i] * s[i];
+	}
+	return (double)m * squares / (sum * sum);
+}
+
+static double atoms(const double *s, size_t n)
+{
+	double *near = xcalloc(n, sizeof(*near)), sum = 0;
+	size_t low = n * 4 / 5;
+
+	for (size_t i = 0; i < n; i++) {
+		double left = i ? log(s[i] / s[i - 1]) : INFINITY;
+		double right = i + 1 < n ? log(s[i + 1] / s[i]) : INFINITY;
+
+		near[i] = left < right ? left : right;
+	}
+	qsort(near, n, sizeof(*near), by_size);
+	for (size_t i = 0; i < low; i++)
+		sum += near[i];
+	free(near);
+	return sum / (double)low;
+}
+
+static double folding(const double *d, size_t n, double median, double *ret_period)
+{
+	double best = 0, aligned = 0;
+
+	*ret_period = median;
+	for (double T = median / 6; T <= median * 1.3; T *= 1.03) {
+		double re = 0, im = 0, r;
+
+		for (size_t i = 0; i < n; i++) {
+			double a = 2 * M_PI * d[i] / T;
+
+			re += cos(a);
+			im += sin(a);
+		}
+		r = re > 0 ? hypot(re, im) / (double)n : 0;
+		if (r > best)
+			best = r;
+		/* a long T turns all phases alike; the period is where they are near zero */
+		if (re > aligned) {
+			aligned = re;
+			*ret_period = T;
+		}
+	}
+	return -best;
+}
+
+static double support(const double *s, size_t n)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i + 1 < n; i++)
+		sum += s[i];
+	return (s[n - 2] - s[0]) * (double)(n - 1) / sum;
+}
+
+static double largest(const double *s, size_t n)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += s[i];
+	return s[n - 1] * (double)n / sum;
+}
+
+void beacon_stats(const double *d, size_t n, double ret[BEACON_STATS], double *ret_period)
+{
+	double *s = sorted(d, n);
+
+	ret[0] = greenwood(s, n);
+	ret[1] = atoms(s, n);
+	ret[2] = folding(d, n, quantile(s, n, 0.5), ret_period);
+	ret[3] = support(s, n);
+	ret[4] = largest(s, n);
+	free(s);
+}
+
+/* ---- against chance ----------------------------------------------------------------------- */
+
+/* In one row of the table: between quantiles, the logarithm of p is a line. */
+static double p_in_row(const float *q, double value)
+{
+	size_t k = 0;
+
+	while (k < BEACON_QUANTILES && value > q[k])
+		k++;
+	if (k == 0)
+		return value == q[0] ? beacon_null_p[0] : beacon_null_p[0] / 2;
+	if (k == BEACON_QUANTILES)
+		return 1;
+	if (q[k] <= q[k - 1])
+		return beacon_null_p[k];
+	return exp(log(beacon_null_p[k - 1]) +
+		   (value - q[k - 1]) / (q[k] - q[k - 1]) *
+			   (log(beacon_null_p[k]) - log(beacon_null_p[k - 1])));
+}
+
+double beacon_p(int stat, size_t n, double value)
+{
+	size_t r = 0;
+	double a, b, w;
+
+	while (r + 1 < beacon_null_rows && beacon_null_n[r + 1] <= n)
+		r++;
+	a = p_in_row(beacon_null_q[r][stat], value);
+	if (beacon_null_n[r] == n || r + 1 == beacon_null_rows)
+		return a;
+	b = p_in_row(beacon_null_q[r + 1][stat], value);
+	w = (double)(n - beacon_null_n[r]) / (double)(beacon_null_n[r + 1] - beacon_null_n[r]);
+	return exp((1 - w) * log(a) + w * log(b));
+}
+
+/* Fisher: −2 Σ ln p has 2k degrees of freedom; its tail in closed form. */
+static double fisher(const double *p, size_t k)
+{
+	double x = 0, term = 1, sum = 0;
+
+	for (size_t i = 0; i < k; i++)
+		x -= log(p[i]);
+	for (size_t j = 0; j < k; j++) {
+		sum += term;
+		term *= x / (double)(j + 1);
+	}
+	sum *= exp(-x);
+	return sum < 1 ? sum : 1;
+}
+
+/* ---- a series ----------------------------------------------------------------------------- */
+
+/** struct series - intervals, and what was found in their segments */
+struct series {
+	double *d;
+	size_t n;
+	double *p;
+	size_t np;
+	size_t largest;
+};
+
+static void merge(const double *t, size_t n, double closer, struct series *s)
+{
+	double last = t[0];
+
+	s->n = 0;
+	for (size_t i = 1; i < n; i++) {
+		if (t[i] - last < closer)
+			continue;
+		s->d[s->n++] = t[i] - last;
+		last = t[i];
+	}
+}
+
+static void judge_block(struct series *s, size_t from, size_t n, struct beacon *ret)
+{
+	double stat[BEACON_STATS], p[BEACON_STATS], best = 1, period;
+
+	if (n < BEACON_MIN)
+		return;
+	beacon_stats(s->d + from, n, stat, &period);
+	for (int i = 0; i < BEACON_STATS; i++) {
+		p[i] = beacon_p(i, n, stat[i]);
+		best = p[i] < best ? p[i] : best;
+	}
+	best = BEACON_STATS * best < 1 ? BEACON_STATS * best : 1;
+	s->p[s->np++] = best;
+	ret->blocks++;
+	ret->flagged += best <= BEACON_FLAG;
+	if (n > s->largest) {
+		s->largest = n;
+		ret->period = period;
+		memcpy(ret->stat_p, p, sizeof(p));
+	}
+}
+
+static void judge_segments(struct series *s, double gap, struct beacon *ret)
+{
+	for (size_t from = 0; from < s->n;) {
+		size_t to = from;
+
+		while (to < s->n && s->d[to] <= gap && to - from < BEACON_BLOCK)
+			to++;
+		/* what is left of a block is no series of its own */
+		if (to < s->n && to - from == BEACON_BLOCK && s->n - to < BEACON_MIN)
+			to = s->n;
+		judge_block(s, from, to - from > BEACON_BLOCK ? BEACON_BLOCK : to - from, ret);
+		from = to < s->n && s->d[to] > gap ? to + 1 : to;
+	}
+}
+
+static size_t regular_start(const struct series *s, double jitter)
+{
+	size_t k = 1;
+
+	if (jitter < START_SPREAD || s->n < 2 * START_MIN)
+		return 0;
+	while (k < s->n && fabs(s->d[k] - s->d[0]) <= START_WITHIN * s->d[0])
+		k++;
+	return k >= START_MIN && k < s->n ? k : 0;
+}
+
+void beacon_test(const double *t, size_t n, struct beacon *ret)
+{
+	struct series s = { 0 };
+	double *order, closer = MERGE_SECONDS;
+
+	*ret = (struct beacon){ .contacts = n, .p = 1, .too_few = true };
+	if (n < 2)
+		return;
+	s.d = xcalloc(n, sizeof(*s.d));
+	s.p = xcalloc(n, sizeof(*s.p));
+	merge(t, n, closer, &s);
+	if (s.n) {
+		order = sorted(s.d, s.n);
+		if (MERGE_SHARE * quantile(order, s.n, 0.5) > closer)
+			merge(t, n, MERGE_SHARE * quantile(order, s.n, 0.5), &s);
+		free(order);
+	}
+	ret->contacts = s.n + 1;
+	ret->intervals = s.n;
+	if (s.n >= BEACON_MIN) {
+		order = sorted(s.d, s.n);
+		ret->median = ret->period = quantile(order, s.n, 0.5);
+		ret->jitter =
+			(quantile(order, s.n, 0.75) - quantile(order, s.n, 0.25)) / ret->median;
+		free(order);
+		judge_segments(&s, GAP_MEDIANS * ret->median, ret);
+		ret->regular_start = regular_start(&s, ret->jitter);
+		if (s.np) {
+			ret->too_few = false;
+			ret->p = fisher(s.p, s.np);
+		}
+	}
+	free(s.d);
+	free(s.p);
+}

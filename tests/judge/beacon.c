@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * beacon.c - regular times are told, chance is not
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "judge/beacon.h"
+
+static uint64_t state;
+
+static double uniform(void)
+{
+	uint64_t z = state += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return ((double)((z ^ z >> 31) >> 11) + 0.5) / 9007199254740992.0;
+}
+
+static double chance(double T)
+{
+	return -T * log(uniform());
+}
+
+/* Of 400 series of @n contacts, how many are flagged? */
+static int flagged(int n, double (*next)(double T), double T)
+{
+	int hits = 0;
+
+	state = 42;
+	for (int i = 0; i < 400; i++) {
+		double t[600];
+		struct beacon b;
+
+		t[0] = 1e6 * uniform();
+		for (int k = 1; k < n; k++)
+			t[k] = t[k - 1] + next(T);
+		beacon_test(t, (size_t)n, &b);
+		hits += !b.too_few && b.p <= BEACON_FLAG;
+	}
+	return hits;
+}
+
+static double jitter25(double T)
+{
+	return T * (0.75 + 0.5 * uniform());
+}
+
+static void test_chance_is_flagged_as_seldom_as_the_level_says(void **state_)
+{
+	(void)state_;
+	/* 400 series at 1 %: 4 on average; 14 or more come once in 10,000 such tests */
+	for (int n = 6; n <= 400; n = n * 2 + 1)
+		assert_in_range(flagged(n, chance, 60), 0, 14);
+}
+
+static void test_jitter_does_not_hide_a_beacon(void **state_)
+{
+	(void)state_;
+	assert_in_range(flagged(24, jitter25, 3600), 396, 400);
+	assert_in_range(flagged(48, jitter25, 3600), 400, 400);
+}
+
+static void test_the_scale_does_not_count(void **state_)
+{
+	double t[40], u[40];
+	struct beacon a, b;
+
+	(void)state_;
+	state = 7;
+	t[0] = u[0] = 0;
+	for (int i = 1; i < 40; i++) {
+		t[i] = t[i - 1] + 100 + 20 * uniform();
+		u[i] = t[i] * 1000;
+	}
+	beacon_test(t, 40, &a);
+	beacon_test(u, 40, &b);
+	assert_true(fabs(a.p - b.p) < 1e-9);
+	assert_true(fabs(a.period * 1000 - b.period) < 1e-3);
+	assert_true(a.p <= BEACON_FLAG);
+	assert_true(fabs(a.period - 110) < 8);
+}
+
+static void test_the_table_is_that_of_exponential_draws(void **state_)
+{
+	enum { DRAWS = 4000, N = 10 };
+	static int below[BEACON_STATS];
+
+	(void)state_;
+	state = 11;
+	for (int i = 0; i < DRAWS; i++) {
+		double d[N], stat[BEACON_STATS], period;
+
+		for (int k = 0; k < N; k++)
+			d[k] = chance(1);
+		beacon_stats(d, N, stat, &period);
+		for (int s = 0; s < BEACON_STATS; s++)
+			below[s] += beacon_p(s, N, stat[s]) <= 0.05;
+	}
+	/* 200 expected, standard deviation 14 */
+	for (int s = 0; s < BEACON_STATS; s++)
+		assert_in_range(below[s], 130, 270);
+}
+
+static void test_between_two_rows_of_the_table(void **state_)
+{
+	double a, b, c;
+
+	(void)state_;
+	a = beacon_p(0, 50, 1.5);
+	b = beacon_p(0, 52, 1.5);
+	c = beacon_p(0, 55, 1.5);
+	assert_true((a <= b && b <= c) || (a >= b && b >= c));
+}
+
+static void test_few_contacts_say_nothing(void **state_)
+{
+	const double t[] = { 0, 60, 120, 180, 240, 300 };
+	struct beacon b;
+
+	(void)state_;
+	for (size_t n = 0; n <= 4; n++) {
+		beacon_test(t, n, &b);
+		assert_true(b.too_few);
+		assert_true(b.p == 1);
+	}
+	beacon_test(t, 6, &b);
+	assert_false(b.too_few);
+	assert_int_equal(b.intervals, 5);
+}
+
+static void test_a_burst_is_one_contact(void **state_)
+{
+	double t[90];
+	struct beacon b;
+
+	(void)state_;
+	for (int i = 0; i < 30; i++)
+		for (int k = 0; k < 3; k++)
+			t[3 * i + k] = 600 * i + 0.2 * k;
+	beacon_test(t, 90, &b);
+	assert_int_equal(b.contacts, 30);
+	assert_true(b.p <= BEACON_FLAG);
+}
+
+static void test_a_pause_cuts_and_does_not_spoil(void **state_)
+{
+	double t[40];
+	struct beacon b;
+
+	(void)state_;
+	for (int i = 0; i < 40; i++)
+		t[i] = 300.0 * i + (i >= 20 ? 86400 : 0);
+	beacon_test(t, 40, &b);
+	assert_int_equal(b.blocks, 2);
+	assert_int_equal(b.flagged, 2);
+	assert_true(b.p <= BEACON_FLAG);
+}
+
+static void test_a_regular_start_is_told(void **state_)
+{
+	double t[30];
+	struct beacon b;
+
+	(void)state_;
+	state = 3;
+	t[0] = 0;
+	for (int i = 1; i < 30; i++)
+		t[i] = t[i - 1] + (i <= 3 ? 3600 : 3600 * (0.2 + 1.6 * uniform()));
+	beacon_test(t, 30, &b);
+	assert_int_equal(b.regular_start, 3);
+	for (int i = 1; i < 30; i++)
+		t[i] = t[i - 1] + 3600;
+	beacon_test(t, 30, &b);
+	assert_int_equal(b.regular_start, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_chance_is_flagged_as_seldom_as_the_level_says),
+		cmocka_unit_test(test_jitter_does_not_hide_a_beacon),
+		cmocka_unit_test(test_the_scale_does_not_count),
+		cmocka_unit_test(test_the_table_is_that_of_exponential_draws),
+		cmocka_unit_test(test_between_two_rows_of_the_table),
+		cmocka_unit_test(test_few_contacts_say_nothing),
+		cmocka_unit_test(test_a_burst_is_one_contact),
+		cmocka_unit_test(test_a_pause_cuts_and_does_not_spoil),
+		cmocka_unit_test(test_a_regular_start_is_told),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("beacon", tests, NULL, NULL);
+}
