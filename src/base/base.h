@@ -276,4 +276,17 @@ ssize_t fdpass_recv(int sock, void *p, size_t n, int *fds, int *nfds /* in: room
  */
 int lockdown_reader(struct err *err);
 
+/**
+ * lockdown_gate() - from here on: move bytes between open sockets, accept, and compute
+ *
+ * For the process that sees a box's traffic. No capability, undumpable, no core, no new process;
+ * a seccomp allowlist whose default is EPERM, for all threads: no call that names a file, a process
+ * or an address is in it. A connected socket that it was handed cannot be connected, bound or sent
+ * to anywhere else (no connect, bind, sendmsg; sendto without an address only), memory cannot
+ * become executable.
+ *
+ * Return: 0 or -errno.
+ */
+int lockdown_gate(struct err *err);
+
 #endif

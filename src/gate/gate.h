@@ -85,6 +85,7 @@ struct gate_opts {
 	int answers_fd;	       /* O_DIRECTORY, -1 none */
 	int box_dirfd;	       /* the box's folder: objects/, capture files, the box's CA */
 	int pcap_fd;	       /* open file for the run's pcapng, -1: none is written */
+	int keylog_fd;	       /* open file for TLS secrets of that capture, -1: not kept */
 	/* sinkhole manners */
 	unsigned nxdomain_first; /* so many different names are answered NXDOMAIN first */
 	bool sink_refuses;	 /* connections that would meet the sinkhole are refused */
@@ -94,14 +95,19 @@ struct gate_opts {
 	const struct gate_canary *canary;
 
 	/* a child process of ours in the box's user and network namespaces, with an empty root,
-	 * that runs @fn(@arg) and keeps @fd and no other descriptor; its pid; -errno */
+	 * that runs @fn(@arg) and keeps @fd and no other descriptor; its pid; -errno. It dies with
+	 * the thread that calls gate_start() */
 	void *starter;
 	pid_t (*start_inside)(void *starter, void (*fn)(void *arg, int fd), void *arg, int fd,
 			      struct err *err);
-	int tap_fd; /* frames that are neither TCP nor UDP leave the box here; -1 none */
-	/* process key of who owns the box's port @port; 0 unknown. Thread-safe */
+	/* process key of who owned the box's port @port at @at (CLOCK_MONOTONIC); 0 unknown.
+	 * Thread-safe */
 	void *owner_ctx;
-	uint32_t (*owner)(void *ctx, bool tcp, bool ip6, uint16_t port);
+	uint32_t (*owner)(void *ctx, bool tcp, bool ip6, uint16_t port, uint64_t at);
+	/* keep bytes in the box's store of objects: their SHA-256, and whether they were kept */
+	void *keep_ctx;
+	int (*keep)(void *ctx, const void *p, size_t n, char ret_sha256[SHA256_HEX], bool *ret_kept,
+		    struct err *err);
 	/* ns of box time ahead of real time (time-lapse), for dates that the sinkhole gives; may be
 	 * NULL. Called in the supervisor; the gate process is told of changes by gate_box_time() */
 	uint64_t box_time_ahead;
@@ -118,11 +124,19 @@ struct gate_canary {
 struct gate;
 
 /**
- * gate_start() - the box's network comes to life; call before the first program is started
+ * gate_start() - the gate process, ready in the box's network; call after the box is made and
+ * before this process has a second thread
+ *
+ * What programs send from now on waits until gate_serve().
  * Return: 0; -errno with EXIT_NO_WALL when a kernel feature is missing (named in the sentence)
  */
-int gate_start(struct journal *j, const struct gate_opts *opts, struct gate **ret_gate,
-	       struct err *err);
+int gate_start(const struct gate_opts *opts, struct gate **ret_gate, struct err *err);
+/**
+ * gate_serve() - the desk: a thread that records in @j, looks up and dials; before the first
+ * program
+ * @owner_ctx: instead of the one in the options, for an owner that did not exist then; NULL: that
+ */
+int gate_serve(struct gate *g, struct journal *j, void *owner_ctx, struct err *err);
 /** gate_set_policy() - from now on; also for flows that are open: those that are not allowed any
  * more are cut. Takes @p */
 int gate_set_policy(struct gate *g, struct policy *p, struct err *err);
