@@ -4,12 +4,12 @@
  *
  * Theory of operation
  *
- * The program loads the architecture, then the number, and finds the row by a binary search: a
- * tree of "is the number at least N?" jumps with one "is it N?" at each leaf. A leaf of a row
- * with a test loads the argument and decides there. Everything is emitted front to back; a jump
- * over a subtree is patched when the subtree's length is known. Conditional jumps reach 255
- * instructions, so a tree's branch to its right half goes by an unconditional jump when it is
- * further.
+ * The program loads the architecture, then the number, and finds the span of numbers that it lies
+ * in by a binary search. A span is let pass, held, or is one call whose argument decides. The
+ * kernel's cost of taking a program, which each start pays, grows with its length: so neighbours
+ * with the same answer are one span, and returns and tests that are within a conditional jump's
+ * reach are shared. It is emitted back to front, so that what is jumped to is known; a test that
+ * falls through to the next instruction is emitted right after it.
  *
  * Only the low half of an argument is tested where the kernel itself takes an int (flags, ioctl
  * command, family): TIOCSTI with high bits set is still TIOCSTI.
@@ -60,190 +60,265 @@ enum call_id call_find(uint32_t arch, int nr)
 	return CALLS;
 }
 
+/* ---- emitting ----------------------------------------------------------------------------- */
+
+#define REACH 250 /* conditional jumps reach 255: room for what is emitted in between */
+#define NONE  SIZE_MAX
+
+struct body {
+	enum call_test test;
+	int arg, detail;
+	bool wide;
+	size_t at;
+};
+
+/* The program grows from its end: what is jumped to is there already. */
 struct emitter {
 	struct sock_filter *out;
-	size_t n;
-	bool emulate; /* box ids are not real */
+	size_t at;	    /* first instruction so far */
+	size_t allow, hold; /* nearest of each return; NONE */
+	bool emulate;	    /* box ids are not real */
+	struct body body[CALLS];
+	size_t nbodies;
 };
 
 static size_t emit(struct emitter *e, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
 {
-	if (e->n >= FILTER_MAX)
+	if (!e->at)
 		abort(); /* our own table has outgrown FILTER_MAX */
-	e->out[e->n] = (struct sock_filter){ code, jt, jf, k };
-	return e->n++;
+	e->out[--e->at] = (struct sock_filter){ code, jt, jf, k };
+	return e->at;
 }
 
-static void emit_ret(struct emitter *e, uint32_t what)
+static bool in_reach(const struct emitter *e, size_t to)
 {
-	emit(e, BPF_RET | BPF_K, what, 0, 0);
+	return to - e->at <= REACH;
 }
 
-static void emit_load_arg(struct emitter *e, int arg, bool high)
+/* @to, or a jump to it, so near that a conditional jump reaches it */
+static size_t near(struct emitter *e, size_t to)
 {
-	emit(e, BPF_LD | BPF_W | BPF_ABS,
-	     (uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)arg + (high ? 4 : 0)), 0,
-	     0);
+	return in_reach(e, to) ? to : emit(e, BPF_JMP | BPF_JA, (uint32_t)(to - e->at), 0, 0);
 }
 
-/* "if A is one of values: hold (or let pass), else the other" */
-static void emit_set(struct emitter *e, const uint32_t *values, size_t n, bool hold_members)
+static size_t emit_if(struct emitter *e, uint16_t test, uint32_t k, size_t yes, size_t no)
 {
-	for (size_t i = 0; i < n; i++) {
-		emit(e, BPF_JMP | BPF_JEQ | BPF_K, values[i], 0, 1);
-		emit_ret(e, hold_members ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW);
-	}
-	emit_ret(e, hold_members ? SECCOMP_RET_ALLOW : SECCOMP_RET_USER_NOTIF);
+	yes = near(e, yes);
+	no = near(e, no);
+	return emit(e, BPF_JMP | test | BPF_K, k, (uint8_t)(yes - e->at), (uint8_t)(no - e->at));
 }
 
-static void emit_flags(struct emitter *e, int arg, uint32_t mask)
+static size_t emit_return(struct emitter *e, size_t *last, uint32_t what)
 {
-	emit_load_arg(e, arg, false);
-	emit(e, BPF_JMP | BPF_JSET | BPF_K, mask, 0, 1);
-	emit_ret(e, SECCOMP_RET_USER_NOTIF);
-	emit_ret(e, SECCOMP_RET_ALLOW);
+	if (*last == NONE || !in_reach(e, *last))
+		*last = emit(e, BPF_RET | BPF_K, what, 0, 0);
+	return *last;
 }
 
-/* The argument is neither 0 nor -1 (16-bit calls: nor 65535): hold. Falls through otherwise. */
-static void emit_foreign_id(struct emitter *e, int arg, bool wide)
+static size_t emit_allow(struct emitter *e)
 {
-	emit_load_arg(e, arg, false);
-	emit(e, BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0);
-	emit(e, BPF_JMP | BPF_JEQ | BPF_K, wide ? 0xffffffff : 0xffff, 1, 0);
-	emit_ret(e, SECCOMP_RET_USER_NOTIF);
+	return emit_return(e, &e->allow, SECCOMP_RET_ALLOW);
 }
 
-static void emit_row(struct emitter *e, const struct call *c)
+static size_t emit_hold(struct emitter *e)
 {
-	switch (c->test) {
+	return emit_return(e, &e->hold, SECCOMP_RET_USER_NOTIF);
+}
+
+static size_t emit_load_arg(struct emitter *e, int arg, bool high)
+{
+	return emit(
+		e, BPF_LD | BPF_W | BPF_ABS,
+		(uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)arg + (high ? 4 : 0)),
+		0, 0);
+}
+
+/* ---- tests of arguments ------------------------------------------------------------------- */
+
+/* A is one of values: @yes, else @no */
+static void emit_set(struct emitter *e, const uint32_t *values, size_t n, size_t yes, size_t no)
+{
+	for (size_t i = n; i > 0; i--)
+		no = emit_if(e, BPF_JEQ, values[i - 1], yes, no);
+}
+
+/* The argument is neither 0 nor -1 (16-bit calls: nor 65535): hold; else @no */
+static size_t emit_foreign_id(struct emitter *e, int arg, bool wide, size_t no)
+{
+	size_t hold = emit_hold(e);
+
+	hold = emit_if(e, BPF_JEQ, wide ? 0xffffffff : 0xffff, no, hold);
+	emit_if(e, BPF_JEQ, 0, no, hold);
+	return emit_load_arg(e, arg, false);
+}
+
+static size_t emit_zero(struct emitter *e, int arg, bool high, size_t yes)
+{
+	emit_if(e, BPF_JEQ, 0, yes, emit_hold(e));
+	return emit_load_arg(e, arg, high);
+}
+
+static size_t emit_code(struct emitter *e, int protection)
+{
+	size_t allow = emit_allow(e), next;
+
+	emit_if(e, BPF_JSET, MAP_ANONYMOUS, allow, emit_hold(e));
+	next = emit_load_arg(e, protection + 1, false);
+	emit_if(e, BPF_JSET, PROT_EXEC, next, allow);
+	return emit_load_arg(e, protection, false);
+}
+
+static size_t emit_multiplex(struct emitter *e, int which)
+{
+	size_t trace = emit(e, BPF_RET | BPF_K, SECCOMP_RET_TRACE | FILTER_SOCKETCALL, 0, 0);
+
+	emit_if(e, BPF_JEQ, SYS_SOCKET, trace, emit_hold(e));
+	return emit_load_arg(e, which, false);
+}
+
+static size_t emit_socket(struct emitter *e, int family)
+{
+	size_t hold = emit_hold(e), next;
+
+	emit_set(e, families, ARRAY_SIZE(families), emit_allow(e), hold);
+	next = emit_load_arg(e, family, false);
+	emit_if(e, BPF_JEQ, SOCK_RAW, hold, next);
+	emit(e, BPF_ALU | BPF_AND | BPF_K, 0xf /* SOCK_TYPE_MASK */, 0, 0);
+	return emit_load_arg(e, family + 1, false);
+}
+
+static size_t emit_test(struct emitter *e, const struct body *b)
+{
+	size_t allow = emit_allow(e), hold = emit_hold(e);
+
+	switch (b->test) {
 	case TEST_ALWAYS:
-		emit_ret(e, SECCOMP_RET_USER_NOTIF);
-		break;
+		return hold;
 	case TEST_WRITES:
-		emit_flags(e, c->arg, OPEN_WRITES);
+		emit_if(e, BPF_JSET, OPEN_WRITES, hold, allow);
 		break;
 	case TEST_FLAGS:
-		emit_flags(e, c->arg, NEW_NAMESPACES);
+		emit_if(e, BPF_JSET, NEW_NAMESPACES, hold, allow);
 		break;
 	case TEST_NONZERO:
-		emit_load_arg(e, c->arg, false);
-		emit(e, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
-		emit_ret(e, SECCOMP_RET_USER_NOTIF);
-		emit_load_arg(e, c->arg, true);
-		emit(e, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
-		emit_ret(e, SECCOMP_RET_USER_NOTIF);
-		emit_ret(e, SECCOMP_RET_ALLOW);
-		break;
+		return emit_zero(e, b->arg, false, emit_zero(e, b->arg, true, allow));
 	case TEST_ONEOF:
-		emit_load_arg(e, c->arg, false);
-		emit_set(e, tty_ioctls, ARRAY_SIZE(tty_ioctls), true);
+		emit_set(e, tty_ioctls, ARRAY_SIZE(tty_ioctls), hold, allow);
 		break;
 	case TEST_NOTIN:
-		emit_load_arg(e, c->arg, false);
-		emit_set(e, personas, ARRAY_SIZE(personas), false);
+		emit_set(e, personas, ARRAY_SIZE(personas), allow, hold);
 		break;
 	case TEST_EQUAL:
-		emit_load_arg(e, c->arg, false);
-		emit_set(e, &(uint32_t){ (uint32_t)c->detail }, 1, true);
+		emit_if(e, BPF_JEQ, (uint32_t)b->detail, hold, allow);
 		break;
 	case TEST_SOCKET:
-		emit_load_arg(e, c->arg + 1, false);
-		emit(e, BPF_ALU | BPF_AND | BPF_K, 0xf /* SOCK_TYPE_MASK */, 0, 0);
-		emit(e, BPF_JMP | BPF_JEQ | BPF_K, SOCK_RAW, 0, 1);
-		emit_ret(e, SECCOMP_RET_USER_NOTIF);
-		emit_load_arg(e, c->arg, false);
-		emit_set(e, families, ARRAY_SIZE(families), false);
-		break;
+		return emit_socket(e, b->arg);
 	case TEST_CODE:
-		emit_load_arg(e, c->arg, false);
-		emit(e, BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 1, 0);
-		emit_ret(e, SECCOMP_RET_ALLOW);
-		emit_load_arg(e, c->arg + 1, false);
-		emit(e, BPF_JMP | BPF_JSET | BPF_K, MAP_ANONYMOUS, 0, 1);
-		emit_ret(e, SECCOMP_RET_ALLOW);
-		emit_ret(e, SECCOMP_RET_USER_NOTIF);
-		break;
-	case TEST_OWNER:
-		if (e->emulate) { /* root may take back what is claimed to be another's */
-			emit_ret(e, SECCOMP_RET_USER_NOTIF);
-			break;
-		}
-		emit_foreign_id(e, c->arg, c->nr[0] >= 0);
-		emit_foreign_id(e, c->arg + 1, c->nr[0] >= 0);
-		emit_ret(e, SECCOMP_RET_ALLOW);
-		break;
+		return emit_code(e, b->arg);
 	case TEST_MULTIPLEX:
-		emit_load_arg(e, c->arg, false);
-		emit(e, BPF_JMP | BPF_JEQ | BPF_K, SYS_SOCKET, 0, 1);
-		emit_ret(e, SECCOMP_RET_TRACE | FILTER_SOCKETCALL);
-		emit_ret(e, SECCOMP_RET_USER_NOTIF);
-		break;
+		return emit_multiplex(e, b->arg);
+	case TEST_OWNER:
+		if (e->emulate) /* root may take back what is claimed to be another's */
+			return hold;
+		return emit_foreign_id(e, b->arg, b->wide,
+				       emit_foreign_id(e, b->arg + 1, b->wide, allow));
 	}
+	return emit_load_arg(e, b->arg, false);
 }
 
-struct leaf {
-	int nr;
+/* Calls with the same test share it. */
+static size_t emit_row(struct emitter *e, const struct call *c)
+{
+	struct body b = { c->test, c->arg, c->test == TEST_EQUAL ? c->detail : 0,
+			  c->test == TEST_OWNER && c->nr[0] >= 0, 0 };
+
+	for (size_t i = 0; i < e->nbodies; i++) {
+		struct body *known = &e->body[i];
+
+		if (known->test != b.test || known->arg != b.arg || known->detail != b.detail ||
+		    known->wide != b.wide)
+			continue;
+		if (!in_reach(e, known->at))
+			known->at = emit_test(e, &b);
+		return known->at;
+	}
+	b.at = emit_test(e, &b);
+	e->body[e->nbodies++] = b;
+	return b.at;
+}
+
+/* ---- numbers ------------------------------------------------------------------------------ */
+
+/** struct span - numbers from @from up to the next span's; @call NULL: let pass */
+struct span {
+	uint32_t from;
 	const struct call *call;
 };
 
-static void emit_leaf(struct emitter *e, const struct leaf *l)
+static bool same_answer(const struct call *a, const struct call *b)
 {
-	emit(e, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)l->nr, 1, 0);
-	emit_ret(e, SECCOMP_RET_ALLOW);
-	emit_row(e, l->call);
+	return a == b || (a && b && a->test == TEST_ALWAYS && b->test == TEST_ALWAYS);
 }
 
-static void emit_tree(struct emitter *e, const struct leaf *l, size_t n)
+static void add_span(struct span *s, size_t *n, uint32_t from, const struct call *call)
 {
-	size_t far;
+	if (*n && s[*n - 1].from == from)
+		--*n; /* nothing lay between the two */
+	if (!*n || !same_answer(s[*n - 1].call, call))
+		s[(*n)++] = (struct span){ from, call };
+}
 
-	if (n == 1) {
-		emit_leaf(e, l);
-		return;
-	}
-	/* if nr >= the right half's first: jump over the left half (by a far jump that the
-	 * conditional one steps on), else go on with the left half */
-	emit(e, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)l[n / 2].nr, 0, 1);
-	far = emit(e, BPF_JMP | BPF_JA, 0, 0, 0);
-	emit_tree(e, l, n / 2);
-	e->out[far].k = (uint32_t)(e->n - far - 1);
-	emit_tree(e, l + n / 2, n - n / 2);
+static size_t emit_tree(struct emitter *e, const struct span *s, size_t n)
+{
+	size_t left, right;
+
+	if (n == 1)
+		return s->call ? emit_row(e, s->call) : emit_allow(e);
+	right = emit_tree(e, s + n / 2, n - n / 2);
+	left = emit_tree(e, s, n / 2);
+	return left == right ? left : emit_if(e, BPF_JGE, s[n / 2].from, right, left);
 }
 
 static int by_number(const void *a, const void *b)
 {
-	return ((const struct leaf *)a)->nr - ((const struct leaf *)b)->nr;
+	const struct span *x = a, *y = b;
+
+	return x->from < y->from ? -1 : x->from > y->from;
 }
 
-static void emit_arch(struct emitter *e, int arch)
+static size_t emit_arch(struct emitter *e, int arch)
 {
-	struct leaf leaves[CALLS];
-	size_t n = 0;
+	struct span calls_of[CALLS], spans[2 * CALLS + 1];
+	size_t ncalls = 0, n = 0;
 
 	for (int i = 0; i < CALLS; i++)
 		if (calls[i].nr[arch] >= 0)
-			leaves[n++] = (struct leaf){ calls[i].nr[arch], &calls[i] };
-	qsort(leaves, n, sizeof(leaves[0]), by_number);
-	emit(e, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
-	if (arch == 0) {
-		emit(e, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
-		emit_ret(e, SECCOMP_RET_USER_NOTIF);
+			calls_of[ncalls++] =
+				(struct span){ (uint32_t)calls[i].nr[arch], &calls[i] };
+	qsort(calls_of, ncalls, sizeof(calls_of[0]), by_number);
+	add_span(spans, &n, 0, NULL);
+	for (size_t i = 0; i < ncalls; i++) {
+		add_span(spans, &n, calls_of[i].from, calls_of[i].call);
+		add_span(spans, &n, calls_of[i].from + 1, NULL);
 	}
-	emit_tree(e, leaves, n);
+	if (arch == 0)
+		emit_if(e, BPF_JGE, X32_BIT, emit_hold(e), emit_tree(e, spans, n));
+	else if (emit_tree(e, spans, n) != e->at)
+		abort(); /* of more than one span: its first comparison came last */
+	return emit(e, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
 }
 
 size_t filter_build(struct sock_filter out[FILTER_MAX], bool emulate)
 {
-	struct emitter e = { .out = out, .emulate = emulate };
-	size_t far;
+	struct emitter e = {
+		.out = out, .at = FILTER_MAX, .allow = NONE, .hold = NONE, .emulate = emulate
+	};
+	size_t ia32 = emit_arch(&e, 1), amd64 = emit_arch(&e, 0);
+	size_t foreign = emit(&e, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
 
+	foreign = emit_if(&e, BPF_JEQ, AUDIT_ARCH_I386, ia32, foreign);
+	emit_if(&e, BPF_JEQ, AUDIT_ARCH_X86_64, amd64, foreign);
 	emit(&e, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
-	emit(&e, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 1);
-	far = emit(&e, BPF_JMP | BPF_JA, 0, 0, 0);
-	emit(&e, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386, 1, 0);
-	emit_ret(&e, SECCOMP_RET_KILL_PROCESS);
-	emit_arch(&e, 1);
-	out[far].k = (uint32_t)(e.n - far - 1);
-	emit_arch(&e, 0);
-	return e.n;
+	memmove(out, out + e.at, (FILTER_MAX - e.at) * sizeof(*out));
+	return FILTER_MAX - e.at;
 }

@@ -84,7 +84,7 @@ const struct call *call_row(enum call_id id);
 /** call_find() - which row a held call is; CALLS when none (cannot happen with our filter) */
 enum call_id call_find(uint32_t arch, int nr);
 
-#define FILTER_MAX 2048
+#define FILTER_MAX 1024
 
 /**
  * filter_build() - the classic BPF program (seccomp(2)) made from calls.def
