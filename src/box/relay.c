@@ -4,7 +4,8 @@
  *
  * Theory of operation
  *
- * One thread a direction, each a plain loop of read and write: a reader of ours that is slow holds
+ * One thread a direction, made when there is something to carry (until then box_wait() looks: most
+ * programs are short and silent), each a plain loop of read and write: a reader of ours that is slow holds
  * up the program as it would without a box, and only in the direction that it does not read. A
  * reader that is gone (EPIPE) closes the program's pipe, so that the program gets SIGPIPE. Output
  * ends by itself when the last process that could write is dead; input is told to stop by an
@@ -34,6 +35,7 @@ struct copy {
 	int from, to; /* whichever is the program's end is owned and closed */
 	int stop;     /* COPY_IN: eventfd, borrowed */
 	bool pty, running;
+	bool idle; /* no thread yet: nothing has come */
 	uint64_t room; /* COPY_LOG: bytes that may still be kept */
 	pthread_t thread;
 	char bytes[RELAY_BYTES];
@@ -151,6 +153,25 @@ static void *copy_main(void *arg)
 		}
 	}
 	return NULL;
+}
+
+static int copy_start(struct copy *c)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+	int rc;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, RELAY_STACK);
+	/* SIGPIPE stays pending in the thread: write() says EPIPE */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&c->thread, &attr, copy_main, c);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	c->running = !rc;
+	c->idle = false;
+	return -rc;
 }
 
 /* ---- making ------------------------------------------------------------------------------- */
@@ -283,24 +304,57 @@ struct relay *relay_pty(int master, int from, int to)
 
 int relay_start(struct box_run *run, struct relay *r, struct err *err)
 {
-	sigset_t all, old;
-	pthread_attr_t attr;
 	int rc = 0;
 
 	r->next = run->relays;
 	run->relays = r;
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, RELAY_STACK);
-	/* SIGPIPE stays pending in the thread: write() says EPIPE */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	for (int i = 0; i < r->ncopies && !rc; i++) {
-		rc = pthread_create(&r->copy[i]->thread, &attr, copy_main, r->copy[i]);
-		r->copy[i]->running = !rc;
+		struct copy *c = r->copy[i];
+
+		if (c->pty || run->nidle == RELAY_IDLE_MAX)
+			rc = copy_start(c);
+		else
+			c->idle = ++run->nidle;
 	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
 	return rc ? err_set(err, rc, "box: start a thread") : 0;
+}
+
+static struct copy *idle_copy(struct box_run *run, int nr)
+{
+	for (struct relay *r = run->relays; r; r = r->next)
+		for (int i = 0; i < r->ncopies; i++)
+			if (r->copy[i]->idle && !nr--)
+				return r->copy[i];
+	return NULL;
+}
+
+int relay_poll(struct box_run *run, struct pollfd p[RELAY_IDLE_MAX])
+{
+	struct copy *c;
+	int n = 0;
+
+	for (; (c = idle_copy(run, n)); n++)
+		p[n] = (struct pollfd){ .fd = c->from, .events = POLLIN };
+	return n;
+}
+
+int relay_look(struct box_run *run, const struct pollfd *p, int n)
+{
+	int rc = 0;
+
+	/* from the last one: whoever stops being idle does not move those before it */
+	while (n-- && !rc) {
+		struct copy *c = idle_copy(run, n);
+
+		if (!p[n].revents || !c)
+			continue;
+		run->nidle--;
+		if (p[n].revents & POLLIN || c->kind == COPY_IN)
+			rc = copy_start(c);
+		else
+			c->idle = false; /* the last writer has gone without a word */
+	}
+	return rc;
 }
 
 /* ---- ending ------------------------------------------------------------------------------- */
@@ -360,6 +414,14 @@ void relay_finish(struct box_run *run, bool hurry)
 		struct relay *r = run->relays;
 		bool all = true;
 
+		for (int i = 0; i < r->ncopies; i++) {
+			struct pollfd p = { .fd = r->copy[i]->from, .events = POLLIN };
+
+			/* what was written last and nobody has looked at */
+			if (r->copy[i]->idle && r->copy[i]->kind != COPY_IN &&
+			    poll(&p, 1, 0) > 0 && p.revents & POLLIN && copy_start(r->copy[i]))
+				copy_main(r->copy[i]);
+		}
 		run->relays = r->next;
 		if (r->stop >= 0)
 			(void)!write(r->stop, &one, sizeof(one));

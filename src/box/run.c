@@ -329,13 +329,16 @@ static int sooner(int a, int b)
 
 static int wait_once(struct box_run *run, int timeout_ms)
 {
-	struct pollfd p[2] = { { .fd = run->ctl, .events = POLLIN },
-			       { .fd = run->signals, .events = POLLIN } };
-	int due = limits_due_ms(run->limits);
-	int rc = poll(p, 2, sooner(timeout_ms, due));
+	struct pollfd p[2 + RELAY_IDLE_MAX] = { { .fd = run->ctl, .events = POLLIN },
+						{ .fd = run->signals, .events = POLLIN } };
+	int due = limits_due_ms(run->limits), idle = relay_poll(run, p + 2);
+	int rc = poll(p, 2 + (nfds_t)idle, sooner(timeout_ms, due));
 
 	if (rc < 0)
 		return errno == EINTR ? 0 : -errno;
+	rc = relay_look(run, p + 2, idle);
+	if (rc)
+		return rc;
 	if (p[1].revents)
 		take_signal(run);
 	if (p[0].revents)

@@ -21,6 +21,7 @@
 #define BELLJAR_BOX_RUNTIME_H
 
 #include <assert.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -248,6 +249,7 @@ struct box_run {
 	int nspawns;
 	bool spawn_failed[SPAWNS_MAX + 1]; /* by id: an exit that is still to come is no event */
 	struct relay *relays;		   /* list */
+	int nidle;			   /* directions of them that have no thread yet */
 	int log_pipe;			   /* write end of the log of STDIO_NULL programs, -1 */
 	struct terminal *terminal;
 	struct limits *limits;
@@ -282,6 +284,11 @@ int relay_log(struct box_run *run, int *ret_fd, struct err *err);
 struct relay *relay_pty(int master, int from, int to);
 int relay_start(struct box_run *run, struct relay *relay, struct err *err);
 void relay_free(struct relay *relay); /* one that was not started */
+/** relay_poll() - what there is to look at for directions without a thread. Return: how many */
+#define RELAY_IDLE_MAX 32
+int relay_poll(struct box_run *run, struct pollfd p[RELAY_IDLE_MAX]);
+/** relay_look() - what poll(2) found of them: start those that have something to carry */
+int relay_look(struct box_run *run, const struct pollfd *p, int n);
 /** relay_finish() - all writers are dead: drain what they wrote, end the threads.
  * @hurry: do not wait for a reader of ours that does not read */
 void relay_finish(struct box_run *run, bool hurry);
