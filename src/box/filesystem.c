@@ -229,6 +229,41 @@ static int open_bind(struct setup *s, int i, struct err *err)
 	return 0;
 }
 
+/*
+ * The identity of a box that nothing has run in: put into its layer before that is mounted, which
+ * is cheaper than to look up, remove and make each file through the overlay (do_identity() finds
+ * them there). What cannot be done here is left to it: a --root may have made anything of /etc.
+ */
+static void early_identity(struct setup *s)
+{
+	cleanup_close int etc = -1;
+	struct stat st;
+
+	if (s->box->info.root[0] || s->nlayers[0] ||
+	    fstatat(s->lower[0][0], "etc", &st, AT_SYMLINK_NOFOLLOW) || !S_ISDIR(st.st_mode) ||
+	    mkdirat(s->upper[0], "etc", 0755))
+		return;
+	etc = openat(s->upper[0], "etc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (etc < 0)
+		return;
+	(void)!fchmodat(s->upper[0], "etc", st.st_mode & 07777, 0);
+	if (st.st_uid != s->plan->inner_uid || st.st_gid != s->plan->inner_uid)
+		(void)!fchownat(etc, "", st.st_uid, st.st_gid, AT_EMPTY_PATH);
+	for (int i = 0; i < s->plan->nsteps; i++) {
+		const struct step *step = &s->plan->step[i];
+		cleanup_close int fd = -1;
+
+		if (step->kind != STEP_IDENTITY || strncmp(step->path, "/etc/", 5) ||
+		    strchr(step->path + 5, '/'))
+			continue;
+		fd = open2(etc, step->path + 5, O_WRONLY | O_CREAT | O_EXCL, 0644,
+			   RESOLVE_NO_SYMLINKS);
+		/* half a file is worse than none: do_identity() would leave it */
+		if (fd >= 0 && write_full(fd, step->value, strlen(step->value)))
+			unlinkat(etc, step->path + 5, 0);
+	}
+}
+
 /* name, and whether a box can do without */
 static const char *const devices[] = { "null", "zero", "full", "random", "urandom", "tty" };
 
@@ -247,6 +282,7 @@ int do_sources(struct setup *s, const struct step *st UNUSED, struct err *err)
 		if (rc)
 			return rc;
 	}
+	early_identity(s);
 	for (int i = 0; i < s->plan->nbinds; i++) {
 		int rc = open_bind(s, i, err);
 

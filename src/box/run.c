@@ -276,7 +276,7 @@ int box_start(struct box *box, const struct box_plan *plan, struct box_run **ret
 	run->box = box;
 	run->pidfd = run->ctl = run->rootfd = run->layerfd = run->userns = run->signals = -1;
 	run->log_pipe = -1;
-	run->queue = xcalloc(QUEUE_MAX, sizeof(*run->queue));
+	run->queue = xmalloc(QUEUE_MAX * sizeof(*run->queue)); /* written before it is read */
 	run->started_ns = clock_mono_ns();
 	remember(run, plan);
 	rc = start(run, plan, err);
