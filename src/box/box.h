@@ -270,7 +270,8 @@ struct box_hooks {
 };
 
 enum box_stdio {
-	STDIO_RELAY, /* pipes, copied to and from ours by a relay thread: no host file crosses */
+	STDIO_RELAY, /* pipes, copied to and from ours by relay threads, which box_wait() starts
+			when there is something to copy: no host file crosses */
 	STDIO_PTY,   /* a pty of the box's own devpts, our terminal in raw mode, window size kept */
 	STDIO_NULL,  /* /dev/null in, output to a log of the box */
 };

@@ -172,6 +172,16 @@ static UNUSED int boxed_wait(struct boxed *b, int id)
 	}
 }
 
+/* Until something of a program's output has come to @fd: it is carried while box_wait() waits. */
+static UNUSED void boxed_hear(struct boxed *b, int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct box_event ev;
+
+	while (poll(&p, 1, 0) == 0)
+		CHECK(box_wait(b->run, 10, &ev, &b->err) >= 0, "%s", b->err.msg);
+}
+
 static UNUSED void boxed_close(struct boxed *b)
 {
 	box_end(b->run);

@@ -637,6 +637,7 @@ static int kill_everything(void *arg UNUSED)
 	CHECK(!pipe2(p, O_CLOEXEC), "pipe");
 	boxed_start(&b, NULL, NULL);
 	boxed_spawn(&b, argv, (int[3]){ -1, p[1], -1 });
+	boxed_hear(&b, p[0]);
 	CHECK(read(p[0], line, sizeof(line)) == 6, "no start");
 	CHECK(box_processes(b.run) == 4, "%d processes", box_processes(b.run));
 	n = box_kill(b.run, &b.err);
