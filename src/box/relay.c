@@ -5,10 +5,10 @@
  * Theory of operation
  *
  * One thread a direction, made when there is something to carry (until then box_wait() looks: most
- * programs are short and silent), each a plain loop of read and write: a reader of ours that is slow holds
- * up the program as it would without a box, and only in the direction that it does not read. A
- * reader that is gone (EPIPE) closes the program's pipe, so that the program gets SIGPIPE. Output
- * ends by itself when the last process that could write is dead; input is told to stop by an
+ * programs are short and silent), each a plain loop of read and write: a reader of ours that is
+ * slow holds up the program as it would without a box, and only in the direction that it does not
+ * read. A reader that is gone (EPIPE) closes the program's pipe, so that the program gets SIGPIPE.
+ * Output ends by itself when the last process that could write is dead; input is told to stop by an
  * eventfd. Where our descriptor is /dev/null there is nothing to carry: the program gets the
  * box's.
  *
@@ -35,7 +35,7 @@ struct copy {
 	int from, to; /* whichever is the program's end is owned and closed */
 	int stop;     /* COPY_IN: eventfd, borrowed */
 	bool pty, running;
-	bool idle; /* no thread yet: nothing has come */
+	bool idle;     /* no thread yet: nothing has come */
 	uint64_t room; /* COPY_LOG: bytes that may still be kept */
 	pthread_t thread;
 	char bytes[RELAY_BYTES];
@@ -418,8 +418,8 @@ void relay_finish(struct box_run *run, bool hurry)
 			struct pollfd p = { .fd = r->copy[i]->from, .events = POLLIN };
 
 			/* what was written last and nobody has looked at */
-			if (r->copy[i]->idle && r->copy[i]->kind != COPY_IN &&
-			    poll(&p, 1, 0) > 0 && p.revents & POLLIN && copy_start(r->copy[i]))
+			if (r->copy[i]->idle && r->copy[i]->kind != COPY_IN && poll(&p, 1, 0) > 0 &&
+			    p.revents & POLLIN && copy_start(r->copy[i]))
 				copy_main(r->copy[i]);
 		}
 		run->relays = r->next;
