@@ -338,6 +338,7 @@ uint32_t box_run_pids(const struct box_run *run);
 /** box_run_uid_in() - an id of ours as the box's own number; 65534 (the overflow id) when unmapped
  */
 uint32_t box_run_uid_in(const struct box_run *run, uint32_t outer);
+enum box_net box_run_net(const struct box_run *run);
 bool box_run_emulates_root(const struct box_run *run); /* 'single' mapping with box id 0 */
 
 /**

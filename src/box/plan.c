@@ -418,6 +418,7 @@ int box_plan_make(const struct box *box, const struct box_opts *opts, struct box
 		rc = err_set(err, EINVAL, "box: the first overlay is not '/'");
 		goto fail;
 	}
+	p->net = opts->net;
 	plan_steps(p, box, opts->net);
 	*ret_plan = p;
 	return 0;

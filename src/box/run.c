@@ -184,6 +184,7 @@ static void remember(struct box_run *run, const struct box_plan *plan)
 	run->tmpfs_layer = plan->tmpfs_layer;
 	run->as_user = plan->as_user;
 	run->emulates_root = plan->emulates_root;
+	run->net = plan->net;
 	run->home = xstrdup(plan->home);
 	run->env = xcalloc((size_t)plan->nenv + 1, sizeof(char *));
 	for (int i = 0; i < plan->nenv; i++)
@@ -512,6 +513,11 @@ uint32_t box_run_uid_in(const struct box_run *run, uint32_t outer)
 			return l->first + (outer - l->ours);
 	}
 	return 65534;
+}
+
+enum box_net box_run_net(const struct box_run *run)
+{
+	return run->net;
 }
 
 bool box_run_emulates_root(const struct box_run *run)

@@ -105,6 +105,7 @@ struct box_plan {
 	bool tmpfs_layer;
 	bool as_user; /* --user user */
 	bool emulates_root;
+	enum box_net net;
 	uid_t inner_uid; /* pid 1's id in the box: 1000 only for single + user */
 	uid_t uid;	 /* programs' ids in the box */
 	gid_t gid;
@@ -238,6 +239,7 @@ struct box_run {
 	struct box *box;
 	struct box_limits limits_set;
 	bool want_cgroup, tmpfs_layer, as_user, emulates_root;
+	enum box_net net;
 	char *home;
 	char **env; /* default environment of programs */
 	pid_t pid1;

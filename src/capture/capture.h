@@ -33,6 +33,15 @@ int recorder_start(struct journal *j, struct box *box, struct box_run *run,
  * fail from then on (what cannot be recorded does not happen): the box should be ended */
 int recorder_failed(const struct recorder *rec);
 
+/**
+ * recorder_flow_owner() - which process has used a port of the box to talk to somebody outside
+ * @ip6: by IPv6 on the wire; @at: CLOCK_MONOTONIC: who had it then, since ports are used again
+ *
+ * A socket gets its port while the call that talks is held, so the answer is there before the
+ * first packet is. Any thread may ask. Return: process key, 0 unknown.
+ */
+uint32_t recorder_flow_owner(struct recorder *rec, bool tcp, bool ip6, uint16_t port, uint64_t at);
+
 /** recorder_hits() - limits that the recorder has seen reached: RECORDER_HIT_… bits */
 enum recorder_hit {
 	RECORDER_HIT_PIDS = 1,	    /* as many tasks as the box may have */

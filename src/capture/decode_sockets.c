@@ -3,8 +3,10 @@
  * decode_sockets.c - held socket calls: who wants to talk to whom
  *
  * With --net off the box has no route out: what does not stay inside fails in the kernel, and the
- * event says why. Families other than unix, inet, inet6 and netlink are refused when the socket is
- * made: AF_VSOCK would reach the hypervisor, AF_PACKET and raw ones need privilege.
+ * event says why. Else all that leaves meets the gate, whose flows tell what became of it; here the
+ * flow gets its process (flowtab.c). Families other than unix, inet, inet6 and netlink are refused
+ * when the socket is made: AF_VSOCK would reach the hypervisor, AF_PACKET and raw ones need
+ * privilege.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -191,9 +193,16 @@ static void talk(struct held *h, const char *op, int fd, const struct address *a
 	ev.v[EV_AT(SOCKET, ADDRESS)] = V_STR(text);
 	if (port >= 0)
 		ev.v[EV_AT(SOCKET, PORT)] = V_INT(port);
-	ev.v[EV_AT(SOCKET, ANSWER)] = V_Z(outward ? "refused" : "local");
-	if (outward)
+	if (!outward) {
+		ev.v[EV_AT(SOCKET, ANSWER)] = V_Z("local");
+	} else if (h->rec->gated) {
+		/* what becomes of it is told by its flow */
+		ev.v[EV_AT(SOCKET, REASON)] = V_Z("to the gate");
+		flow_is_of(h, fd, &a->ss);
+	} else {
+		ev.v[EV_AT(SOCKET, ANSWER)] = V_Z("refused");
 		ev.v[EV_AT(SOCKET, REASON)] = V_Z("no route out of the box (--net off)");
+	}
 	recorder_append(h->rec, &ev);
 }
 

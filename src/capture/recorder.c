@@ -41,6 +41,8 @@ int recorder_start(struct journal *j, struct box *box, struct box_run *run,
 	rec->emulate = box_run_emulates_root(run);
 	rec->claimed = rec->emulate && box_has_folder(box) && claims_exist(box_dirfd(box));
 	rec->pids_max = box_run_pids(run);
+	rec->gated = box_run_net(run) == BOX_NET_GATE;
+	rec->flows = rec->gated ? flowtab_new() : NULL;
 	pthread_mutex_init(&rec->lock, NULL);
 	rec->procs = proctab_new();
 	rec->execs = exec_cache_new();
@@ -213,6 +215,7 @@ int recorder_stop(struct recorder *rec, struct err *err)
 		err_set(err, rc, "capture: the record could not be written to its end");
 	if (rec->pidns >= 0)
 		close(rec->pidns);
+	flowtab_free(rec->flows);
 	proctab_free(rec->procs);
 	exec_cache_free(rec->execs);
 	pthread_mutex_destroy(&rec->lock);

@@ -88,6 +88,7 @@ struct session {
 };
 
 struct exec_cache;
+struct flowtab;
 struct stat;
 
 /** struct made - a file that a process with a claimed identity is about to make */
@@ -101,10 +102,12 @@ struct recorder {
 	struct journal *j;
 	struct box_run *run;
 	struct box *box;
-	int rootfd;	      /* the box's / */
-	int pidns;	      /* the box's pid namespace, for inner ids; -1 */
-	bool emulate;	      /* box ids are not real */
-	pthread_mutex_t lock; /* guards procs, execs, made, sessions */
+	int rootfd;	       /* the box's / */
+	int pidns;	       /* the box's pid namespace, for inner ids; -1 */
+	bool emulate;	       /* box ids are not real */
+	bool gated;	       /* what leaves goes to the gate */
+	struct flowtab *flows; /* who uses which port; has a lock of its own */
+	pthread_mutex_t lock;  /* guards procs, execs, made, sessions */
 	struct proctab *procs;
 	struct exec_cache *execs;
 	struct made made[MADE_MAX];
@@ -216,6 +219,18 @@ void take_over(struct recorder *rec, int fd, const struct stat *st);
 int open_in_box(const struct recorder *rec, const char *path, int flags);
 /** user_of() - effective user of a task in the box's own numbers, -1 unknown */
 int64_t user_of(const struct recorder *rec, pid_t tid);
+
+/* ---- ports of flows (flowtab.c) ------------------------------------------------------------ */
+
+struct sockaddr_storage;
+struct flowtab *flowtab_new(void);
+void flowtab_free(struct flowtab *t);
+/** flow_is_of() - the held call talks by socket @fd (of the caller) to @to, outside of the box: its
+ * port is, from now on, the caller's. Gives the socket a port when it has none */
+void flow_is_of(struct held *h, int fd, const struct sockaddr_storage *to);
+/** flowtab_put(), flowtab_get() - the table itself */
+void flowtab_put(struct flowtab *t, bool tcp, bool ip6, uint16_t port, uint32_t proc, uint64_t at);
+uint32_t flowtab_get(struct flowtab *t, bool tcp, bool ip6, uint16_t port, uint64_t at);
 
 /* ---- exec (exec.c) ------------------------------------------------------------------------ */
 
