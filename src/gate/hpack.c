@@ -8,6 +8,7 @@
 
 struct hpack {
 	nghttp2_hd_inflater *inflater;
+	nghttp2_mem mem; /* the inflater keeps a pointer to it */
 	size_t table;
 	size_t used; /* bytes that the inflater holds */
 };
@@ -117,10 +118,10 @@ void h2_fields_clear(struct h2_fields *f)
 struct hpack *hpack_new(void)
 {
 	struct hpack *h = xcalloc(1, sizeof(*h));
-	nghttp2_mem mem = { h, counted_malloc, counted_free, counted_calloc, counted_realloc };
 
+	h->mem = (nghttp2_mem){ h, counted_malloc, counted_free, counted_calloc, counted_realloc };
 	h->table = NGHTTP2_DEFAULT_HEADER_TABLE_SIZE;
-	if (nghttp2_hd_inflate_new2(&h->inflater, &mem))
+	if (nghttp2_hd_inflate_new2(&h->inflater, &h->mem))
 		abort(); /* it needs less than the limit */
 	return h;
 }
