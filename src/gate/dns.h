@@ -66,7 +66,7 @@ struct dns_message {
 
 /** dns_read() - Return: 0; -EBADMSG, with *ret undefined */
 int dns_read(const void *p, size_t n, struct dns_message *ret);
-/** dns_looks_like() - cheap test whether bytes can be a DNS message at all, before dns_read() */
+/** dns_looks_like() - cheap test of the head alone: can @n bytes that begin so be a DNS message? */
 bool dns_looks_like(const void *p, size_t n);
 /** dns_type_name() - "A", … or "TYPE123" */
 const char *dns_type_name(uint16_t type, char buf[16]);

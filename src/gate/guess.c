@@ -11,7 +11,8 @@
 #include "gate/quic.h"
 #include "gate/watch_inner.h"
 
-#define GUESS_MAX 4096 /* bytes of a side without a yes: it will not come */
+#define GUESS_MAX 4096	      /* bytes of a side without a yes: it will not come */
+#define FIRST_MAX (64u << 10) /* bytes after which a banner waits no more for the other side */
 
 enum answer { NO, MORE, YES };
 
@@ -132,19 +133,23 @@ static enum answer is_irc_server(const uint8_t *p, size_t n)
 	return end || n > 512 ? NO : MORE;
 }
 
-/* "220 " is said by SMTP and by FTP: the words of the line tell which, else nothing does yet */
+/* "220" is said by SMTP and by FTP: the words of the greeting tell which, else nothing does yet. It
+ * ends with the line that has a space behind the number. */
 static enum answer greeting(const uint8_t *p, size_t n, const char *word)
 {
-	const uint8_t *end = memchr(p, '\n', n);
+	const uint8_t *line = p, *nl;
 
 	if (begins(p, n, "220 ") == NO && begins(p, n, "220-") == NO)
 		return NO;
-	if (!end)
-		return n > 1024 ? NO : MORE;
-	for (const uint8_t *q = p; q + strlen(word) <= end; q++)
-		if (!strncasecmp((const char *)q, word, strlen(word)))
-			return YES;
-	return NO;
+	while ((nl = memchr(line, '\n', (size_t)(p + n - line)))) {
+		for (const uint8_t *q = line; q + strlen(word) <= nl; q++)
+			if (!strncasecmp((const char *)q, word, strlen(word)))
+				return YES;
+		if (nl - line < 4 || line[3] != '-')
+			return NO;
+		line = nl + 1;
+	}
+	return n > 1024 ? NO : MORE;
 }
 
 static enum answer is_smtp_server(const uint8_t *p, size_t n)
@@ -185,7 +190,7 @@ static enum answer is_dns_stream(const uint8_t *p, size_t n)
 		return NO;
 	if (n < 2 + 12u)
 		return MORE;
-	if (!dns_looks_like(p + 2, be16(p)) && be16(p) <= n - 2)
+	if (!dns_looks_like(p + 2, be16(p))) /* of which it reads the head alone */
 		return NO;
 	return n < 2u + be16(p) ? MORE : is_plain_dns(p + 2, be16(p));
 }
@@ -275,12 +280,31 @@ bool watch_looks_like_text(const uint8_t *p, size_t n)
 		odd += (p[i] < ' ' && !strchr("\t\r\n\f\033\b", p[i])) || p[i] == 0x7f;
 	}
 	/* a sequence that is cut at the end is no sign of binary */
-	while (n && p[n - 1] >= 0x80)
-		n--;
+	for (size_t cut = 1; odd == 0 && cut <= 3 && cut <= n; cut++)
+		if (p[n - cut] >= 0xc2 && p[n - cut] <= 0xf4 &&
+		    utf8_valid((const char *)p, n - cut))
+			return true;
 	return !odd && utf8_valid((const char *)p, n);
 }
 
-/* ---- the reader --------------------------------------------------------------------------- */
+/* ---- the readers --------------------------------------------------------------------------- */
+
+/* of what is known and not read: only until there is enough for the banner */
+static ssize_t first_feed(struct watch *w, enum dir dir UNUSED, uint64_t t UNUSED,
+			  const uint8_t *p UNUSED, size_t n)
+{
+	if ((w->side[DIR_OUT].first_n == BANNER_TEXT && w->side[DIR_IN].first_n == BANNER_TEXT) ||
+	    w->side[DIR_OUT].bytes + w->side[DIR_IN].bytes > FIRST_MAX)
+		w->done = true;
+	return (ssize_t)n;
+}
+
+static bool first_skip(struct watch *w UNUSED, enum dir dir UNUSED, uint64_t n UNUSED)
+{
+	return true;
+}
+
+static const struct reader first_reader = { .feed = first_feed, .skip = first_skip };
 
 /* what is known while nothing is decided */
 struct guess {
@@ -292,6 +316,8 @@ static void decide(struct watch *w, uint64_t t, const struct signature *s)
 	watch_speaks(w, t, s->protocol);
 	if (s->begin)
 		s->begin(w);
+	else if (w->facts.tcp || w->inner)
+		watch_become(w, &first_reader, NULL);
 	else
 		w->done = true;
 }

@@ -350,7 +350,7 @@ void watch_end(struct watch *w, uint64_t t)
 		w->reader->eof(w, t);
 	w->done = true;
 	settle(w, t);
-	if (!w->told_banner && (w->side[DIR_OUT].bytes || w->side[DIR_IN].bytes))
+	if (!w->told_banner && (w->side[DIR_OUT].first_n || w->side[DIR_IN].first_n))
 		tell_banner(w, t);
 	for (int d = DIR_OUT; d <= DIR_IN; d++) {
 		tell_burst(w, d);
