@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# users: single
+# timeout: 600
+#
+# rules - each rule of belljar's own fires on the record that it is for, and is quiet on the near miss
+#
+# tests/rules/ID.fires and ID.quiet are records as text (tests/judge/journal_of.c). The first line of
+# ID.fires may be '# GRADE COUNT': the grade of the gravest finding, and how many there are (1).
+set -u
+# shellcheck source=tests/lib/tap.sh
+. "$BELLJAR_SRC/tests/lib/tap.sh"
+
+judge() { # TEXT OUT: findings about a record as text, as JSON
+	rm -rf j && mkdir j
+	"$BELLJAR_BUILD/tests/judge/journal_of" j <"$1" >"$2" 2>&1 &&
+		"$BELLJAR" judge ./j/journal.db --rules "$BELLJAR_SRC/rules" --json >"$2" 2>&1
+}
+
+# TEXT ID: 'GRADE COUNT' of this rule's findings in a file of JSON lines, or what went wrong
+cat >summary.py <<'END'
+import json, sys
+order = ["fact", "note", "concern", "finding"]
+for name, rule in zip(sys.argv[1::2], sys.argv[2::2]):
+    grades, wrong = [], []
+    for line in open(name):
+        try:
+            f = json.loads(line)
+        except ValueError:
+            wrong.append(line.strip())
+            continue
+        if f["rule"] == rule:
+            grades.append(order.index(f["grade"]))
+            if not f["evidence"]:
+                wrong.append("no evidence")
+        elif f["rule"] == "belljar-rule-failed":
+            wrong.append(f["subject"] + ": " + f["detail"])
+    print(order[max(grades)] if grades else "none", len(grades), *wrong)
+END
+
+words=() wanted=() files=()
+for rule in "$BELLJAR_SRC"/rules/*.sql; do
+	id=$(sed -n 's/^-- id: //p' "$rule")
+	equal "the file of rule $id has its name" "$(basename "$rule" .sql)" "$id"
+	grep -q '^-- against: yes' "$rule" && continue
+	for kind in fires quiet; do
+		text=$BELLJAR_SRC/tests/rules/$id.$kind
+		[ -f "$text" ] || { not_ok "rule $id has a record $id.$kind"; continue; }
+		judge "$text" "$id.$kind"
+		files+=("$id.$kind" "$id")
+		want=$(sed -n '1s/^# \([a-z]* [0-9]*\)$/\1/p' "$text")
+		if [ "$kind" = fires ]; then
+			words+=("rule $id fires")
+			wanted+=("${want:-$(sed -n 's/^-- grade: //p' "$rule") 1}")
+		else
+			words+=("rule $id is quiet on the near miss")
+			wanted+=("none 0")
+		fi
+	done
+done
+mapfile -t got < <(python3 summary.py "${files[@]}" 2>&1)
+for i in "${!words[@]}"; do
+	equal "${words[$i]}" "${got[$i]-}" "${wanted[$i]}"
+done
