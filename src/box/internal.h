@@ -66,6 +66,23 @@ int userns_call(const struct box_home *home, struct idrange ids, int (*fn)(void 
 		int *ret_status, struct err *err);
 struct idrange box_ids(const struct box *box);
 
+/** struct forbidding - a setting of the machine that keeps programs from user namespaces */
+struct forbidding {
+	const char *path; /* below /proc */
+	long bad;
+	const char *says, *remedy; /* words for the user */
+};
+/**
+ * userns_forbidding() - the setting that does
+ * @proc: "/proc"
+ *
+ * Return: a static row; NULL when there is none. To be asked when something has failed: a setting
+ * alone is no failure.
+ */
+const struct forbidding *userns_forbidding(const char *proc);
+/** userns_refused() - its sentence: @what (with "box: ") failed with @code. EXIT_NO_WALL */
+int userns_refused(struct err *err, int code, const char *what);
+
 /**
  * idmap_write() - give a fresh user namespace its id maps
  * @child: a child of ours that has just been cloned with CLONE_NEWUSER and waits

@@ -48,7 +48,8 @@ static const struct probe {
 	  "forks, execs and exits cannot be followed exactly",
 	  "allow ptrace: kernel.yama.ptrace_scope below 3, and a container that permits it" },
 	{ "process descriptors", IN_CHILD, probe_pidfd, "the recorder cannot join programs",
-	  "use a kernel of 5.6 or later; in a container, permit pidfd_getfd" },
+	  "use a kernel of 5.6 or later; kernel.yama.ptrace_scope below 3; in a container, permit "
+	  "pidfd_getfd" },
 	{ "Landlock", IN_CHILD, probe_landlock,
 	  "signals and abstract sockets inside the box have one wall instead of two",
 	  "use a kernel of 6.12 or later with landlock in its list of security modules" },

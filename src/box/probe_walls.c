@@ -11,30 +11,15 @@
 
 #include "box/probe.h"
 
-/* Which switch forbids it; the first that does tells what to do. */
-static const struct {
-	const char *path;
-	long bad;
-	const char *remedy;
-} switches[] = {
-	{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1,
-	  "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for "
-	  "belljar with 'userns,'" },
-	{ "/proc/sys/kernel/unprivileged_userns_clone", 0,
-	  "sysctl kernel.unprivileged_userns_clone=1" },
-	{ "/proc/sys/user/max_user_namespaces", 0, "sysctl user.max_user_namespaces=10000" },
-};
-
+/* The setting that forbids it tells what to do. */
 static int forbidden(struct probe_try *t, const char *what, int code)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
-		if (probe_number(switches[i].path) != switches[i].bad)
-			continue;
-		t->remedy = switches[i].remedy;
-		return probe_found(t, PROBE_MISSING, "%s: %s (%s is %ld)", what, strerror(code),
-				   strrchr(switches[i].path, '/') + 1, switches[i].bad);
-	}
-	return probe_found(t, PROBE_MISSING, "%s: %s", what, strerror(code));
+	const struct forbidding *f = userns_forbidding("/proc");
+
+	if (!f)
+		return probe_found(t, PROBE_MISSING, "%s: %s", what, strerror(code));
+	t->remedy = f->remedy;
+	return probe_found(t, PROBE_MISSING, "%s: %s: %s", what, strerror(code), f->says);
 }
 
 static int mount_something(void *ctx)

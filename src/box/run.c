@@ -145,10 +145,7 @@ static int clone_init(struct box_run *run, const struct box_plan *plan, int ctl,
 		prctl(PR_SET_DUMPABLE, 0);
 	if (pid < 0) {
 		if (code == EPERM || code == EACCES || code == EUSERS || code == ENOSPC)
-			return err_set_exit(
-				err, EXIT_NO_WALL, code,
-				"box: this machine does not let the user make namespaces "
-				"('belljar doctor' says which setting forbids it)");
+			return userns_refused(err, code, "box: make namespaces");
 		return wall_missing(err, code, "box: make namespaces");
 	}
 	run->pid1 = (pid_t)pid;

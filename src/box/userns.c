@@ -20,7 +20,8 @@ static int become_box_root(bool range)
 		return -errno;
 	if (setresgid(0, 0, 0) || setresuid(0, 0, 0))
 		return -errno;
-	return 0;
+	/* a namespace can be there and give no rights (forbidden.c): find that out here */
+	return unshare(CLONE_NEWUTS) ? -errno : 0;
 }
 
 static void die_with(pid_t parent)
@@ -87,17 +88,12 @@ int userns_call(const struct box_home *home, struct idrange ids, int (*fn)(void 
 	if (rc)
 		err_set(err, 0, "box: a helper process died early");
 	else if (e)
-		rc = e == ENOSPC ? err_say(err, EXIT_NO_WALL, ENOSPC,
-					   "box: no more user namespaces are allowed here (sysctl "
-					   "user.max_user_namespaces)")
-				 : err_set_exit(err, EXIT_NO_WALL, e,
-						"box: make a user namespace ('belljar doctor' says "
-						"what to do)");
+		rc = userns_refused(err, e, "box: make a user namespace");
 	if (!rc)
 		rc = idmap_write_to(home, ids, child, 0, err);
 	if (!rc && write_full(go_w, "g", 1) == 0) {
 		if (read_full(up_r, &e, sizeof(e)) != sizeof(e) || e)
-			rc = err_set_exit(err, EXIT_NO_WALL, e ? e : EIO, "box: become box root");
+			rc = userns_refused(err, e ? e : EIO, "box: become box root");
 	}
 	close(steal_fd(&go_w));
 	if (rc) {

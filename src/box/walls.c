@@ -39,6 +39,8 @@ int wall_missing(struct err *err, int code, const char *fmt, ...)
 	va_end(ap);
 	if (abs(code) == ENOSPC || abs(code) == ENOMEM)
 		return err_set(err, code, "%s", what);
+	if (abs(code) == EPERM || abs(code) == EACCES)
+		return userns_refused(err, code, what);
 	return err_set_exit(err, EXIT_NO_WALL, code,
 			    "%s ('belljar doctor' says what this machine lacks)", what);
 }

@@ -69,7 +69,8 @@ static int hold_calls(int sock, bool emulate, struct err *err)
 			  &prog);
 	if (fd < 0)
 		return err_set_exit(err, EXIT_NO_WALL, errno,
-				    "capture: hold the program's calls (seccomp notification)");
+				    "capture: hold the program's calls (seccomp notification; "
+				    "'belljar doctor' says what this machine lacks)");
 	if (write_full(sock, &fd, sizeof(fd)) || read_full(sock, &go, 1) != 1)
 		return err_set(err, EPIPE, "capture: reach the recorder");
 	close(fd);
@@ -102,7 +103,8 @@ static int fetch_listener(struct session *s, int sock, struct err *err)
 	s->listener = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 	if (s->listener < 0)
 		return err_set_exit(err, EXIT_NO_WALL, errno,
-				    "capture: fetch the listener of held calls (pidfd_getfd)");
+				    "capture: fetch the listener of held calls (pidfd_getfd; "
+				    "'belljar doctor' says what this machine lacks)");
 	fcntl(s->listener, F_SETFD, FD_CLOEXEC);
 	return 0;
 }

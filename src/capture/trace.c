@@ -294,8 +294,10 @@ static void attach(struct tracer *t)
 	int rc = 0;
 
 	if (ptrace(PTRACE_SEIZE, s->program, 0, OPTIONS))
-		rc = err_set_exit(&s->attach_err, EXIT_NO_WALL, errno,
-				  "capture: follow the program's processes (ptrace)");
+		rc = err_set_exit(
+			&s->attach_err, EXIT_NO_WALL, errno,
+			"capture: follow the program's processes (ptrace; 'belljar doctor' "
+			"says what this machine lacks)");
 	if (!rc) {
 		pthread_mutex_lock(&rec->lock);
 		p = proctab_add_process(rec->procs, s->program, journal_next_proc(rec->j));

@@ -47,6 +47,59 @@ static void test_only_plain_names_are_names(void **state UNUSED)
 	assert_int_equal(box_name_check(NULL, NULL), -EINVAL);
 }
 
+/* ---- settings that forbid namespaces ------------------------------------------------------ */
+
+static void put_at(const char *root, const char *path, const char *text)
+{
+	cleanup_free char *full = xasprintf("%s/%s", root, path);
+
+	for (char *p = strchr(full + strlen(root) + 1, '/'); p; p = strchr(p + 1, '/')) {
+		*p = 0;
+		mkdir(full, 0700);
+		*p = '/';
+	}
+	assert_int_equal(write_file_at(AT_FDCWD, full, 0600, text, strlen(text)), 0);
+}
+
+static void test_the_setting_that_forbids_namespaces_is_named(void **state UNUSED)
+{
+	static const struct {
+		const char *apparmor, *label, *clone, *max, *says;
+	} rows[] = {
+		{ NULL, NULL, NULL, NULL, NULL },
+		{ "0\n", "unconfined\n", "1\n", "7803\n", NULL },
+		{ "1\n", "unconfined\n", "1\n", "7803\n", "apparmor_restrict" },
+		{ "1\n", "unprivileged_userns (enforce)\n", "1\n", "7803\n", "apparmor_restrict" },
+		{ "1\n", NULL, NULL, NULL, "apparmor_restrict" },
+		{ "1\n", "belljar (unconfined)\n", "1\n", "7803\n", NULL },
+		{ "1\n", "belljar (unconfined)\n", "0\n", "7803\n", "unprivileged_userns_clone" },
+		{ "1\n", "unconfined_like (enforce)\n", NULL, "0\n", "max_user_namespaces" },
+		{ "", NULL, "", "", NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char dir[] = "/tmp/bj-proc.XXXXXX";
+		const struct forbidding *f;
+
+		assert_non_null(mkdtemp(dir));
+		if (rows[i].apparmor)
+			put_at(dir, "sys/kernel/apparmor_restrict_unprivileged_userns",
+			       rows[i].apparmor);
+		if (rows[i].label)
+			put_at(dir, "self/attr/apparmor/current", rows[i].label);
+		if (rows[i].clone)
+			put_at(dir, "sys/kernel/unprivileged_userns_clone", rows[i].clone);
+		if (rows[i].max)
+			put_at(dir, "sys/user/max_user_namespaces", rows[i].max);
+		f = userns_forbidding(dir);
+		if (!rows[i].says != !f || (f && !strstr(f->says, rows[i].says)))
+			fail_msg("row %zu says '%s'", i, f ? f->says : "nothing");
+		if (f)
+			assert_non_null(strstr(f->remedy, rows[i].says));
+		assert_int_equal(rm_rf_at(AT_FDCWD, dir), 0);
+	}
+}
+
 /* ---- mount table -------------------------------------------------------------------------- */
 
 #define MI(at) "36 35 98:0 / " at " rw,relatime shared:1 - ext4 /dev/x rw\n"
@@ -511,6 +564,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_only_plain_names_are_names),
+		cmocka_unit_test(test_the_setting_that_forbids_namespaces_is_named),
 		cmocka_unit_test(test_a_mount_below_is_found_only_below),
 		cmocka_unit_test(test_folders_with_mounts_below_are_split),
 		cmocka_unit_test(test_too_many_folders_to_split_is_an_error_that_names_the_mount),
