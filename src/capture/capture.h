@@ -112,10 +112,12 @@ int truth_record(struct box *box, struct box_run *run, struct journal *j, uint32
 #define OBJECTS_TOTAL_MAX (8ull << 30)
 /**
  * object_keep() - copy a file's bytes into DIRFD/objects/ab/cdef… (mode 0400), once
+ * @known:    the file's SHA-256 where the caller has it, NULL; what is kept is hashed as it is
+ * copied
  * @ret_kept: false when a limit forbids it (the hash is still right)
  */
-int object_keep(int box_dirfd, int fd, char ret_sha256[SHA256_HEX], uint64_t *ret_size,
-		bool *ret_kept, struct err *err);
+int object_keep(int box_dirfd, int fd, const char *known, char ret_sha256[SHA256_HEX],
+		uint64_t *ret_size, bool *ret_kept, struct err *err);
 
 /* ---- autostart ---------------------------------------------------------------------------- */
 

@@ -189,7 +189,7 @@ void code_keep(struct recorder *rec, uint32_t proc, int fd, const char *path)
 
 	if (strncmp(path, "/memfd:", 7) && !ends_with(path, " (deleted)"))
 		return;
-	if (object_keep(box_dirfd(rec->box), fd, sha256, &size, &kept, NULL))
+	if (object_keep(box_dirfd(rec->box), fd, NULL, sha256, &size, &kept, NULL))
 		return;
 	ev.v[EV_AT(OBJECT, SHA256)] = V_Z(sha256);
 	ev.v[EV_AT(OBJECT, SIZE)] = V_INT(size);

@@ -120,8 +120,11 @@ static int receive(const struct session *s, bool poll_first, struct seccomp_noti
 	if (!ioctl(s->listener, SECCOMP_IOCTL_NOTIF_RECV, ret))
 		return 0;
 	/* ENOENT: the caller died meanwhile, or nobody is left */
-	if (errno != EINTR && errno != ENOENT)
+	if (errno != EINTR && errno != ENOENT) {
+		/* nobody would be answered any more: the box must end */
+		atomic_store(&s->rec->failed, errno);
 		return -1;
+	}
 	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) ? -1 : 1;
 }
 

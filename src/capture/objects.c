@@ -147,15 +147,21 @@ static int put(int objects, int fd, char sha256[SHA256_HEX], uint64_t *size)
 	return rc;
 }
 
-int object_keep(int box_dirfd, int fd, char ret_sha256[SHA256_HEX], uint64_t *ret_size,
-		bool *ret_kept, struct err *err)
+int object_keep(int box_dirfd, int fd, const char *known, char ret_sha256[SHA256_HEX],
+		uint64_t *ret_size, bool *ret_kept, struct err *err)
 {
 	cleanup_close int objects = -1, lock = -1;
 	char sha256[SHA256_HEX];
 	uint64_t size = 0, total = 0;
-	int rc;
+	struct stat st;
+	int rc = 0;
 
-	rc = sha256_fd(fd, OBJECT_HASH_MAX, sha256, &size);
+	if (known && !fstat(fd, &st)) {
+		memcpy(sha256, known, sizeof(sha256));
+		size = (uint64_t)st.st_size;
+	} else {
+		rc = sha256_fd(fd, OBJECT_HASH_MAX, sha256, &size);
+	}
 	if (rc)
 		return err_set(err, rc, "objects: read a file");
 	if (mkdirat(box_dirfd, "objects", 0700) && errno != EEXIST)

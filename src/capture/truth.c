@@ -138,14 +138,15 @@ static int objects_in_child(void *p, int fd)
 
 	for (size_t i = 0; i < t->set.n && !rc; i++) {
 		struct object_rec rec = { .index = i };
+		const char *known = t->set.v[i].c.sha256;
 		cleanup_close int file = -1;
 		bool kept = false;
 
 		if (!is_object(&t->set.v[i]))
 			continue;
 		file = tree_open_file(tree, t->set.v[i].c.path);
-		if (file < 0 ||
-		    object_keep(box_dirfd(t->box), file, rec.sha256, &rec.size, &kept, NULL))
+		if (file < 0 || object_keep(box_dirfd(t->box), file, known[0] ? known : NULL,
+					    rec.sha256, &rec.size, &kept, NULL))
 			rec.sha256[0] = 0;
 		rec.kept = kept;
 		rc = write_full(fd, &rec, sizeof(rec));

@@ -83,9 +83,12 @@ int journal_arg_open(const struct journal_arg *a, struct journal_reader **ret_r,
 
 	if (rc)
 		return rc;
+	rc = journal_head(r, &head, err);
+	/* of a record that lies somewhere, or is being written: what is not stored yet */
+	if (!rc)
+		rc = journal_read_gather(r, err);
 	/* SQLite opens its side files at the first read, and would want one for a large sort */
 	sqlite3_exec(journal_db(r), "PRAGMA temp_store = memory", NULL, NULL, NULL);
-	rc = journal_head(r, &head, err);
 	if (rc)
 		journal_read_close(r);
 	else

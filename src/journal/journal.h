@@ -184,6 +184,17 @@ int journal_read_attach(struct journal_reader *r, const char *path, const char *
 int journal_read(struct journal_reader *r, const struct journal_filter *f,
 		 int (*fn)(void *ctx, const struct event *ev), void *ctx, struct err *err);
 
+/**
+ * journal_read_gather() - have journal_db() show the events of the spool as well, which
+ * journal_read() gives in any case: the journal is copied into memory, and they are put in
+ *
+ * Nothing is done where there are none, or where the file is larger than GATHER_MAX bytes.
+ *
+ * Return: 0 or -errno; the reader is as it was then.
+ */
+#define GATHER_MAX (1ll << 30)
+int journal_read_gather(struct journal_reader *r, struct err *err);
+
 /** journal_db() - the read-only SQLite handle, for queries over the documented tables and views */
 struct sqlite3 *journal_db(struct journal_reader *r);
 

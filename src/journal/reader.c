@@ -208,39 +208,37 @@ static int read_spool(struct journal_reader *r, int dirfd, uint8_t id[ID_LEN])
 	return spool_copy(fd, id, &r->copy, &r->left, &r->live);
 }
 
-static int load_image(struct sqlite3 *db)
+/* Takes @image, of sqlite3_malloc(), as the content of a handle in memory. */
+static int load(struct sqlite3 **ret, uint8_t *image, int64_t size)
 {
-	uint8_t *image = sqlite3_malloc64(schema_image_size);
+	int rc = sqlite3_open_v2(":memory:", ret,
+				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+				 NULL);
 
-	if (!image)
-		return SQLITE_NOMEM;
-	memcpy(image, schema_image, schema_image_size);
+	if (rc != SQLITE_OK) {
+		sqlite3_free(image);
+		return rc;
+	}
 	image[18] = image[19] = 1; /* memory has no WAL */
-	return sqlite3_deserialize(db, "main", image, schema_image_size, schema_image_size,
+	return sqlite3_deserialize(*ret, "main", image, size, size,
 				   SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE);
 }
 
-/* No file yet (a run that just began, or was killed at once): the same tables, in memory. */
-static int build_in_memory(struct journal_reader *r, struct err *err)
+/* What is left in the spool, as rows; from then on the handle is for reading. */
+static int add_left(struct journal_reader *r, struct sqlite3 *db)
 {
 	sqlite3_stmt *insert[EVENT_KINDS] = { 0 };
 	struct spool_view at = r->left;
 	struct event ev;
-	int rc = sqlite3_open_v2(":memory:", &r->db,
-				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-				 NULL);
+	int rc = sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
 
-	if (rc == SQLITE_OK)
-		rc = load_image(r->db);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(r->db, "BEGIN", NULL, NULL, NULL);
-	while (rc == SQLITE_OK && left_next(&at, 0, &ev)) {
+	while (rc == SQLITE_OK && left_next(&at, r->last_seq, &ev)) {
 		sqlite3_stmt **st = &insert[ev.kind];
 
 		if (!*st) {
 			cleanup_free char *sql = schema_insert_sql(event_kind_def(ev.kind));
 
-			rc = sqlite3_prepare_v2(r->db, sql, -1, st, NULL);
+			rc = sqlite3_prepare_v2(db, sql, -1, st, NULL);
 		}
 		if (rc == SQLITE_OK)
 			rc = event_insert(*st, &ev);
@@ -248,11 +246,54 @@ static int build_in_memory(struct journal_reader *r, struct err *err)
 	for (int k = 0; k < EVENT_KINDS; k++)
 		sqlite3_finalize(insert[k]);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(r->db, "COMMIT; PRAGMA query_only=1", NULL, NULL, NULL);
+		rc = sqlite3_exec(db, "COMMIT; PRAGMA query_only=1", NULL, NULL, NULL);
+	db_harden(db);
+	return rc;
+}
+
+/* No file yet (a run that just began, or was killed at once): the same tables, in memory. */
+static int build_in_memory(struct journal_reader *r, struct err *err)
+{
+	uint8_t *image = sqlite3_malloc64(schema_image_size);
+	int rc = image ? SQLITE_OK : SQLITE_NOMEM;
+
+	if (image) {
+		memcpy(image, schema_image, schema_image_size);
+		rc = load(&r->db, image, (int64_t)schema_image_size);
+	}
+	if (rc == SQLITE_OK)
+		rc = add_left(r, r->db);
 	if (rc != SQLITE_OK)
 		return db_fail(r->db, rc, "read the spool", err);
-	db_harden(r->db);
 	r->in_memory = true;
+	r->left = (struct spool_view){ 0 };
+	return 0;
+}
+
+int journal_read_gather(struct journal_reader *r, struct err *err)
+{
+	struct sqlite3 *db = NULL;
+	sqlite3_int64 size = 0;
+	uint8_t *image;
+	int rc;
+
+	if (r->left.from == r->left.to ||
+	    number(r->db, "SELECT page_count*page_size FROM pragma_page_count, pragma_page_size",
+		   INT64_MAX) > GATHER_MAX)
+		return 0;
+	image = sqlite3_serialize(r->db, "main", &size, 0);
+	rc = image ? load(&db, image, size) : SQLITE_NOMEM;
+	if (rc == SQLITE_OK && r->older)
+		rc = schema_upgrade(db);
+	if (rc == SQLITE_OK)
+		rc = add_left(r, db);
+	if (rc != SQLITE_OK) {
+		rc = db_fail(db, rc, "read the spool", err);
+		sqlite3_close(db);
+		return rc;
+	}
+	sqlite3_close(r->db);
+	r->db = db;
 	r->left = (struct spool_view){ 0 };
 	return 0;
 }

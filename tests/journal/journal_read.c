@@ -90,6 +90,55 @@ static void test_filters_choose_the_same_events_from_file_and_spool(void **state
 	all_filters(p);
 }
 
+/* What SQL and what events say of an open journal: rows of all kinds, files, numbers. */
+static void sql_and_events(struct place *p, struct journal_reader *r, const char *files)
+{
+	sqlite3_stmt *st = NULL;
+	struct buf b = { 0 };
+
+	assert_int_equal(sqlite3_prepare_v2(journal_db(r),
+					    "SELECT (SELECT count(*) FROM events)||' '||"
+					    "group_concat(seq,' ')||' ' FROM file",
+					    -1, &st, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_string_equal(sqlite3_column_text(st, 0), files);
+	sqlite3_finalize(st);
+	must(p, journal_read(r, NULL, list, &b, &p->err));
+	assert_string_equal(buf_z(&b), "1 2 3 4 5 6 7 8 9 10 11 12 13 ");
+	buf_free(&b);
+	assert_int_not_equal(sqlite3_exec(journal_db(r), "DELETE FROM file", NULL, NULL, NULL),
+			     SQLITE_OK);
+}
+
+static void test_sql_sees_what_a_killed_run_left_in_the_spool(void **state)
+{
+	struct place *p = *state;
+	struct journal_reader *r;
+	struct journal_head head;
+	struct journal *j = open_journal(p);
+	pid_t child;
+
+	fill(p, j);
+	must(p, journal_close(j, &p->err));
+	child = fork();
+	if (!child) {
+		j = open_journal(p);
+		add_file(p, j, "create", "/tmp/late");
+		add_file(p, j, "create", "/tmp/later");
+		kill(getpid(), SIGKILL);
+	}
+	waitpid(child, NULL, 0);
+	must(p, journal_read_open(p->db, &r, &p->err));
+	must(p, journal_head(r, &head, &p->err));
+	must(p, journal_read_gather(r, &p->err));
+	sql_and_events(p, r, "13 3 5 7 11 12 13 ");
+	must(p, journal_read_gather(r, &p->err)); /* nothing is left: nothing happens */
+	sql_and_events(p, r, "13 3 5 7 11 12 13 ");
+	assert_int_equal(head.events + head.unsealed, 13);
+	journal_read_close(r);
+}
+
 static int stop_at_3(void *ctx UNUSED, const struct event *ev)
 {
 	return ev->seq == 3 ? 42 : 0;
@@ -137,8 +186,9 @@ static void test_views_speak_sigma(void **state)
 		  "0" },
 		{ "SELECT group_concat(name,' ') FROM (SELECT name FROM sqlite_schema WHERE "
 		  "type='table' ORDER BY name)",
-		  "attempt autostart block change file gap limit mark meta mismatch module object "
-		  "process run_begin run_end signal socket" },
+		  "attempt autostart banner block burst canary change content dns file flow gap "
+		  "http limit mark meta mismatch module object process run_begin run_end signal "
+		  "socket tls" },
 	};
 	struct place *p = *state;
 	struct journal *j = open_journal(p);
@@ -329,6 +379,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, place_make, place_remove)
 	const struct CMUnitTest tests[] = {
 		T(test_filters_choose_the_same_events_from_file_and_spool),
+		T(test_sql_sees_what_a_killed_run_left_in_the_spool),
 		T(test_a_reader_stops_when_told_and_says_so),
 		T(test_views_speak_sigma),
 		T(test_a_journal_in_use_is_read_up_to_its_last_event),
