@@ -2,11 +2,12 @@
 /*
  * journal_bench.c - how fast events go in and come out, and what one costs on disk
  *
- *	journal_bench [DIR [N]]          append N (a million) file events, read, verify; prints
- *rates journal_bench --make DIR N       a journal of N events as of a big installation, left in DIR
- *	journal_bench --open DIR         journal_open() of a new journal, median of 50
+ *	journal_bench [DIR [N]]     append N (a million) file events, read, verify; print rates
+ *	journal_bench --make DIR N  a journal of N events as of a big installation, left in DIR
+ *	journal_bench --open DIR    journal_open() of a new journal, median of 50
  *
- * DIR holds the journal and, as DIR/key, the signing key; default is a folder that is removed.
+ * DIR, an absolute path, holds the journal and, as DIR/key, the signing key; default is a folder
+ * that is removed.
  */
 #include <sys/stat.h>
 #include <time.h>
@@ -284,9 +285,11 @@ int main(int argc, char **argv)
 	double s = 0;
 	int rc;
 
-	if (argc == 3 && !strcmp(argv[1], "--open"))
+	if (argc == 3 && !strcmp(argv[1], "--open") && argv[2][0] == '/')
 		return bench_open(argv[2], &err) ? die(&err) : 0;
-	if (!dir || n < 4 || argc > 4 || (argc > 1 && argv[1][0] == '-' && !make)) {
+	/* a number in the place of the folder once left a journal in the source tree */
+	if (!dir || dir[0] != '/' || n < 4 || argc > 4 ||
+	    (argc > 1 && argv[1][0] == '-' && !make)) {
 		fprintf(stderr, "usage: journal_bench [DIR [N]] | --make DIR N | --open DIR\n");
 		return EXIT_USAGE;
 	}

@@ -1,0 +1,25 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# users: root
+# timeout: 60
+#
+# program - what a start has to load and relocate before it begins: each library, and each page of
+# tables with addresses in it, is paid by every run (doc/DESIGN.md, "What a start costs")
+set -u
+n=0
+ok() { n=$((n + 1)); echo "ok $n - $1"; }
+bad() { n=$((n + 1)); echo "$2" | sed 's/^/# /'; echo "not ok $n - $1"; }
+is() { if [ -z "$2" ]; then ok "$1"; else bad "$1" "$2"; fi; }
+
+if ! command -v readelf >/dev/null; then
+	echo "ok 1 - belljar is cheap to load # SKIP no readelf (package binutils)"
+	exit 0
+fi
+needed=$(readelf -dW "$BELLJAR" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+is "belljar loads no library but glibc's" "$(grep -vE '^(libc|libm|ld-linux.*)\.so' <<<"$needed")"
+# OpenSSL alone has 400 KiB, and each page of them is a fault at each start
+relro=$(readelf -SW "$BELLJAR" | awk '$2 == ".data.rel.ro" { print $6 }
+	$3 == ".data.rel.ro" { print $7 }')
+[ "$((16#${relro:-0}))" -gt 0 ] || bad "belljar has tables to relocate" "readelf shows none"
+is "belljar's tables with addresses stay below 128 KiB: who needs more is a program of its own" \
+	"$([ "$((16#${relro:-0}))" -lt $((128 << 10)) ] || echo "0x$relro bytes in .data.rel.ro")"
