@@ -215,6 +215,15 @@ enum box_net {
 #define BOX_GATE_PORT 15001
 #define BOX_GATE_MARK 0x626au
 
+/** struct box_authority - a certificate authority of the box's own, that its programs shall trust:
+ * it is put into the system's store, and Java's, when the box is first started with it */
+struct box_authority {
+	const char *pem; /* one certificate, NUL-terminated */
+	const void *der; /* the same, of @der_n bytes */
+	size_t der_n;
+	const char *hash; /* name by which OpenSSL finds it in a folder: "1a2b3c4d.0" */
+};
+
 struct box_opts {
 	const char *root; /* --root DIR, NULL: the host's folders */
 	int nbinds;
@@ -225,7 +234,8 @@ struct box_opts {
 	bool force_single; /* --idmap single: no range even where there is one */
 	bool on_disk;	   /* anonymous box: layer on disk instead of tmpfs */
 	int nenv;
-	const char *const *env; /* NAME=VALUE additions (--env) */
+	const char *const *env;		       /* NAME=VALUE additions (--env) */
+	const struct box_authority *authority; /* NULL: none; copied by box_plan_make() */
 };
 
 struct box_plan;

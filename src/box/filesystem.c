@@ -596,8 +596,7 @@ int do_detach(struct setup *s, const struct step *st UNUSED, struct err *err)
 	return 0;
 }
 
-/* A layer of the box's own has @path, or has removed it. */
-static bool in_layers(struct setup *s, const char *path)
+bool in_layers(struct setup *s, const char *path)
 {
 	struct stat st;
 

@@ -157,6 +157,20 @@ static void add_identity(struct box_plan *p, const struct box_info *info)
 	}
 }
 
+/* What the box's gate answers as is signed by an authority that is trusted in here alone. */
+static void add_authority(struct box_plan *p, const struct box_authority *a)
+{
+	if (!a)
+		return;
+	p->authority.pem = xstrdup(a->pem);
+	p->authority.hash = xstrdup(a->hash);
+	p->authority.der = xmalloc(a->der_n);
+	memcpy(p->authority.der, a->der, a->der_n);
+	p->authority.der_n = a->der_n;
+	add(p, STEP_AUTHORITY, AUTHORITY_FILE,
+	    "trusted in this box alone: its own certificate authority, %s", AUTHORITY_FILE);
+}
+
 static void add_ids(struct box_plan *p, const struct box_info *info)
 {
 	if (info->range)
@@ -185,7 +199,7 @@ static void add_network(struct box_plan *p, const struct box_info *info, enum bo
 	    NET_GATE_PORT);
 }
 
-static void plan_steps(struct box_plan *p, const struct box *box, enum box_net net)
+static void plan_steps(struct box_plan *p, const struct box *box, const struct box_opts *opts)
 {
 	const struct box_info *info = &box->info;
 
@@ -197,7 +211,7 @@ static void plan_steps(struct box_plan *p, const struct box *box, enum box_net n
 	add(p, STEP_QUIET, NULL,
 	    "close inherited descriptors, default signals, own name, "
 	    "die with the supervisor");
-	add_network(p, info, net);
+	add_network(p, info, opts->net);
 	add(p, STEP_HOSTNAME, NULL, "host name %s", info->hostname)->value =
 		xstrdup(info->hostname);
 	add(p, STEP_PRIVATE, NULL, "mounts are private from here on; cgroup namespace");
@@ -217,6 +231,7 @@ static void plan_steps(struct box_plan *p, const struct box *box, enum box_net n
 	add_binds(p);
 	add(p, STEP_DETACH, NULL, "let go of the host's tree");
 	add_identity(p, info);
+	add_authority(p, opts->authority);
 	add(p, STEP_HOME, p->home, "home %s of '%s'", p->home, p->user);
 	for (int i = 0; i < p->nbinds; i++)
 		if (p->bind[i].how == BIND_COPY)
@@ -362,6 +377,8 @@ static int plan_env(struct box_plan *p, const struct box_opts *opts, struct err 
 	/* programs under test may look for these and say so: see the specimen folder */
 	env_put(p, "container", "belljar");
 	env_put(p, "BELLJAR", "1");
+	if (opts->authority) /* Node reads no system store */
+		env_put(p, "NODE_EXTRA_CA_CERTS", AUTHORITY_FILE);
 	for (int i = 0; i < opts->nenv; i++) {
 		const char *e = opts->env[i];
 
@@ -419,7 +436,7 @@ int box_plan_make(const struct box *box, const struct box_opts *opts, struct box
 		goto fail;
 	}
 	p->net = opts->net;
-	plan_steps(p, box, opts->net);
+	plan_steps(p, box, opts);
 	*ret_plan = p;
 	return 0;
 fail:
@@ -482,6 +499,9 @@ void box_plan_free(struct box_plan *p)
 	for (int i = 0; i < p->nenv; i++)
 		free(p->env[i]);
 	free(p->env);
+	free(p->authority.pem);
+	free(p->authority.hash);
+	free(p->authority.der);
 	free(p->mount);
 	free(p);
 }

@@ -56,6 +56,7 @@
 	STEP(BIND_RW, do_bind_rw)                                                                  \
 	STEP(DETACH, do_detach)                                                                    \
 	STEP(IDENTITY, do_identity)                                                                \
+	STEP(AUTHORITY, do_authority)                                                              \
 	STEP(HOME, do_home)                                                                        \
 	STEP(COPY, do_copy)                                                                        \
 	STEP(BOUND, do_bound)                                                                      \
@@ -80,6 +81,7 @@ struct step {
 };
 
 #define STEPS_MAX	     256
+#define AUTHORITY_FILE	     "/usr/local/share/ca-certificates/belljar-box.crt"
 #define TMPFS_DEV_SIZE	     "4m"	    /* /dev: names and sockets, no data */
 #define TMPFS_RUN_MAX	     (256ull << 20) /* /run */
 #define LIMIT_PIDS_DEFAULT   4096u
@@ -91,6 +93,12 @@ struct plan_bind {
 	enum box_bind_how how;
 	char *src, *dst;
 	int fd; /* borrowed */
+};
+
+struct plan_authority {
+	char *pem, *hash; /* NULL: none */
+	uint8_t *der;
+	size_t der_n;
 };
 
 struct box_plan {
@@ -112,6 +120,7 @@ struct box_plan {
 	const char *user, *home;
 	int nenv;
 	char **env; /* NULL-terminated default environment */
+	struct plan_authority authority;
 };
 
 /* ---- pid 1 -------------------------------------------------------------------------------- */
@@ -150,7 +159,10 @@ typedef int step_fn(struct setup *s, const struct step *st, struct err *err);
 step_fn do_quiet, do_loopback, do_interface, do_redirect, do_hostname, do_private, do_ids,
 	do_layer_tmpfs, do_layer_folder, do_sources, do_root, do_proc, do_overlay, do_tmpfs,
 	do_sysfs, do_dev, do_sysctl, do_readonly, do_mask, do_bind_ro, do_bind_rw, do_detach,
-	do_identity, do_home, do_copy, do_bound, do_domain;
+	do_identity, do_authority, do_home, do_copy, do_bound, do_domain;
+
+/** in_layers() - a layer of the box's own has @path, of the overlay on /, or has removed it */
+bool in_layers(struct setup *s, const char *path);
 
 /** wall_missing() - err_set_exit(EXIT_NO_WALL) for a step that the kernel or machine refuses */
 int wall_missing(struct err *err, int code, const char *fmt, ...) PRINTF(3, 4);

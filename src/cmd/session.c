@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "cmd/cmd.h"
+#include "gate/gate.h"
 
 #define LOOK_MS                                                                                    \
 	250 /* how often a waiting session looks whether the record still can be written           \
@@ -97,6 +98,25 @@ static int folder(void *box)
 	return box_dirfd(box);
 }
 
+/* With a network the box has an authority, by whose certificates its gate answers. */
+static int make_plan(struct session_run *s, const struct session_opts *o, struct err *err)
+{
+	struct box_opts opts = o->box;
+	struct gate_ca ca = { 0 };
+	struct box_authority authority;
+	int rc = 0;
+
+	if (opts.net != BOX_NET_OFF) {
+		rc = gate_box_ca(box_dirfd(s->box), o->name ? o->name : "", &ca, err);
+		authority = (struct box_authority){ ca.pem, ca.der, ca.der_n, ca.hash };
+		opts.authority = &authority;
+	}
+	if (!rc)
+		rc = box_plan_make(s->box, &opts, &s->plan, err);
+	gate_ca_clear(&ca);
+	return rc;
+}
+
 int session_begin(struct session_run *s, const struct session_opts *o, struct err *err)
 {
 	cleanup_free char *keys = NULL;
@@ -107,7 +127,7 @@ int session_begin(struct session_run *s, const struct session_opts *o, struct er
 	keys = xasprintf("%s/key", s->home.path);
 	/* the box first: pid 1 is cloned while this process has one thread, and the journal has
 	 * a writer of its own */
-	rc = box_plan_make(s->box, &o->box, &s->plan, err);
+	rc = make_plan(s, o, err);
 	if (!rc)
 		rc = box_start(s->box, s->plan, &s->run, err);
 	if (!rc)

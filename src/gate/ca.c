@@ -343,16 +343,42 @@ int ca_make(int box_dirfd, const char *box_name, struct err *err)
 	return rc;
 }
 
-int gate_box_ca(int box_dirfd, const char *box_name, char **ret_pem, struct err *err)
+int gate_box_ca(int box_dirfd, const char *box_name, struct gate_ca *ret, struct err *err)
 {
-	int rc = ca_make(box_dirfd, box_name, err);
+	struct gate_ca ca = { 0 };
+	size_t n = 0;
+	BIO *b;
+	X509 *x = NULL;
+	int rc = ca_make(box_dirfd, box_name, err), len;
 
-	if (!rc) {
-		rc = read_file_at(box_dirfd, "ca.pem", CA_PEM_MAX, ret_pem, NULL);
-		if (rc)
-			err_set(err, rc, "gate: read 'ca.pem' of the box");
+	if (rc)
+		return rc;
+	rc = read_file_at(box_dirfd, "ca.pem", CA_PEM_MAX, &ca.pem, &n);
+	if (rc)
+		return err_set(err, rc, "gate: read 'ca.pem' of the box");
+	b = BIO_new_mem_buf(ca.pem, (int)n);
+	x = b ? PEM_read_bio_X509(b, NULL, NULL, NULL) : NULL;
+	BIO_free(b);
+	len = x ? i2d_X509(x, NULL) : -1;
+	if (len <= 0) {
+		ERR_clear_error();
+		free(ca.pem);
+		return err_set_exit(err, EXIT_CORRUPT, EBADMSG, "gate: read 'ca.pem' of the box");
 	}
-	return rc;
+	ca.der = xmalloc((size_t)len);
+	ca.der_n = (size_t)len;
+	i2d_X509(x, &(uint8_t *){ ca.der });
+	snprintf(ca.hash, sizeof(ca.hash), "%08lx.0", X509_subject_name_hash(x));
+	X509_free(x);
+	*ret = ca;
+	return 0;
+}
+
+void gate_ca_clear(struct gate_ca *ca)
+{
+	free(ca->pem);
+	free(ca->der);
+	*ca = (struct gate_ca){ 0 };
 }
 
 static int load(struct ca *ca, int dirfd, struct err *err)

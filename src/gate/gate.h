@@ -148,13 +148,21 @@ bool gate_failed(const struct gate *g);
  * not seen is a GAP event. NULL is fine */
 void gate_stop(struct gate *g);
 
+/** struct gate_ca - a box's certificate authority, as others need it */
+struct gate_ca {
+	char *pem; /* NUL-terminated */
+	uint8_t *der;
+	size_t der_n;
+	char hash[16]; /* file name by which OpenSSL finds it in a folder: "1a2b3c4d.0" */
+};
 /**
  * gate_box_ca() - the certificate of the box's own authority, made when it is not there
  * @box_name: stands in its subject when it is made
- * @ret_pem:  malloc'd, for the box's system store: whoever starts the box puts it there, and
- *            nowhere else
+ * @ret:      for the stores of the box's programs: whoever starts the box puts it there, and
+ *            nowhere else. Freed by gate_ca_clear()
  */
-int gate_box_ca(int box_dirfd, const char *box_name, char **ret_pem, struct err *err);
+int gate_box_ca(int box_dirfd, const char *box_name, struct gate_ca *ret, struct err *err);
+void gate_ca_clear(struct gate_ca *ca);
 
 /* ---- capture files ------------------------------------------------------------------------ */
 
