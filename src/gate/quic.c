@@ -170,7 +170,7 @@ static bool keep(struct quic_side *s, uint64_t from, const uint8_t *p, size_t n)
 	uint32_t a = (uint32_t)from, b;
 	unsigned i = 0, k;
 
-	if (from + n > QUIC_CRYPTO_MAX)
+	if (from > QUIC_CRYPTO_MAX || n > QUIC_CRYPTO_MAX - from)
 		return false;
 	if (!n)
 		return true;
