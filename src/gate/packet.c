@@ -45,7 +45,7 @@ static bool is_extension(uint8_t protocol)
 	       protocol == 60 || protocol == 135 || protocol == 139 || protocol == 140;
 }
 
-static int read_extensions(struct packet *k)
+int packet_extensions(struct packet *k)
 {
 	for (int i = 0; is_extension(k->protocol); i++) {
 		uint8_t type = k->protocol;
@@ -70,7 +70,7 @@ static int read_extensions(struct packet *k)
 		k->p += head;
 		k->n -= head;
 		k->full_n -= head;
-		if (k->fragment_at) /* what follows is no header, but the middle of something */
+		if (k->fragment) /* what follows is a part, to be read when it is whole */
 			return 0;
 	}
 	return 0;
@@ -91,7 +91,7 @@ static int read_ipv6(const uint8_t *p, size_t n, struct packet *ret)
 	ret->n = n - 40 < ret->full_n ? n - 40 : ret->full_n;
 	ret->fragment = ret->more = false;
 	ret->fragment_at = 0;
-	return read_extensions(ret);
+	return packet_extensions(ret);
 }
 
 static int read_ip(const uint8_t *p, size_t n, struct packet *ret)

@@ -22,7 +22,7 @@ enum {
 /** struct packet - an IP datagram; .p is its payload. Lost: .n is less than .full_n */
 struct packet {
 	struct addr src, dst; /* without ports */
-	uint8_t protocol;     /* of the payload, behind all extension headers */
+	uint8_t protocol;     /* of the payload, behind all extension headers before a fragment */
 	const uint8_t *p;
 	size_t n, full_n; /* captured, and as the header says */
 	bool fragment;	  /* .p is a part: */
@@ -33,6 +33,10 @@ struct packet {
 /** packet_read() - @link: of the capture. Return: 0; -EPROTONOSUPPORT no IP inside, or a link that
  * is not known; -EBADMSG what claims to be IP and is not */
 int packet_read(uint16_t link, const uint8_t *p, size_t n, struct packet *ret);
+
+/** packet_extensions() - pass the extension headers of IPv6 at the start of a payload, as they are
+ * in a datagram that was put together. Return: 0 or -EBADMSG */
+int packet_extensions(struct packet *k);
 
 /* Fragments (RFC 791, 8200 4.5): at most DEFRAG_MAX datagrams of at most 64 KiB wait at once, the
  * oldest goes. Of bytes that come twice the first count. */

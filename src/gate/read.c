@@ -40,12 +40,15 @@ static void read_packet(struct reading *r, const struct capfile_packet *c)
 		r->start = c->t;
 	}
 	rc = packet_read(c->link, c->p, c->n, &p);
-	if (rc) {
+	if (!rc && p.fragment) {
+		if (!defrag_add(r->defrag, &p))
+			return;
+		rc = p.src.v6 ? packet_extensions(&p) : 0;
+	}
+	if (rc || p.fragment) {
 		r->stats.skipped++;
 		return;
 	}
-	if (p.fragment && !defrag_add(r->defrag, &p))
-		return;
 	/* clocks that were set back: nothing happens before the beginning */
 	if (!flows_packet(r->flows, c->t > r->start ? c->t - r->start : 0, &p))
 		r->stats.skipped++;

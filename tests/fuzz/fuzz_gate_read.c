@@ -8,27 +8,31 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
+struct count {
+	uint64_t events;
+	uint8_t encoded[1u << 20];
+};
+
 static int event(void *ctx, const struct event *ev)
 {
-	uint64_t *events = ctx;
-	uint8_t *out = xmalloc(EVENT_MAX);
+	struct count *c = ctx;
 
-	if (event_encode(ev, out, EVENT_MAX) < 0)
+	if (event_encode(ev, c->encoded, sizeof(c->encoded)) < 0)
 		abort();
-	free(out);
-	return ++*events > 20000;
+	return ++c->events > 20000;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct gate_read_stats stats;
-	uint64_t events = 0;
+	static struct count c;
 	struct err err = { 0 };
 	int fd = memfd_create("capture", MFD_CLOEXEC);
 
 	if (fd < 0 || write_full(fd, p, n) || lseek(fd, 0, SEEK_SET))
 		abort();
-	gate_read_file(fd, event, &events, &stats, &err);
+	c.events = 0;
+	gate_read_file(fd, event, &c, &stats, &err);
 	close(fd);
 	return 0;
 }
