@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "journal/journal.h"
+#include "scratch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -20,7 +21,7 @@ static const char *const queries[] = {
 
 /** struct bed - the journal that patches are laid on */
 struct bed {
-	char top[32], db[64];
+	char top[SCRATCH_MAX], db[SCRATCH_MAX + 16];
 	int dirfd;
 	char *whole;
 	size_t n;
@@ -31,10 +32,9 @@ static void bed_make(struct bed *b)
 	static const char *const op[] = { "exec", "fork", "exit" };
 	struct event ev = { .kind = EV_RUN_BEGIN };
 	struct journal *j;
-	char key[64];
+	char key[SCRATCH_MAX + 16];
 
-	strcpy(b->top, "/tmp/bj-fuzz.XXXXXX");
-	if (!mkdtemp(b->top))
+	if (!mkdtemp(scratch_path(b->top, "bj-fuzz.XXXXXX")))
 		abort();
 	snprintf(b->db, sizeof(b->db), "%s/journal.db", b->top);
 	snprintf(key, sizeof(key), "%s/key", b->top);

@@ -10,6 +10,7 @@
 
 #include "journal/journal.h"
 #include "journal/spool.h"
+#include "scratch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -23,12 +24,19 @@ static int look(void *ctx, const struct event *ev)
 	return 0;
 }
 
+static char *key_path(char *out)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "bj-fuzz-key.%d", (int)getpid());
+	return scratch_path(out, name);
+}
+
 static void remove_key(void)
 {
-	char key[64];
+	char key[SCRATCH_MAX];
 
-	snprintf(key, sizeof(key), "/tmp/bj-fuzz-key.%d", (int)getpid());
-	rm_rf_at(AT_FDCWD, key);
+	rm_rf_at(AT_FDCWD, key_path(key));
 }
 
 static void put_records(struct spool *s, const uint8_t *p, size_t n)
@@ -57,7 +65,7 @@ static void put_records(struct spool *s, const uint8_t *p, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static bool registered;
-	char top[] = "/tmp/bj-fuzz.XXXXXX", path[64], key[64];
+	char top[SCRATCH_MAX], path[SCRATCH_MAX + 16], key[SCRATCH_MAX];
 	struct journal_reader *r;
 	struct journal *j;
 	struct spool s;
@@ -65,13 +73,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	int dirfd;
 	bool old;
 
-	if (n < 2 || !mkdtemp(top))
+	if (n < 2 || !mkdtemp(scratch_path(top, "bj-fuzz.XXXXXX")))
 		return 0;
 	if (!registered)
 		registered = !atexit(remove_key);
 	snprintf(path, sizeof(path), "%s/journal.db", top);
 	/* one key for all inputs: making one costs an fsync() */
-	snprintf(key, sizeof(key), "/tmp/bj-fuzz-key.%d", (int)getpid());
+	key_path(key);
 	dirfd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (!spool_open(dirfd, &s, &old, NULL)) {
 		put_records(&s, p, n);

@@ -43,7 +43,9 @@ fetch() { # PACKAGE SAME…
 	[ ! -e .complete ] || return 0
 	if has "$package"; then
 		names=$(for p; do ! has "$p" || echo "$p"; done)
-		echo "$names" >.purge
+		# with what hangs on it
+		# shellcheck disable=SC2086
+		apt-get -o Debug::NoLocking=1 -s purge $names | sed -n 's/^Purg \([^ ]*\) .*/\1/p' >.purge
 	else
 		apt-get -o Debug::NoLocking=1 -s --no-install-recommends install "$package" >.plan || return 1
 		names=$(sed -n 's/^Inst \([^ ]*\) .*/\1/p' .plan)
