@@ -38,7 +38,8 @@ demo: all deps-demo
 test-packages: all
 	dir=$$(mktemp -d) && chmod 755 $$dir && mkdir $$dir/boxes && \
 	BELLJAR=$(CURDIR)/build/belljar BELLJAR_HOME=$$dir/boxes BELLJAR_SRC=$(CURDIR) TMPDIR=$$dir \
-		tests/packages/install.sh; status=$$?; rm -rf $$dir; exit $$status
+		tests/packages/install.sh; status=$$?; \
+	rm -rf $$dir 2>/dev/null || unshare --map-root-user --map-auto rm -rf $$dir; exit $$status
 
 # Debian 12's own kernel, in a machine that QEMU emulates: long, and not part of `make test`.
 # WORDS="…" takes some of its stages.

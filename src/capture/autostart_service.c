@@ -148,6 +148,7 @@ static void add_command(struct as_boot *b, const struct exec *x, const char *key
 			int n, bool wait)
 {
 	bool root = false, literal = false, argv0 = false, may_fail = false;
+	int bangs = 0;
 	char name[400], path[AS_PATH_MAX];
 	struct str prog;
 	struct as_start *s;
@@ -157,6 +158,7 @@ static void add_command(struct as_boot *b, const struct exec *x, const char *key
 	prog = words[0];
 	while (prog.n && strchr("-@:+!|", *prog.p)) {
 		root |= *prog.p == '+';
+		bangs += *prog.p == '!';
 		literal |= *prog.p == ':';
 		argv0 |= *prog.p == '@';
 		may_fail |= *prog.p == '-';
@@ -168,7 +170,8 @@ static void add_command(struct as_boot *b, const struct exec *x, const char *key
 	s = as_boot_add(b, class_of(x->scope, x->u), x->u->place, name, x->u->when);
 	if (!s)
 		return;
-	s->user = root ? "root" : x->user;
+	/* ! is for a program that takes its user itself; !! only where systemd can do no better */
+	s->user = root || bangs == 1 ? "root" : x->user;
 	s->cwd = x->cwd;
 	s->wait = wait;
 	s->needed = wait && !may_fail;

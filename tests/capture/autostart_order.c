@@ -148,12 +148,14 @@ static void test_prefixes_and_several_commands(void **state UNUSED)
 	unit("p.service",
 	     "[Service]\nType=oneshot\nUser=alice\nEnvironment=X=1\n"
 	     "ExecStartPre=+" AGENT " as-root\nExecStart=:" AGENT " $X\n"
-	     "ExecStart=!!" AGENT " ${X} ; -" AGENT " b\nExecStartPost=" AGENT " post\n");
+	     "ExecStart=!!" AGENT " ${X} ; -" AGENT " b\nExecStartPost=!" AGENT " post\n");
 	enable("multi-user.target", "p.service");
 	assert_string_equal(names(), "p.service ExecStartPre, p.service, p.service, p.service, "
 				     "p.service ExecStartPost");
 	assert_string_equal(found.v[0].user, "root");
 	assert_string_equal(found.v[1].user, "alice");
+	assert_string_equal(found.v[2].user, "alice"); /* !! */
+	assert_string_equal(found.v[4].user, "root");  /* ! */
 	for (int i = 0; i < 5; i++)
 		assert_true(found.v[i].wait);
 	assert_true(as_is(found.v[1].argv[found.v[1].argc - 1], "$X"));

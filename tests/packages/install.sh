@@ -16,8 +16,7 @@ export HOME=$TMPDIR/home
 mkdir -p "$cache" "$HOME"
 
 # package | words that must be in the list of changes, after the installation | what must run after a
-# restart, as its image | and the port where it waits | packages that are the same program: removed in
-# the box first where this machine has it
+# restart, as its image (chronyd does not: it wants power over the clock) | and the port where it waits
 table='cron|/usr/bin/crontab cron.service crontab|/usr/sbin/cron
 monit|monit /etc/monit/monitrc|/usr/bin/monit
 redis-server|redis-server.service redis|/usr/bin/redis-check-rdb|6379'
@@ -25,9 +24,9 @@ long='at|atd.service /usr/bin/at|/usr/sbin/atd
 nginx-light|nginx.service /etc/nginx|/usr/sbin/nginx|80
 mariadb-server|mariadb.service mysql|/usr/sbin/mariadbd|3306
 openssh-server|ssh.service sshd|/usr/sbin/sshd|22
-postgresql|postgresql.service postgres|/usr/lib/postgresql/15/bin/postgres|5432|postgresql-15 postgresql-common
+postgresql|postgresql.service postgres|/usr/lib/postgresql/15/bin/postgres|5432
 supervisor|supervisor.service|/usr/bin/supervisord
-chrony|chrony.service _chrony|/usr/sbin/chronyd
+chrony|chrony.service _chrony|
 exim4-daemon-light|exim4 Debian-exim|/usr/sbin/exim4|25
 cups|cups.service lpadmin|/usr/sbin/cupsd|631'
 [ "${BELLJAR_TEST_ALL:-}" != 1 ] && [ $# = 0 ] || table="$table
@@ -35,25 +34,17 @@ $long"
 
 has() { dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed; }
 
-# The package and what it needs that this machine has not, as files: names by apt, bytes by apt.
-# What is in the way (another time service) is named in .purge, to be removed in the box.
-fetch() { # PACKAGE SAME…
-	local names package=$1
-	mkdir -p "$cache/$package" && cd "$cache/$package" || return 1
+# The package and what it needs that this machine has not, as files: names (.names) by apt, bytes by
+# apt. What is in the way (another time service) is in .purge, to be removed in the box.
+fetch() { # PACKAGE
+	mkdir -p "$cache/$1" && cd "$cache/$1" || return 1
 	[ ! -e .complete ] || return 0
-	if has "$package"; then
-		names=$(for p; do ! has "$p" || echo "$p"; done)
-		# with what hangs on it
-		# shellcheck disable=SC2086
-		apt-get -o Debug::NoLocking=1 -s purge $names | sed -n 's/^Purg \([^ ]*\) .*/\1/p' >.purge
-	else
-		apt-get -o Debug::NoLocking=1 -s --no-install-recommends install "$package" >.plan || return 1
-		names=$(sed -n 's/^Inst \([^ ]*\) .*/\1/p' .plan)
-		sed -n 's/^Remv \([^ ]*\) .*/\1/p' .plan >.purge
-	fi
-	[ -n "$names" ] || { echo "apt knows no $package"; return 1; }
-	# shellcheck disable=SC2086
-	apt-get -o APT::Sandbox::User= download $names && touch .complete
+	apt-get -o Debug::NoLocking=1 -s --no-install-recommends install "$1" >.plan || return 1
+	sed -n 's/^Inst \([^ ]*\) .*/\1/p' .plan >.names
+	sed -n 's/^Remv \([^ ]*\) .*/\1/p' .plan >.purge
+	[ -s .names ] || { echo "apt knows no $1"; return 1; }
+	# shellcheck disable=SC2046
+	apt-get -o APT::Sandbox::User= download $(cat .names) && touch .complete
 }
 
 installed() { # BOX PACKAGE
@@ -77,8 +68,9 @@ comes_up() { # BOX IMAGE [PORT]
 
 in_box='export DEBIAN_FRONTEND=noninteractive;'
 install_one() { # PACKAGE HOW WORDS IMAGE PORT
-	local package=$1 how=$2 box=p-$1-$2 word command purge
+	local package=$1 how=$2 box=p-$1-$2 word command purge names
 	purge=$(tr '\n' ' ' <"$cache/$package/.purge")
+	names=$(tr '\n' ' ' <"$cache/$package/.names")
 	case $how in
 	# forced: in one go dpkg takes the files by name, whichever of them needs which before
 	dpkg) command="exec dpkg -i --force-depends /debs/*.deb" ;;
@@ -101,11 +93,12 @@ install_one() { # PACKAGE HOW WORDS IMAGE PORT
 		check "$package: the list of changes has $word" grep -qF -- "$word" "$TMPDIR/changes"
 	done
 	"$b" restart "$box" --wait "${BELLJAR_SETTLE:-10}" >"$TMPDIR/restart" 2>&1
-	check "$package by $how: after a restart $4 runs${5:+ and waits at port $5}" comes_up "$box" "$4" "$5"
+	[ -z "$4" ] ||
+		check "$package by $how: after a restart $4 runs${5:+ and waits at port $5}" comes_up "$box" "$4" "$5"
 	check "$package: the runs left no gap in the record" recorded "$box" "NOT EXISTS(SELECT 1 FROM gap)"
 	check "$package: no change on disk without a call that made it" recorded "$box" \
 		"NOT EXISTS(SELECT 1 FROM mismatch WHERE what='truth-without-intent')"
-	if "$b" run -q -b "$box" -- /bin/sh -c "$in_box exec dpkg --purge --force-depends $package $purge" >"$TMPDIR/log" 2>&1 &&
+	if "$b" run -q -b "$box" -- /bin/sh -c "$in_box exec dpkg --purge --force-depends $names" >"$TMPDIR/log" 2>&1 &&
 		! installed "$box" "$package"; then
 		ok "$package is purged"
 	else
@@ -122,10 +115,14 @@ if ! command -v dpkg >/dev/null || ! command -v apt-get >/dev/null; then
 	skip "Debian packages" "this is no Debian"
 else
 	how=dpkg
-	while IFS='|' read -r package words image port same <&7; do
+	while IFS='|' read -r package words image port <&7; do
 		[ $# = 0 ] || [[ " $* " == *" $package "* ]] || continue
-		# shellcheck disable=SC2086
-		if ! (fetch "$package" $same) >"$TMPDIR/log" 2>&1; then
+		if has "$package"; then
+			# installed outside: what it brings is there already, so there is nothing to see
+			skip "$package is installed" "this machine has it"
+			continue
+		fi
+		if ! (fetch "$package") >"$TMPDIR/log" 2>&1; then
 			skip "$package is installed" "it cannot be downloaded: $(tail -n 1 "$TMPDIR/log")"
 			continue
 		fi
