@@ -38,7 +38,9 @@ bool socketcall_begin(struct turned **all, pid_t tid)
 	struct turned *t;
 	uint32_t args[3];
 
-	if (ptrace(PTRACE_GETREGS, tid, 0, &regs))
+	/* a filter of the program's own can ask for such a stop as well */
+	if (ptrace(PTRACE_GETREGS, tid, 0, &regs) ||
+	    regs.orig_rax != (unsigned long long)call_row(CALL_socketcall)->nr[1])
 		return false;
 	if ((uint32_t)regs.rbx != SYS_SOCKET ||
 	    target_read(tid, (uint32_t)regs.rcx, args, sizeof(args))) {
