@@ -5,16 +5,9 @@
  * A function a kind says what happened. Names go through the caller's escaper, so that the same
  * words serve a terminal and a page; the words themselves hold nothing that any format minds.
  */
-#include "report/inner.h"
+#include "report/event_words.h"
 
-struct words {
-	struct buf *out;
-	const struct event *ev;
-	const struct procs *ps;
-	escape_fn *esc;
-};
-
-static void name(struct words *w, struct str s)
+void words_name(struct words *w, struct str s)
 {
 	struct str shown = clip(s, NAME_SHOWN_MAX);
 
@@ -23,47 +16,45 @@ static void name(struct words *w, struct str s)
 		buf_printf(w->out, "… (+%zu bytes)", s.n - shown.n);
 }
 
-static void field(struct words *w, int at)
+void words_field(struct words *w, int at)
 {
 	const struct val *v = &w->ev->v[at];
 
 	if (v->type == VAL_INT)
 		buf_printf(w->out, "%lld", (long long)v->i);
 	else
-		name(w, ev_str(w->ev, at));
+		words_name(w, ev_str(w->ev, at));
 }
 
-/* A field that belljar wrote: an op, a class, a reason. */
-static void word(struct words *w, int at)
+void words_word(struct words *w, int at)
 {
 	struct str s = ev_str(w->ev, at);
 
 	if (s.n && plain_word(s))
 		buf_add(w->out, s.p, s.n);
 	else
-		field(w, at);
+		words_field(w, at);
 }
 
-static void aside_word(struct words *w, const char *label, int at)
+void words_aside_word(struct words *w, const char *label, int at)
 {
 	if (!ev_has(w->ev, at))
 		return;
 	buf_printf(w->out, " (%s", label);
-	word(w, at);
+	words_word(w, at);
 	buf_puts(w->out, ")");
 }
 
-/* " (LABEL value)" when there is one */
-static void aside(struct words *w, const char *label, int at)
+void words_aside(struct words *w, const char *label, int at)
 {
 	if (!ev_has(w->ev, at))
 		return;
 	buf_printf(w->out, " (%s", label);
-	field(w, at);
+	words_field(w, at);
 	buf_puts(w->out, ")");
 }
 
-static void answer(struct words *w, int at, int reason)
+void words_answer(struct words *w, int at, int reason)
 {
 	static const struct {
 		const char *word, *said;
@@ -72,6 +63,8 @@ static void answer(struct words *w, int at, int reason)
 		{ "claimed", "answered as if done, root emulation" },
 		{ "local", "stays in the box" },
 		{ "allowed", "allowed" },
+		{ "sinkhole", "answered by the sinkhole" },
+		{ "unanswered", "never answered" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(said); i++)
@@ -79,7 +72,7 @@ static void answer(struct words *w, int at, int reason)
 			buf_printf(w->out, " — %s", said[i].said);
 	if (ev_has(w->ev, reason)) {
 		buf_puts(w->out, ev_has(w->ev, at) ? ": " : " — fails: ");
-		word(w, reason);
+		words_word(w, reason);
 	}
 }
 
@@ -99,7 +92,7 @@ void put_who(struct buf *out, const struct procs *ps, uint32_t key, uint64_t seq
 		buf_printf(out, "process %u", key);
 }
 
-static void who(struct words *w, int at)
+void words_who(struct words *w, int at)
 {
 	put_who(w->out, w->ps, (uint32_t)ev_int(w->ev, at), w->ev->seq, w->esc);
 }
@@ -122,8 +115,8 @@ static void status(struct words *w, int at_status, int at_signal)
 static void say_run_begin(struct words *w)
 {
 	buf_puts(w->out, "run begins: ");
-	field(w, EV_AT(RUN_BEGIN, ARGV));
-	aside_word(w, "network ", EV_AT(RUN_BEGIN, NET));
+	words_field(w, EV_AT(RUN_BEGIN, ARGV));
+	words_aside_word(w, "network ", EV_AT(RUN_BEGIN, NET));
 }
 
 static void say_run_end(struct words *w)
@@ -134,7 +127,7 @@ static void say_run_end(struct words *w)
 		buf_puts(w->out, " ");
 		status(w, EV_AT(RUN_END, STATUS), EV_AT(RUN_END, SIGNAL));
 	}
-	aside_word(w, "", EV_AT(RUN_END, REASON));
+	words_aside_word(w, "", EV_AT(RUN_END, REASON));
 	if (ev_int(w->ev, EV_AT(RUN_END, LEFT))) {
 		buf_puts(w->out, ", ");
 		put_count(w->out, (uint64_t)ev_int(w->ev, EV_AT(RUN_END, LEFT)),
@@ -146,13 +139,13 @@ static void say_process(struct words *w)
 {
 	if (ev_is(w->ev, EV_AT(PROCESS, OP), "exec")) {
 		buf_puts(w->out, "starts ");
-		field(w, ev_has(w->ev, EV_AT(PROCESS, SCRIPT)) ? EV_AT(PROCESS, SCRIPT)
-							       : EV_AT(PROCESS, IMAGE));
+		words_field(w, ev_has(w->ev, EV_AT(PROCESS, SCRIPT)) ? EV_AT(PROCESS, SCRIPT)
+								     : EV_AT(PROCESS, IMAGE));
 		if (ev_has(w->ev, EV_AT(PROCESS, SCRIPT)))
-			aside(w, "read by ", EV_AT(PROCESS, IMAGE));
+			words_aside(w, "read by ", EV_AT(PROCESS, IMAGE));
 		if (ev_has(w->ev, EV_AT(PROCESS, COMMAND_LINE))) {
 			buf_puts(w->out, ": ");
-			field(w, EV_AT(PROCESS, COMMAND_LINE));
+			words_field(w, EV_AT(PROCESS, COMMAND_LINE));
 		}
 	} else if (ev_is(w->ev, EV_AT(PROCESS, OP), "exit")) {
 		buf_puts(w->out, "ends ");
@@ -161,7 +154,7 @@ static void say_process(struct words *w)
 		buf_puts(w->out, "is born");
 		if (ev_int(w->ev, EV_AT(PROCESS, PARENT))) {
 			buf_puts(w->out, ", child of ");
-			who(w, EV_AT(PROCESS, PARENT));
+			words_who(w, EV_AT(PROCESS, PARENT));
 		}
 	}
 }
@@ -201,22 +194,22 @@ static void say_file(struct words *w)
 	if (i < ARRAY_SIZE(file_ops)) {
 		buf_puts(w->out, file_ops[i].before);
 	} else {
-		word(w, EV_AT(FILE, OP));
+		words_word(w, EV_AT(FILE, OP));
 		buf_puts(w->out, " ");
 	}
-	field(w, EV_AT(FILE, PATH));
+	words_field(w, EV_AT(FILE, PATH));
 	if (ev_has(w->ev, EV_AT(FILE, PATH2))) {
 		buf_puts(w->out, i < ARRAY_SIZE(file_ops) && file_ops[i].between
 					 ? file_ops[i].between
 					 : ", ");
-		field(w, EV_AT(FILE, PATH2));
+		words_field(w, EV_AT(FILE, PATH2));
 	}
 	if (ev_is(w->ev, EV_AT(FILE, OP), "chmod") && ev_has(w->ev, EV_AT(FILE, MODE))) {
 		buf_puts(w->out, " to ");
 		put_mode(w->out, ev_int(w->ev, EV_AT(FILE, MODE)));
 	}
-	aside(w, "", EV_AT(FILE, DETAIL));
-	answer(w, EV_AT(FILE, ANSWER), EV_AT(FILE, REASON));
+	words_aside(w, "", EV_AT(FILE, DETAIL));
+	words_answer(w, EV_AT(FILE, ANSWER), EV_AT(FILE, REASON));
 }
 
 static void say_signal(struct words *w)
@@ -231,10 +224,10 @@ static void say_signal(struct words *w)
 		buf_printf(w->out, "sends signal %lld to ",
 			   (long long)ev_int(w->ev, EV_AT(SIGNAL, SIGNO)));
 	if (ev_int(w->ev, EV_AT(SIGNAL, TARGET)) > 0) {
-		who(w, EV_AT(SIGNAL, TARGET));
+		words_who(w, EV_AT(SIGNAL, TARGET));
 	} else {
 		buf_puts(w->out, ev_int(w->ev, EV_AT(SIGNAL, PID)) > 0 ? "pid " : "group ");
-		field(w, EV_AT(SIGNAL, PID));
+		words_field(w, EV_AT(SIGNAL, PID));
 	}
 }
 
@@ -259,75 +252,75 @@ static void say_socket(struct words *w)
 	}
 	if (ev_has(w->ev, EV_AT(SOCKET, ADDRESS))) {
 		buf_puts(w->out, v6 ? "[" : "");
-		field(w, EV_AT(SOCKET, ADDRESS));
+		words_field(w, EV_AT(SOCKET, ADDRESS));
 		buf_puts(w->out, v6 ? "]" : "");
 		if (ev_has(w->ev, EV_AT(SOCKET, PORT)))
 			buf_printf(w->out, ":%lld", (long long)ev_int(w->ev, EV_AT(SOCKET, PORT)));
 		buf_puts(w->out, ", ");
 	}
-	word(w, EV_AT(SOCKET, FAMILY));
+	words_word(w, EV_AT(SOCKET, FAMILY));
 	if (ev_has(w->ev, EV_AT(SOCKET, PROTOCOL))) {
 		buf_puts(w->out, " ");
-		word(w, EV_AT(SOCKET, PROTOCOL));
+		words_word(w, EV_AT(SOCKET, PROTOCOL));
 	}
-	answer(w, EV_AT(SOCKET, ANSWER), EV_AT(SOCKET, REASON));
+	words_answer(w, EV_AT(SOCKET, ANSWER), EV_AT(SOCKET, REASON));
 }
 
 static void say_attempt(struct words *w)
 {
 	buf_puts(w->out, "tries ");
-	word(w, EV_AT(ATTEMPT, CALL));
+	words_word(w, EV_AT(ATTEMPT, CALL));
 	buf_puts(w->out, "(");
-	field(w, EV_AT(ATTEMPT, ARGS));
+	words_field(w, EV_AT(ATTEMPT, ARGS));
 	buf_puts(w->out, ")");
-	aside_word(w, "", EV_AT(ATTEMPT, CATEGORY));
-	answer(w, EV_AT(ATTEMPT, ANSWER), EV_AT(ATTEMPT, REASON));
-	aside_word(w, "", EV_AT(ATTEMPT, ERRNO));
+	words_aside_word(w, "", EV_AT(ATTEMPT, CATEGORY));
+	words_answer(w, EV_AT(ATTEMPT, ANSWER), EV_AT(ATTEMPT, REASON));
+	words_aside_word(w, "", EV_AT(ATTEMPT, ERRNO));
 }
 
 static void say_change(struct words *w)
 {
 	buf_puts(w->out, "found after the run: ");
-	word(w, EV_AT(CHANGE, OP));
+	words_word(w, EV_AT(CHANGE, OP));
 	buf_puts(w->out, " ");
-	word(w, EV_AT(CHANGE, TYPE));
+	words_word(w, EV_AT(CHANGE, TYPE));
 	buf_puts(w->out, " ");
-	field(w, EV_AT(CHANGE, PATH));
-	aside(w, "was ", EV_AT(CHANGE, PATH2));
-	aside(w, "", EV_AT(CHANGE, DETAIL));
+	words_field(w, EV_AT(CHANGE, PATH));
+	words_aside(w, "was ", EV_AT(CHANGE, PATH2));
+	words_aside(w, "", EV_AT(CHANGE, DETAIL));
 	if (ev_int(w->ev, EV_AT(CHANGE, MTIME_SET)))
 		buf_puts(w->out, " (a call set its time)");
 	if (ev_int(w->ev, EV_AT(CHANGE, WRITER))) {
 		buf_puts(w->out, ", by ");
-		who(w, EV_AT(CHANGE, WRITER));
+		words_who(w, EV_AT(CHANGE, WRITER));
 	}
 }
 
 static void say_mismatch(struct words *w)
 {
 	buf_puts(w->out, "record and result disagree (");
-	word(w, EV_AT(MISMATCH, WHAT));
+	words_word(w, EV_AT(MISMATCH, WHAT));
 	buf_puts(w->out, ") on ");
-	field(w, EV_AT(MISMATCH, PATH));
-	aside(w, "", EV_AT(MISMATCH, DETAIL));
+	words_field(w, EV_AT(MISMATCH, PATH));
+	words_aside(w, "", EV_AT(MISMATCH, DETAIL));
 }
 
 static void say_autostart(struct words *w)
 {
 	buf_puts(w->out, "start entry ");
-	word(w, EV_AT(AUTOSTART, OP));
+	words_word(w, EV_AT(AUTOSTART, OP));
 	buf_puts(w->out, ": ");
-	word(w, EV_AT(AUTOSTART, CLASS));
+	words_word(w, EV_AT(AUTOSTART, CLASS));
 	buf_puts(w->out, ", ");
-	field(w, EV_AT(AUTOSTART, PLACE));
-	aside(w, "", EV_AT(AUTOSTART, NAME));
+	words_field(w, EV_AT(AUTOSTART, PLACE));
+	words_aside(w, "", EV_AT(AUTOSTART, NAME));
 	if (ev_has(w->ev, EV_AT(AUTOSTART, COMMAND))) {
 		buf_puts(w->out, ", starts: ");
-		field(w, EV_AT(AUTOSTART, COMMAND));
+		words_field(w, EV_AT(AUTOSTART, COMMAND));
 	}
 	if (ev_int(w->ev, EV_AT(AUTOSTART, WRITER))) {
 		buf_puts(w->out, ", by ");
-		who(w, EV_AT(AUTOSTART, WRITER));
+		words_who(w, EV_AT(AUTOSTART, WRITER));
 	}
 }
 
@@ -335,44 +328,44 @@ static void say_object(struct words *w)
 {
 	buf_puts(w->out, ev_int(w->ev, EV_AT(OBJECT, KEPT)) ? "bytes kept of "
 							    : "bytes hashed, not kept, of ");
-	field(w, EV_AT(OBJECT, PATH));
+	words_field(w, EV_AT(OBJECT, PATH));
 	buf_puts(w->out, ", ");
 	put_bytes(w->out, (uint64_t)ev_int(w->ev, EV_AT(OBJECT, SIZE)));
-	aside(w, "SHA-256 ", EV_AT(OBJECT, SHA256));
+	words_aside(w, "SHA-256 ", EV_AT(OBJECT, SHA256));
 }
 
 static void say_mark(struct words *w)
 {
 	buf_puts(w->out, "mark: ");
-	word(w, EV_AT(MARK, NAME));
-	aside(w, "", EV_AT(MARK, DETAIL));
+	words_word(w, EV_AT(MARK, NAME));
+	words_aside(w, "", EV_AT(MARK, DETAIL));
 }
 
 static void say_gap(struct words *w)
 {
 	buf_puts(w->out, "NOT SEEN (");
-	word(w, EV_AT(GAP, SOURCE));
+	words_word(w, EV_AT(GAP, SOURCE));
 	buf_puts(w->out, "): ");
-	word(w, EV_AT(GAP, DETAIL));
-	aside(w, "count ", EV_AT(GAP, COUNT));
+	words_word(w, EV_AT(GAP, DETAIL));
+	words_aside(w, "count ", EV_AT(GAP, COUNT));
 }
 
 static void say_limit(struct words *w)
 {
 	buf_puts(w->out, "limit reached: ");
-	word(w, EV_AT(LIMIT, WHAT));
-	aside(w, "limit ", EV_AT(LIMIT, VALUE));
-	aside_word(w, "held by ", EV_AT(LIMIT, MECHANISM));
+	words_word(w, EV_AT(LIMIT, WHAT));
+	words_aside(w, "limit ", EV_AT(LIMIT, VALUE));
+	words_aside_word(w, "held by ", EV_AT(LIMIT, MECHANISM));
 	if (ev_has(w->ev, EV_AT(LIMIT, DETAIL))) {
 		buf_puts(w->out, ": ");
-		word(w, EV_AT(LIMIT, DETAIL));
+		words_word(w, EV_AT(LIMIT, DETAIL));
 	}
 }
 
 static void say_module(struct words *w)
 {
 	buf_puts(w->out, "loads code from ");
-	field(w, EV_AT(MODULE, PATH));
+	words_field(w, EV_AT(MODULE, PATH));
 }
 
 /* a kind without a sentence of its own: what its fields hold, by their names */
@@ -383,7 +376,7 @@ static void say_fields(struct words *w, const struct kind_def *def)
 		if (!ev_has(w->ev, i))
 			continue;
 		buf_printf(w->out, " %s=", def->field[i].column);
-		field(w, i);
+		words_field(w, i);
 	}
 }
 
@@ -403,6 +396,14 @@ static void (*const say[EVENT_KINDS])(struct words *w) = {
 	[EV_GAP] = say_gap,
 	[EV_LIMIT] = say_limit,
 	[EV_MODULE] = say_module,
+	[EV_FLOW] = say_flow,
+	[EV_BURST] = say_burst,
+	[EV_DNS] = say_dns,
+	[EV_TLS] = say_tls,
+	[EV_HTTP] = say_http,
+	[EV_BANNER] = say_banner,
+	[EV_CANARY] = say_canary,
+	[EV_CONTENT] = say_content,
 };
 
 void event_words(struct buf *out, const struct event *ev, const struct procs *ps, escape_fn *esc)
@@ -433,7 +434,8 @@ static const char *colour_of(const struct event *ev)
 	static const char *const by_kind[EVENT_KINDS] = {
 		[EV_RUN_BEGIN] = "\033[1m",  [EV_RUN_END] = "\033[1m", [EV_ATTEMPT] = "\033[33m",
 		[EV_AUTOSTART] = "\033[35m", [EV_SOCKET] = "\033[36m", [EV_MISMATCH] = "\033[31m",
-		[EV_GAP] = "\033[31m",	     [EV_LIMIT] = "\033[31m",
+		[EV_GAP] = "\033[31m",	     [EV_LIMIT] = "\033[31m",  [EV_CANARY] = "\033[31m",
+		[EV_FLOW] = "\033[36m",
 	};
 
 	return ev->kind > 0 && ev->kind < EVENT_KINDS ? by_kind[ev->kind] : NULL;

@@ -43,6 +43,16 @@ void html_ref(struct html *h, enum event_kind kind, uint64_t seq, uint64_t more)
 	buf_puts(h->out, linked ? "</a>" : "</span>");
 }
 
+void html_link(struct html *h, enum event_kind kind, uint64_t seq)
+{
+	/* the same collecting as any other link, but the link itself is drawn here */
+	size_t n = h->out->n;
+
+	html_ref(h, kind, seq, 0);
+	h->out->n = n;
+	buf_printf(h->out, "<a href=\"#e%llu\">", (unsigned long long)seq);
+}
+
 void html_more(struct html *h, uint64_t shown, uint64_t total, const char *what)
 {
 	if (total <= shown)
@@ -63,7 +73,7 @@ static void line(struct html *h, const struct line *l)
 	html_ref(h, l->kind, l->seq, l->more);
 }
 
-static void row(struct html *h, struct line *l)
+void html_row(struct html *h, struct line *l)
 {
 	buf_puts(h->out, "<li>");
 	line(h, l);
@@ -83,6 +93,7 @@ static const struct {
 	{ "look", "Look at first" },
 	{ "runs", "Runs" },
 	{ "programs", "Programs that ran, and who started whom" },
+	{ "net", "Who it talked to" },
 	{ "when", "What happened when" },
 	{ "disk", "What is different on disk" },
 	{ "starts", "What starts by itself" },
@@ -165,7 +176,12 @@ static void figures(struct html *h)
 	figure(h, rep->changes[CH_CHANGED] + rep->changes[CH_REMOVED], "files changed or removed",
 	       NULL);
 	figure(h, rep->start[ST_START].fresh, "start by themselves", "hot");
-	figure(h, rep->out.total, "attempts to get out", "hot");
+	if (rep->net.flows) {
+		figure(h, rep->net.flows, "connections", "hot");
+		figure(h, rep->net.canaries, "values of this machine sent", "alarm");
+	} else {
+		figure(h, rep->out.total, "attempts to get out", "hot");
+	}
 	figure(h, rep->refused, "calls refused", "hot");
 	figure(h, rep->gaps.total + rep->mismatches.total + rep->ncut, "gaps or mismatches",
 	       "alarm");
@@ -313,7 +329,7 @@ static int moments(struct html *h, struct err *err)
 	struct plain_rows rows;
 	int rc;
 
-	section_nr(h, 3);
+	section_nr(h, 4);
 	html_charts(h);
 	find_moments(h->rep, &rows);
 	rows.total = rows.n;
@@ -334,7 +350,7 @@ static void folder_rows(struct html *h, const uint32_t *first, const uint32_t *n
 		struct line l = { 0 };
 
 		say_change(h->rep, &l, &rep->change[i - 1]);
-		row(h, &l);
+		html_row(h, &l);
 	}
 	if (shown < rep->dir[dir].total) {
 		buf_puts(h->out, "<li class=\"more\">… and ");
@@ -389,7 +405,7 @@ static void folders(struct html *h)
 
 static void disk(struct html *h)
 {
-	section_nr(h, 4);
+	section_nr(h, 5);
 	if (h->rep->ndir)
 		folders(h);
 	else
@@ -407,7 +423,7 @@ static void entries(struct html *h, const char *title, const struct start_rows *
 		struct line l = { 0 };
 
 		say_start(h->rep, &l, &rows->r[i]);
-		row(h, &l);
+		html_row(h, &l);
 	}
 	if (rows->n)
 		buf_puts(h->out, "</ul>\n");
@@ -418,7 +434,7 @@ static void starts(struct html *h)
 {
 	const struct rep *rep = h->rep;
 
-	section_nr(h, 5);
+	section_nr(h, 6);
 	if (!rep->start[ST_START].n)
 		buf_puts(h->out, "<p class=\"none\">Nothing was added, changed or removed.</p>\n");
 	entries(h, NULL, &rep->start[ST_START]);
@@ -441,7 +457,7 @@ static void groups(struct html *h, const char *title, const struct groups *gs, c
 		struct line l = { 0 };
 
 		say_group(h->rep, &l, &gs->g[i]);
-		row(h, &l);
+		html_row(h, &l);
 	}
 	buf_puts(h->out, "</ul>\n");
 	html_more(h, n, gs->n, "groups");
@@ -450,12 +466,12 @@ static void groups(struct html *h, const char *title, const struct groups *gs, c
 
 static void outside(struct html *h)
 {
-	section_nr(h, 6);
+	section_nr(h, 7);
 	groups(h, NULL, &h->rep->out, "None.");
 	groups(h, "Programs that wait for connections", &h->rep->listens, NULL);
 	groups(h, "Connections that stayed in the box", &h->rep->local, NULL);
 	buf_puts(h->out, "</section>\n");
-	section_nr(h, 7);
+	section_nr(h, 8);
 	groups(h, NULL, &h->rep->wall, "Nothing asked for any.");
 	groups(h, "Signals to other processes", &h->rep->signals, NULL);
 	buf_puts(h->out, "</section>\n");
@@ -465,7 +481,7 @@ static void trust(struct html *h)
 {
 	const struct rep *rep = h->rep;
 
-	section_nr(h, 8);
+	section_nr(h, 9);
 	entries(h, "Who may log in, and who may do what", &rep->start[ST_RIGHTS]);
 	entries(h, "Whom the machine believes", &rep->start[ST_TRUST]);
 	entries(h, "Where names and connections lead", &rep->start[ST_NET]);
@@ -479,7 +495,7 @@ static void trust(struct html *h)
 		struct line l = { 0 };
 
 		say_change(h->rep, &l, &rep->concern[i]);
-		row(h, &l);
+		html_row(h, &l);
 	}
 	if (rep->nconcern)
 		buf_puts(h->out, "</ul>\n");
@@ -493,7 +509,7 @@ static int gaps(struct html *h, struct err *err)
 	const struct rep *rep = h->rep;
 	int rc;
 
-	section_nr(h, 9);
+	section_nr(h, 10);
 	if (all_seen(rep) && !rep->limits.total)
 		buf_puts(h->out, "<p class=\"none\">None.</p>\n");
 	for (size_t i = 0; i < rep->procs.nrun; i++)
@@ -518,7 +534,7 @@ static void check(struct html *h)
 {
 	const struct journal_head *j = &h->rep->head;
 
-	section_nr(h, 10);
+	section_nr(h, 11);
 	buf_puts(h->out, "<p>All events are chained by their hashes, and the end of the chain is "
 			 "signed. Whoever has the journal can check that nothing in it was changed "
 			 "since:</p>\n<pre>belljar verify ");
@@ -591,7 +607,7 @@ static int events(struct html *h, struct err *err)
 	struct journal_filter f = { .run = h->rep->opts->run };
 	int rc;
 
-	section_nr(h, 11);
+	section_nr(h, 12);
 	buf_puts(h->out, "<p class=\"soft\">");
 	if (h->all) {
 		buf_puts(h->out, "All ");
@@ -625,6 +641,10 @@ int report_html(struct rep *rep, struct buf *out, struct err *err)
 	runs(&h);
 	section_nr(&h, 2);
 	html_tree(&h);
+	buf_puts(out, "</section>\n");
+	section_nr(&h, 3);
+	html_net(&h);
+	groups(&h, "Names that were looked up", &rep->names, NULL);
 	buf_puts(out, "</section>\n");
 	rc = moments(&h, err);
 	if (!rc) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * html.h - the page's parts: html.c (frame, rows, sections), html_tree.c, html_chart.c, style.c
+ * html.h - the page's parts: html.c (frame, rows, sections), html_tree.c, html_chart.c,
+ * html_net.c, style.c
  */
 #ifndef BELLJAR_REPORT_HTML_H
 #define BELLJAR_REPORT_HTML_H
@@ -28,7 +29,16 @@ void html_ref(struct html *h, enum event_kind kind, uint64_t seq, uint64_t more)
 /** html_more() - "… and N more WHAT", when there are */
 void html_more(struct html *h, uint64_t shown, uint64_t total, const char *what);
 
+/** html_link() - begins a link to an event, "<a …>"; for pictures, that draw what is in it */
+void html_link(struct html *h, enum event_kind kind, uint64_t seq);
+/** html_row() - a line as an item of a list; the line is freed */
+void html_row(struct html *h, struct line *l);
+/** html_tick_step() - 1, 2 or 5 times a power of ten ns: 4 to 8 ticks in @t_max */
+uint64_t html_tick_step(uint64_t t_max);
+
 void html_tree(struct html *h);
+/** html_net() - whom the programs talked to: what went out, pictures, table */
+void html_net(struct html *h);
 /** html_charts() - a chart for each of the first runs: activity, processes, first attempts */
 void html_charts(struct html *h);
 

@@ -145,8 +145,7 @@ static int place_of(struct chart *c, const struct proc *p)
 	return id == INTERN_NONE ? -1 : c->place[id];
 }
 
-/* A step of 1, 2 or 5 times a power of ten that gives 4 to 8 ticks. */
-static uint64_t tick_step(uint64_t t_max)
+uint64_t html_tick_step(uint64_t t_max)
 {
 	static const unsigned factor[] = { 2, 5, 10 };
 	uint64_t step = 1000, base = 1000;
@@ -162,7 +161,7 @@ static uint64_t tick_step(uint64_t t_max)
 static void axis(const struct chart *c, int height)
 {
 	struct buf *o = c->h->out;
-	uint64_t step = tick_step(c->t_max);
+	uint64_t step = html_tick_step(c->t_max);
 
 	for (uint64_t t = 0; t <= c->t_max; t += step) {
 		double x = x_of(c, t);
@@ -209,17 +208,6 @@ static int lane_y(int lane)
 	return 16 + STRIP + 8 + lane * LANE;
 }
 
-static void link_open(const struct chart *c, enum event_kind kind, uint64_t seq)
-{
-	/* the same collecting as any other link, but the link itself is drawn here */
-	struct buf *o = c->h->out;
-	size_t n = o->n;
-
-	html_ref(c->h, kind, seq, 0);
-	o->n = n;
-	buf_printf(o, "<a href=\"#e%llu\">", (unsigned long long)seq);
-}
-
 static void names(const struct chart *c)
 {
 	struct buf *o = c->h->out;
@@ -256,7 +244,7 @@ static void bars(struct chart *c)
 		if (to < c->lane[at].drawn + 0.5)
 			continue;
 		c->lane[at].drawn = to;
-		link_open(c, EV_PROCESS, last_exec(c, p)->seq);
+		html_link(c->h, EV_PROCESS, last_exec(c, p)->seq);
 		buf_printf(o,
 			   "<rect class=\"bar\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" "
 			   "height=\"12\" rx=\"2\"><title>",
@@ -276,7 +264,7 @@ static void mark(struct chart *c, uint32_t proc, uint64_t t, enum event_kind kin
 
 	if (lane < 0)
 		return;
-	link_open(c, kind, seq);
+	html_link(c->h, kind, seq);
 	if (!strcmp(class, "out"))
 		buf_printf(o, "<circle class=\"out\" cx=\"%.1f\" cy=\"%d\" r=\"5\">", x, y);
 	else if (!strcmp(class, "wall"))

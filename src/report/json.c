@@ -121,6 +121,22 @@ static void figures(struct buf *o, const struct rep *rep)
 	num(o, "network_new", rep->start[ST_NET].fresh);
 	num(o, "attempts_out", rep->out.total);
 	num(o, "attempts_out_not_refused", rep->unanswered);
+	num(o, "connections", rep->net.flows);
+	num(o, "connections_places", rep->net.npeer);
+	for (int i = 0; i < NET_ANSWERS; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "connections_%s", net_answer_word[i]);
+		num(o, name, rep->net.answer[i]);
+	}
+	num(o, "network_bytes_out", rep->net.bytes_out);
+	num(o, "network_bytes_in", rep->net.bytes_in);
+	num(o, "canaries_sent", rep->net.canaries);
+	num(o, "names_asked", rep->net.dns_queries);
+	num(o, "web_requests", rep->net.http_requests);
+	num(o, "certificates_not_verified", rep->net.unverified);
+	num(o, "pinned", rep->net.pinned);
+	num(o, "other_protocols", rep->net.mismatches);
 	num(o, "listens", rep->listens.total);
 	num(o, "stayed_local", rep->local.total);
 	num(o, "wall_calls", rep->wall.total);
@@ -388,9 +404,10 @@ static void groups(struct buf *o, struct rep *rep, const char *k, const struct g
 		text(o,
 		     socket		    ? "address"
 		     : g->kind == EV_SIGNAL ? "signal_name"
+		     : g->kind == EV_DNS    ? "name"
 					    : "call",
 		     g->what);
-		text(o, socket ? "protocol" : "category", g->how);
+		text(o, socket ? "protocol" : g->kind == EV_DNS ? "type" : "category", g->how);
 		text(o, socket ? "family" : "target_image", g->where);
 		if (socket && g->port >= 0)
 			snum(o, "port", g->port);
@@ -398,10 +415,82 @@ static void groups(struct buf *o, struct rep *rep, const char *k, const struct g
 			snum(o, "signal", g->port);
 		text(o, socket ? "op" : "example", g->example);
 		text(o, "answer", g->answer);
-		text(o, "errno", g->errname);
+		text(o, g->kind == EV_DNS ? "rcode" : "errno", g->errname);
 		text(o, "reason", g->reason);
 		num(o, "first_ns", g->first_t);
 		num(o, "last_ns", g->last_t);
+		buf_puts(o, "}");
+	}
+	buf_puts(o, "]}");
+}
+
+static void peer(struct buf *o, const struct peer *p)
+{
+	begin(o, NULL, "{");
+	num(o, "event", p->first_seq);
+	num(o, "run", p->run);
+	num(o, "proc", p->proc);
+	snum(o, "pid", p->pid);
+	text(o, "image", p->who);
+	text(o, "name", p->name);
+	text(o, "address", p->address);
+	text(o, "protocol", p->protocol);
+	if (p->port >= 0)
+		snum(o, "port", p->port);
+	text(o, "speaks", p->app);
+	text(o, "port_is_for", p->expected);
+	num(o, "connections", p->flows);
+	for (int i = 0; i < NET_ANSWERS; i++)
+		num(o, net_answer_word[i], p->answer[i]);
+	text(o, "reason", p->reason);
+	num(o, "bytes_out", p->bytes_out);
+	num(o, "bytes_in", p->bytes_in);
+	num(o, "bursts", p->bursts);
+	text(o, "first_words", p->said);
+	if (p->said_seq)
+		num(o, "first_words_event", p->said_seq);
+	text(o, "certificate", p->unverified);
+	text(o, "pinned", p->pinned);
+	num(o, "canaries", p->canaries);
+	num(o, "first_ns", p->first_t);
+	num(o, "last_ns", p->last_t);
+	buf_puts(o, "}");
+}
+
+static void net(struct buf *o, const struct rep *rep)
+{
+	const struct net *n = &rep->net;
+
+	begin(o, "net", "{");
+	num(o, "connections", n->flows);
+	for (int i = 0; i < NET_ANSWERS; i++)
+		num(o, net_answer_word[i], n->answer[i]);
+	num(o, "bytes_out", n->bytes_out);
+	num(o, "bytes_in", n->bytes_in);
+	num(o, "places", n->npeer);
+	num(o, "to_further_places", n->peers_lost);
+	begin(o, "rows", "[");
+	for (size_t i = 0; i < n->npeer && i < rep->rows_max; i++)
+		peer(o, &n->peer[i]);
+	buf_puts(o, "]");
+	begin(o, "canaries", "[");
+	for (size_t i = 0; i < n->ncanary; i++) {
+		const struct canary_row *c = &n->canary[i];
+
+		begin(o, NULL, "{");
+		num(o, "event", c->seq);
+		num(o, "run", c->run);
+		num(o, "proc", c->proc);
+		num(o, "t", c->t);
+		text(o, "value", c->value);
+		text(o, "encoding", c->encoding);
+		text(o, "place", c->place);
+		text(o, "sample", c->sample);
+		if (c->peer != INTERN_NONE) {
+			text(o, "name", n->peer[c->peer].name);
+			text(o, "address", n->peer[c->peer].address);
+			snum(o, "port", n->peer[c->peer].port);
+		}
 		buf_puts(o, "}");
 	}
 	buf_puts(o, "]}");
@@ -444,6 +533,8 @@ int report_json(struct rep *rep, struct buf *o, struct err *err)
 		return rc;
 	changes(o, rep);
 	starts(o, rep);
+	net(o, rep);
+	groups(o, rep, "names", &rep->names);
 	groups(o, rep, "out", &rep->out);
 	groups(o, rep, "listens", &rep->listens);
 	groups(o, rep, "local", &rep->local);

@@ -227,9 +227,82 @@ static void find_groups(struct rep *rep, struct look *k, const struct groups *gs
 	}
 }
 
+static bool out_refused(const struct group *g)
+{
+	return str_eq(g->answer, STR("refused"));
+}
+
+static void find_peers(struct rep *rep, struct look *k, bool (*want)(const struct peer *p))
+{
+	for (size_t i = 0; i < rep->net.npeer; i++) {
+		struct line *l = !want || want(&rep->net.peer[i]) ? more(&k->rows) : NULL;
+
+		if (l)
+			say_peer(rep, l, &rep->net.peer[i]);
+	}
+}
+
+/* Where each connection is on record, calls that led to one need no line of their own. */
 static void find_out(struct rep *rep, struct look *k)
 {
-	find_groups(rep, k, &rep->out, NULL);
+	find_peers(rep, k, NULL);
+	find_groups(rep, k, &rep->out, rep->net.flows ? out_refused : NULL);
+}
+
+static void find_canaries(struct rep *rep, struct look *k)
+{
+	const struct net *n = &rep->net;
+
+	for (size_t i = 0; i < n->ncanary; i++) {
+		struct line *l = more(&k->rows);
+
+		if (l)
+			say_canary_row(rep, l, &n->canary[i]);
+	}
+	k->rows.total += n->canaries - n->ncanary;
+}
+
+static void find_because(struct rep *rep, struct look *k, const struct peer *p, struct str why,
+			 uint64_t seq, const char *between)
+{
+	struct line *l = more(&k->rows);
+
+	if (!l)
+		return;
+	line_name(&rep->a, l, p->who.n ? base_name(p->who) : STR("?"));
+	line_say(&rep->a, l, " → ");
+	line_name(&rep->a, l, p->name.n ? p->name : p->address);
+	if (p->port >= 0)
+		line_say(&rep->a, l, " port %lld", (long long)p->port);
+	line_say(&rep->a, l, "%s", between);
+	line_name(&rep->a, l, why);
+	line_ref(l, EV_TLS, seq, 0);
+}
+
+static void find_unverified(struct rep *rep, struct look *k)
+{
+	for (size_t i = 0; i < rep->net.npeer; i++)
+		if (rep->net.peer[i].unverified_seq)
+			find_because(rep, k, &rep->net.peer[i], rep->net.peer[i].unverified,
+				     rep->net.peer[i].unverified_seq, ": ");
+}
+
+static void find_pinned(struct rep *rep, struct look *k)
+{
+	for (size_t i = 0; i < rep->net.npeer; i++)
+		if (rep->net.peer[i].pinned_seq)
+			find_because(rep, k, &rep->net.peer[i], rep->net.peer[i].pinned,
+				     rep->net.peer[i].pinned_seq, ": the program broke off with ");
+}
+
+static bool mismatched(const struct peer *p)
+{
+	return p->mismatch_seq != 0;
+}
+
+static void find_mismatched(struct rep *rep, struct look *k)
+{
+	find_peers(rep, k, mismatched);
 }
 
 static bool any_address(const struct group *g)
@@ -286,6 +359,13 @@ static const struct {
 	const char *id, *title, *why, *innocent;
 	void (*find)(struct rep *rep, struct look *k);
 } looks[] = {
+	{ "canaries", "What is known only here, and was sent out",
+	  "These values and documents exist on this machine alone, and belljar put them there to see "
+	  "who takes them. Whoever receives them can tell this machine from all others, and knows "
+	  "what is on it.",
+	  "Activating a licence or registering a device sends some of them. The vendor can say which, "
+	  "and why; a document that nobody asked for is another matter.",
+	  find_canaries },
 	{ "unseen", "Not everything is certain",
 	  "What was not seen can hold anything. Draw no conclusion from what is missing in this "
 	  "report.",
@@ -341,6 +421,23 @@ static const struct {
 	  "Looking up names, setting the clock and asking for updates are everyday business. Ask "
 	  "the vendor what each address is for.",
 	  find_out },
+	{ "other-protocol", "Another protocol than the port is for",
+	  "A port is a sign at a door. What speaks something else behind it gets past whoever "
+	  "only reads the sign.",
+	  "Web services on odd ports are common inside of companies; port numbers are a convention.",
+	  find_mismatched },
+	{ "unverified", "Encrypted connections whose other end did not prove who it is",
+	  "Without proof anybody on the way can be the other end, and read and change all that is "
+	  "said.",
+	  "An expired certificate is often just neglect. A device in one's own network can have one "
+	  "that only its owner knows.",
+	  find_unverified },
+	{ "pinned", "Programs that do not let themselves be looked into",
+	  "The program insists on a certificate of its own choice. What it says cannot be read here, "
+	  "and so not be judged.",
+	  "Banks and messengers do this to protect their users. Who does it, and with whom, is what "
+	  "counts.",
+	  find_pinned },
 	{ "listens", "Programs that wait for connections",
 	  "A waiting program can be spoken to by others on the machine or in the network.",
 	  "Servers do that by definition. Look whether the address is 127.0.0.1 or ::1 (this machine "

@@ -97,8 +97,7 @@ static void keep_plain(struct plain_rows *rows, const struct event *ev, size_t m
 
 /* ---- groups ------------------------------------------------------------------------------- */
 
-/* The group with this key, made from @g when it is the first of its kind. */
-static void group_add(struct rep *rep, struct groups *gs, const struct event *ev, struct group g)
+void group_add(struct rep *rep, struct groups *gs, const struct event *ev, struct group g)
 {
 	char head[96];
 	cleanup_buf struct buf key = { 0 };
@@ -517,6 +516,17 @@ static void on_object(void *ctx, const struct event *ev)
 	}
 }
 
+static void on_net(void *ctx, const struct event *ev)
+{
+	static source_fn *const by_kind[EVENT_KINDS] = {
+		[EV_FLOW] = net_flow, [EV_BANNER] = net_banner, [EV_TLS] = net_tls,
+		[EV_HTTP] = net_http, [EV_CANARY] = net_canary, [EV_DNS] = net_dns,
+	};
+
+	seen(ctx, ev);
+	by_kind[ev->kind](ctx, ev);
+}
+
 static const struct {
 	enum event_kind kind;
 	uint32_t fields;
@@ -534,6 +544,18 @@ static const struct {
 	{ EV_MISMATCH, F(MISMATCH, WHAT), on_plain },
 	{ EV_MARK, F(MARK, NAME), on_plain },
 	{ EV_OBJECT, F(OBJECT, SIZE) | F(OBJECT, KEPT), on_object },
+	/* connections first: the others belong to one */
+	{ EV_FLOW, FIELDS_ALL, on_net },
+	{ EV_BANNER, FIELDS_ALL, on_net },
+	{ EV_TLS, F(TLS, OP) | F(TLS, FLOW) | F(TLS, SNI) | F(TLS, SIDE) | F(TLS, VERDICT),
+	  on_net },
+	{ EV_HTTP, F(HTTP, OP) | F(HTTP, FLOW) | F(HTTP, METHOD) | F(HTTP, HOST) | F(HTTP, TARGET),
+	  on_net },
+	{ EV_CANARY, FIELDS_ALL, on_net },
+	{ EV_DNS,
+	  F(DNS, OP) | F(DNS, NAME) | F(DNS, TYPE) | F(DNS, ANSWER) | F(DNS, RCODE) |
+		  F(DNS, ANSWERS) | F(DNS, REASON),
+	  on_net },
 };
 
 /* Of a file that was written here: the first exec after that, not the last. */
@@ -604,6 +626,7 @@ int model_make(struct rep *rep, struct journal_reader *r, const struct report_op
 	if (rc)
 		return rc;
 	first_execs(rep);
+	net_order(&rep->net);
 	say_summary(rep);
 	find_looks(rep);
 	return 0;
@@ -620,6 +643,8 @@ void model_free(struct rep *rep)
 	groups_free(&rep->listens);
 	groups_free(&rep->wall);
 	groups_free(&rep->signals);
+	groups_free(&rep->names);
+	net_free(&rep->net);
 	free(rep->change);
 	free(rep->concern);
 	free(rep->dir);

@@ -9,7 +9,7 @@
 #ifndef BELLJAR_REPORT_MODEL_H
 #define BELLJAR_REPORT_MODEL_H
 
-#include "report/inner.h"
+#include "report/net.h"
 
 #define REPORT_LOOK_ROWS  12  /* lines under one thing to look at first */
 #define REPORT_MOMENTS	  300 /* moments in the list of what happened when */
@@ -56,6 +56,7 @@ struct group {
 	int64_t pid;
 	uint64_t n, first_seq, first_t, last_t;
 };
+struct rep;
 struct groups {
 	struct intern keys;
 	struct group *g;
@@ -178,6 +179,8 @@ struct rep {
 	struct groups listens;
 	struct groups wall; /* privilege and walls, calls and files */
 	struct groups signals;
+	struct groups names; /* answers of the name service */
+	struct net net;
 	uint64_t refused, claimed, allowed;
 	uint64_t unanswered; /* out: left to the kernel, not refused by us */
 
@@ -200,6 +203,10 @@ void model_free(struct rep *rep);
 
 /** left_running() - whether a process was still there when its run was ended */
 bool left_running(const struct rep *rep, const struct proc *p);
+
+/** group_add() - the group with this key, made from @g when it is the first of its kind; g.who is
+ * interned already, the rest is copied */
+void group_add(struct rep *rep, struct groups *gs, const struct event *ev, struct group g);
 
 /* say.c, look.c: filled into rep */
 void say_summary(struct rep *rep);

@@ -4,8 +4,8 @@
  *
  * A timeline of all events is what `belljar events` is for. Here stand the beginning and end of
  * each run, marks, limits and gaps, the first start of each different program, and the first of
- * each group of attempts; never more than REPORT_MOMENTS, and each sort has its share, so that a
- * program cannot push one sort out by making much of another.
+ * each group of attempts and of connections with each place; never more than REPORT_MOMENTS, and
+ * each sort has its share, so that a program cannot push one sort out by making much of another.
  */
 #include "report/model.h"
 
@@ -59,6 +59,19 @@ static void add_programs(struct rep *rep, struct plain_rows *to)
 	intern_free(&seen);
 }
 
+/* The first connection with each place, and values of this machine that went out. */
+static void add_net(const struct rep *rep, struct plain_rows *to)
+{
+	size_t peers = SHARE, canaries = SHARE / 2;
+
+	for (size_t i = 0; i < rep->net.ncanary; i++)
+		add(to, &canaries, rep->net.canary[i].seq, rep->net.canary[i].t,
+		    rep->net.canary[i].run, EV_CANARY);
+	for (size_t i = 0; i < rep->net.npeer; i++)
+		add(to, &peers, rep->net.peer[i].first_seq, rep->net.peer[i].first_t,
+		    rep->net.peer[i].run, EV_FLOW);
+}
+
 static int by_seq(const void *a, const void *b)
 {
 	const struct plain_row *x = a, *y = b;
@@ -81,7 +94,8 @@ void find_moments(struct rep *rep, struct plain_rows *ret)
 			add(ret, &runs, r->end_seq, r->t_end, r->run, EV_RUN_END);
 	}
 	add_programs(rep, ret);
-	add_groups(ret, &rep->out, false);
+	add_net(rep, ret);
+	add_groups(ret, &rep->out, rep->net.flows > 0);
 	add_groups(ret, &rep->listens, false);
 	add_groups(ret, &rep->wall, true);
 	add_rows(ret, &rep->marks);

@@ -187,7 +187,51 @@ static void say_files(struct rep *rep)
 	}
 }
 
-static void say_outside(struct rep *rep)
+static void say_size(struct rep *rep, struct line *l, uint64_t n)
+{
+	cleanup_buf struct buf b = { 0 };
+
+	put_bytes(&b, n);
+	line_say(&rep->a, l, "%s", buf_z(&b));
+}
+
+/* With a gate, each connection was seen: whom it was for, and what became of it. */
+static void say_net(struct rep *rep)
+{
+	const struct net *n = &rep->net;
+	struct line *l;
+
+	if (n->canaries) {
+		const struct canary_row *c = n->ncanary ? &n->canary[0] : NULL;
+
+		l = lines_add(&rep->summary);
+		line_say(&rep->a, l, "WHAT IS KNOWN ONLY HERE WAS SENT OUT: ");
+		say_number(rep, l, n->canaries, "time", "times");
+		line_say(&rep->a, l,
+			 ", a value that exists on this machine alone was in what the "
+			 "programs sent");
+		if (c) {
+			line_say(&rep->a, l, "; the first was ");
+			line_name(&rep->a, l, c->value);
+		}
+		line_say(&rep->a, l, ".");
+		line_ref(l, c ? EV_CANARY : EV_NONE, c ? c->seq : 0, n->canaries - 1);
+	}
+	l = lines_add(&rep->summary);
+	say_number(rep, l, n->flows, "connection was", "connections were");
+	line_say(&rep->a, l, " made to ");
+	say_number(rep, l, n->npeer, "place", "places");
+	line_say(&rep->a, l, ": ");
+	say_answers(rep, l, n->answer);
+	line_say(&rep->a, l, ". ");
+	say_size(rep, l, n->bytes_out);
+	line_say(&rep->a, l, " were sent, ");
+	say_size(rep, l, n->bytes_in);
+	line_say(&rep->a, l, " received.");
+	line_ref(l, n->nflow ? EV_FLOW : EV_NONE, n->nflow ? n->flow[0].seq : 0, n->flows - 1);
+}
+
+static void say_attempts(struct rep *rep)
 {
 	struct line *l = lines_add(&rep->summary);
 
@@ -205,7 +249,12 @@ static void say_outside(struct rep *rep)
 		line_ref(l, EV_SOCKET, rep->out.g ? rep->out.g[0].first_seq : 0,
 			 rep->out.total - 1);
 	}
-	l = lines_add(&rep->summary);
+}
+
+static void say_walls(struct rep *rep)
+{
+	struct line *l = lines_add(&rep->summary);
+
 	if (!rep->wall.total) {
 		line_say(&rep->a, l,
 			 "Nothing asked for special powers or pushed against the "
@@ -260,7 +309,11 @@ void say_summary(struct rep *rep)
 		say_all_runs(rep);
 	say_programs(rep);
 	say_files(rep);
-	say_outside(rep);
+	if (rep->net.flows)
+		say_net(rep);
+	else
+		say_attempts(rep);
+	say_walls(rep);
 	say_seen(rep);
 }
 
@@ -307,6 +360,10 @@ static void say_answer(struct rep *rep, struct line *l, const struct group *g)
 		line_say(&rep->a, l, " — only seemingly done (root emulation)");
 	else if (str_eq(g->answer, STR("local")))
 		line_say(&rep->a, l, " — stays in the box");
+	else if (g->kind == EV_DNS && str_eq(g->answer, STR("sinkhole")))
+		line_say(&rep->a, l, " — led to the box itself (sinkhole)");
+	else if (g->kind == EV_DNS && str_eq(g->answer, STR("allowed")))
+		line_say(&rep->a, l, " — really looked up");
 	else if (g->answer.n) {
 		line_say(&rep->a, l, " — ");
 		say_word(rep, l, g->answer);
@@ -328,6 +385,12 @@ void say_group(struct rep *rep, struct line *l, const struct group *g)
 	if (g->kind == EV_SOCKET) {
 		line_say(&rep->a, l, str_eq(g->example, STR("listen")) ? " at " : " → ");
 		say_where(rep, l, g);
+	} else if (g->kind == EV_DNS) {
+		line_say(&rep->a, l, ": ");
+		line_name(&rep->a, l, g->what);
+		line_say(&rep->a, l, " (");
+		say_word(rep, l, g->how);
+		line_say(&rep->a, l, ")");
 	} else if (g->kind == EV_SIGNAL) {
 		line_say(&rep->a, l, " sent signal %lld", (long long)g->port);
 		if (g->what.n)

@@ -374,6 +374,36 @@ static void put_groups(struct text *t, const char *title, const struct groups *g
 	and_more(t, 0, gs->lost, "of further groups");
 }
 
+static void put_peers(struct text *t)
+{
+	const struct net *n = &t->rep->net;
+	size_t shown = n->npeer < t->rep->rows_max ? n->npeer : t->rep->rows_max;
+
+	if (!n->flows)
+		return;
+	section(t, "Who it talked to");
+	for (size_t i = 0; i < n->ncanary; i++) {
+		struct line l = { 0 };
+
+		say_canary_row(t->rep, &l, &n->canary[i]);
+		buf_puts(t->out, "  SENT OUT: ");
+		put_line(t, &l, 6);
+		free_line(&l);
+	}
+	and_more(t, n->ncanary, n->canaries, "values of this machine that were sent");
+	for (size_t i = 0; i < shown; i++) {
+		struct line l = { 0 };
+
+		say_peer(t->rep, &l, &n->peer[i]);
+		buf_puts(t->out, "  ");
+		put_line(t, &l, 6);
+		free_line(&l);
+	}
+	and_more(t, shown, n->npeer, "places");
+	and_more(t, 0, n->peers_lost, "connections to further places");
+	put_groups(t, "Names that were looked up", &t->rep->names, NULL);
+}
+
 static void put_concerns(struct text *t)
 {
 	const struct rep *rep = t->rep;
@@ -459,6 +489,7 @@ int report_text(struct rep *rep, struct buf *out, struct err *err)
 	put_looks(&t);
 	put_runs(&t);
 	put_tree(&t);
+	put_peers(&t);
 	rc = put_moments(&t, err);
 	if (rc)
 		return rc;

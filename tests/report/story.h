@@ -231,6 +231,190 @@ static inline void story_end(struct story *s, int status, int left)
 	story_add(s, ev, 0);
 }
 
+static inline void story_flow(struct story *s, uint32_t key, int flow, const char *name,
+			      const char *address, int port, const char *answer, const char *reason)
+{
+	struct event ev = { .kind = EV_FLOW };
+
+	V(FLOW, OP) = V_Z("begin");
+	V(FLOW, FLOW) = V_INT(flow);
+	V(FLOW, PROTOCOL) = V_Z("tcp");
+	V(FLOW, SRC) = V_Z("10.0.2.15");
+	V(FLOW, SRC_PORT) = V_INT(40000 + flow);
+	V(FLOW, DST) = V_Z(address);
+	V(FLOW, DST_PORT) = V_INT(port);
+	V(FLOW, NAME) = V_Z(name);
+	V(FLOW, ANSWER) = V_Z(answer);
+	V(FLOW, REASON) = V_Z(reason);
+	story_add(s, ev, key);
+}
+
+static inline void story_flow_end(struct story *s, uint32_t key, int flow, const char *app,
+				  const char *answer, int out, int in)
+{
+	struct event ev = { .kind = EV_FLOW };
+
+	V(FLOW, OP) = V_Z("end");
+	V(FLOW, FLOW) = V_INT(flow);
+	V(FLOW, PROTOCOL) = V_Z("tcp");
+	V(FLOW, APP) = V_Z(app);
+	V(FLOW, ANSWER) = V_Z(answer);
+	V(FLOW, BYTES_OUT) = V_INT(out);
+	V(FLOW, BYTES_IN) = V_INT(in);
+	V(FLOW, BURSTS) = V_INT(1);
+	V(FLOW, END) = V_Z("closed");
+	story_add(s, ev, key);
+}
+
+static inline void story_dns(struct story *s, uint32_t key, const char *op, const char *name,
+			     const char *answer)
+{
+	struct event ev = { .kind = EV_DNS };
+
+	V(DNS, OP) = V_Z(op);
+	V(DNS, SERVER) = V_Z("9.9.9.9:53");
+	V(DNS, TRANSPORT) = V_Z("udp");
+	V(DNS, NAME) = V_Z(name);
+	V(DNS, TYPE) = V_Z("A");
+	if (answer) {
+		V(DNS, RCODE) = V_Z("NOERROR");
+		V(DNS, ANSWER) = V_Z(answer);
+	}
+	story_add(s, ev, key);
+}
+
+static inline void story_http(struct story *s, uint32_t key, int flow, const char *method,
+			      const char *host, const char *target)
+{
+	struct event ev = { .kind = EV_HTTP };
+
+	V(HTTP, OP) = V_Z("request");
+	V(HTTP, FLOW) = V_INT(flow);
+	V(HTTP, METHOD) = V_Z(method);
+	V(HTTP, HOST) = V_Z(host);
+	V(HTTP, TARGET) = V_Z(target);
+	story_add(s, ev, key);
+}
+
+static inline void story_tls(struct story *s, uint32_t key, int flow, const char *op,
+			     const char *sni, const char *side, const char *verdict)
+{
+	struct event ev = { .kind = EV_TLS };
+
+	V(TLS, OP) = V_Z(op);
+	V(TLS, FLOW) = V_INT(flow);
+	V(TLS, SNI) = V_Z(sni);
+	V(TLS, SIDE) = V_Z(side);
+	V(TLS, VERDICT) = V_Z(verdict);
+	story_add(s, ev, key);
+}
+
+static inline void story_banner(struct story *s, uint32_t key, int flow, const char *protocol,
+				const char *expected, const char *out)
+{
+	struct event ev = { .kind = EV_BANNER };
+
+	V(BANNER, FLOW) = V_INT(flow);
+	V(BANNER, PROTOCOL) = V_Z(protocol);
+	V(BANNER, EXPECTED) = V_Z(expected);
+	V(BANNER, MISMATCH) = V_INT(expected && strcmp(expected, protocol) != 0);
+	V(BANNER, OUT) = V_Z(out);
+	story_add(s, ev, key);
+}
+
+static inline void story_canary(struct story *s, uint32_t key, int flow, const char *value,
+				const char *encoding, const char *sample)
+{
+	struct event ev = { .kind = EV_CANARY };
+
+	V(CANARY, FLOW) = V_INT(flow);
+	V(CANARY, VALUE) = V_Z(value);
+	V(CANARY, ENCODING) = V_Z(encoding);
+	V(CANARY, WHERE) = V_Z("http-body");
+	V(CANARY, OFFSET) = V_INT(12);
+	V(CANARY, SAMPLE) = V_Z(sample);
+	story_add(s, ev, key);
+}
+
+/* What the trojan of the founding case did on the network, and some more. */
+static inline void story_network(struct story *s, uint32_t key)
+{
+	story_dns(s, key, "query", "www.svm.test", NULL);
+	story_dns(s, key, "answer", "www.svm.test", "sinkhole");
+	for (int i = 1; i <= 3; i++) {
+		story_flow(s, key, i, "www.svm.test", "198.18.0.7", 9006, "sinkhole",
+			   "not on the list of allowed names");
+		story_banner(s, key, i, "http", NULL, "POST /register HTTP/1.1");
+		story_http(s, key, i, "POST", "www.svm.test", "/register");
+		if (i == 2) {
+			story_canary(s, key, i, "mac", "hex", "mac=020000abcdef&");
+			story_canary(s, key, i, "document:budget.ods", "gzip+raw", "Plan 2027");
+		}
+		story_flow_end(s, key, i, "http", "sinkhole", 400, 150);
+	}
+	story_flow(s, key, 4, "bank.test", "192.0.2.80", 443, "allowed", "allowed by name");
+	story_banner(s, key, 4, "tls", "tls", NULL);
+	story_tls(s, key, 4, "client-hello", "bank.test", NULL, NULL);
+	story_tls(s, key, 4, "certificate", "bank.test", "upstream", "ok");
+	story_flow_end(s, key, 4, "tls", "allowed", 2000, 90000);
+	/* the name in the hello is not the one that was allowed */
+	story_flow(s, key, 5, "cdn.test", "192.0.2.81", 443, "allowed", "allowed by name");
+	story_tls(s, key, 5, "client-hello", "hidden.test", NULL, NULL);
+	story_flow_end(s, key, 5, "tls", "refused", 517, 0);
+	story_flow(s, key, 6, "old.test", "192.0.2.82", 443, "allowed", "allowed by name");
+	story_tls(s, key, 6, "certificate", "old.test", "upstream",
+		  "the certificate ended at 2020-01-01T00:00:00Z");
+	story_flow_end(s, key, 6, "tls", "refused", 0, 0);
+	story_flow(s, key, 7, "pin.test", "192.0.2.83", 443, "allowed", "allowed by name");
+	story_tls(s, key, 7, "alert", "pin.test", "box", "unknown_ca");
+	story_flow_end(s, key, 7, "tls", "allowed", 300, 0);
+	story_flow(s, key, 8, NULL, "203.0.113.5", 443, "refused", "a hard-coded address");
+	story_flow_end(s, key, 8, NULL, "refused", 0, 0);
+	story_flow(s, key, 9, "odd.test", "198.18.0.9", 443, "sinkhole",
+		   "not on the list of allowed names");
+	story_banner(s, key, 9, "ssh", "tls", "SSH-2.0-x");
+	story_flow_end(s, key, 9, "ssh", "sinkhole", 20, 20);
+}
+
+/* All kinds of the network with a name in each field of text. */
+static inline void story_net_hostility(struct story *s, uint32_t key, int first)
+{
+	static const enum event_kind kinds[] = { EV_FLOW, EV_BURST,  EV_DNS,	EV_TLS,
+						 EV_HTTP, EV_BANNER, EV_CANARY, EV_CONTENT };
+	static const int flow_at[] = {
+		EV_AT(FLOW, FLOW), EV_AT(BURST, FLOW),	EV_AT(DNS, FLOW),    EV_AT(TLS, FLOW),
+		EV_AT(HTTP, FLOW), EV_AT(BANNER, FLOW), EV_AT(CANARY, FLOW), EV_AT(CONTENT, FLOW),
+	};
+	size_t n = sizeof(hostile_names) / sizeof(hostile_names[0]);
+
+	for (size_t i = 0; i < n * 3; i++) {
+		for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+			const struct kind_def *def = event_kind_def(kinds[k]);
+			struct event ev = { .kind = kinds[k] };
+
+			for (int field = 0; field < def->nfields; field++)
+				ev.v[field] = def->field[field].type == VAL_INT
+						      ? V_INT(1 + i)
+						      : V_Z(hostile_names[i % n]);
+			ev.v[flow_at[k]] = V_INT(first + (int)i);
+			/* the words that decide which sentence is said, in turn */
+			if (kinds[k] == EV_FLOW)
+				V(FLOW, OP) = V_Z("begin");
+			if (kinds[k] == EV_DNS)
+				V(DNS, OP) = V_Z("answer");
+			if (kinds[k] == EV_HTTP)
+				V(HTTP, OP) = V_Z("request");
+			if (kinds[k] == EV_TLS)
+				V(TLS, OP) = V_Z(i < n	     ? "certificate"
+						 : i < 2 * n ? "alert"
+							     : "client-hello");
+			if (kinds[k] == EV_TLS && i >= n && i < 2 * n)
+				V(TLS, SIDE) = V_Z("box");
+			story_add(s, ev, key);
+		}
+	}
+}
+
 /* Names of all kinds, in every field that takes one. */
 static inline void story_hostility(struct story *s)
 {
@@ -314,8 +498,11 @@ static inline void story_write(struct journal *j, bool hostile)
 
 	story_run(&s, "./setup.run --accept-licence");
 	story_installer(&s);
-	if (hostile)
+	if (hostile) {
 		story_hostility(&s);
+		story_network(&s, 3);
+		story_net_hostility(&s, 3, 10);
+	}
 	V(SIGNAL, CALL) = V_Z("kill");
 	V(SIGNAL, SIGNO) = V_INT(15);
 	V(SIGNAL, PID) = V_INT(12);
