@@ -64,7 +64,8 @@ struct report_opts {
 /**
  * report_write() - the whole report to @fd
  *
- * Sections: in one sentence; what to look at first; processes (tree); files changed; autostart;
+ * Sections: in one sentence; what to look at first; processes (tree); who it talked to
+ * (table, timeline); files changed; autostart;
  * attempts to get out; attempts at walls; users, set-id, trust; gaps, limits, mismatches; how to
  * check this record (chain head, key). Figures come from SQL over the documented views.
  *
