@@ -147,7 +147,7 @@ static void entries_text(const struct change_list *l, struct buf *out)
 			buf_puts(out, "]");
 		}
 		if (e->command.n) {
-			buf_puts(out, "  starts: ");
+			buf_puts(out, "  entry: ");
 			escape_text(out, e->command);
 		}
 		if (e->program.n && !str_eq(e->program, e->command)) {

@@ -315,7 +315,9 @@ static void say_autostart(struct words *w)
 	words_field(w, EV_AT(AUTOSTART, PLACE));
 	words_aside(w, "", EV_AT(AUTOSTART, NAME));
 	if (ev_has(w->ev, EV_AT(AUTOSTART, COMMAND))) {
-		buf_puts(w->out, ", starts: ");
+		buf_puts(w->out, start_sort(ev_str(w->ev, EV_AT(AUTOSTART, CLASS))) == ST_START
+					 ? ", starts: "
+					 : ": ");
 		words_field(w, EV_AT(AUTOSTART, COMMAND));
 	}
 	if (ev_int(w->ev, EV_AT(AUTOSTART, WRITER))) {

@@ -166,4 +166,15 @@ void event_line(struct buf *out, const struct event *ev, const struct procs *ps,
 /** put_who() - image name and pid; names pass @esc */
 void put_who(struct buf *out, const struct procs *ps, uint32_t key, uint64_t seq, escape_fn *esc);
 
+/** enum start_sort - what an entry of the autostart catalogue means to people */
+enum start_sort {
+	ST_START,  /* starts by itself */
+	ST_HOOK,   /* runs inside or in place of other programs */
+	ST_RIGHTS, /* who may log in, who may do what */
+	ST_TRUST,  /* whose certificates and signatures are believed */
+	ST_NET,	   /* where names and connections lead */
+	ST_SORTS
+};
+enum start_sort start_sort(struct str class);
+
 #endif

@@ -90,17 +90,6 @@ struct dir_row {
 	struct str path;
 	uint64_t n[CH_KINDS], total, first_seq;
 };
-/** enum start_sort - what an entry of the autostart catalogue means to people */
-enum start_sort {
-	ST_START,  /* starts by itself */
-	ST_HOOK,   /* runs inside or in place of other programs */
-	ST_RIGHTS, /* who may log in, who may do what */
-	ST_TRUST,  /* whose certificates and signatures are believed */
-	ST_NET,	   /* where names and connections lead */
-	ST_SORTS
-};
-enum start_sort start_sort(struct str class);
-
 struct start_row {
 	uint64_t seq, t;
 	uint32_t run, writer;
