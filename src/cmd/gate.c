@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * gate.c - belljar gate read: a capture file, decoded as a box's own traffic is
+ * gate.c - belljar gate read: a capture file, decoded as a box's own traffic is; gate answers
  *
  * The file is hostile as a box is: this process is locked before the first byte of it is read.
  */
 #include <getopt.h>
 
 #include "cmd/cmd.h"
+#include "cmd/gate_answers.h"
 #include "gate/gate.h"
 #include "report/report.h"
 
@@ -16,7 +17,8 @@
 
 struct wish {
 	const char *file;
-	uint32_t kinds; /* mask; 0 all */
+	const char *box, *folder; /* of 'answers' */
+	uint32_t kinds;		  /* mask; 0 all */
 	bool json, quiet, no_color, help;
 	bool colour;
 };
@@ -81,8 +83,14 @@ static int parse(int argc, char **argv, struct wish *w)
 	}
 	if (w->help)
 		return 0;
+	if (optind + 3 == argc && !strcmp(argv[optind], "answers")) {
+		w->box = argv[optind + 1];
+		w->folder = argv[optind + 2];
+		return 0;
+	}
 	if (optind + 2 != argc || strcmp(argv[optind], "read") != 0)
-		return cmd_usage(SUB, "say 'read' and one capture file, or - for standard input");
+		return cmd_usage(SUB, "say 'read' and one capture file (or - for standard input), "
+				      "or 'answers', a box and a folder");
 	w->file = argv[optind + 1];
 	w->colour = !w->no_color && !w->json && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	return 0;
@@ -148,6 +156,8 @@ int cmd_gate(int argc, char **argv)
 		return rc;
 	if (w.help)
 		return cmd_help(SUB);
+	if (w.box)
+		return cmd_gate_answers(w.box, w.folder);
 	fd = open_file(w.file, &err);
 	rc = fd < 0 ? fd : lockdown_reader(&err);
 	if (!rc)

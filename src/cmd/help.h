@@ -123,7 +123,9 @@
 	"  belljar rules check my-rule.sql\n"
 
 #define HELP_GATE                                                                                  \
-	"FILE is a pcap or pcapng file, or - for standard input.\n"                                \
+	"read: FILE is a pcap or pcapng file, or - for standard input.\n"                          \
+	"answers: what servers answered the programs of box NAME, as files in the new folder\n"    \
+	"DIR, for `belljar run --answers DIR`. Answers that were not kept whole are left out.\n"   \
 	"\n"                                                                                       \
 	"options:\n"                                                                               \
 	"  --kind KIND[,KIND]  only these: flow, burst, dns, tls, http, banner, gap\n"             \
@@ -131,7 +133,8 @@
 	"  -q, --quiet         only the count of packets and flows\n"                              \
 	"  --no-color          no colours\n"                                                       \
 	"\n"                                                                                       \
-	"  belljar gate read capture.pcapng --kind tls,dns\n"
+	"  belljar gate read capture.pcapng --kind tls,dns\n"                                      \
+	"  belljar gate answers tax ./answers\n"
 
 #define HELP_VERIFY                                                                                \
 	"NAME is a box, or the path of a journal.db. Without it, belljar plants actions in a\n"    \

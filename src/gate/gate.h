@@ -164,6 +164,27 @@ struct gate_ca {
 int gate_box_ca(int box_dirfd, const char *box_name, struct gate_ca *ret, struct err *err);
 void gate_ca_clear(struct gate_ca *ca);
 
+/* ---- recorded answers --------------------------------------------------------------------- */
+
+struct gate_export_stats {
+	uint64_t answers,
+		left_out; /* left out: not kept whole, or without a name that a file takes */
+};
+/**
+ * gate_export_answers() - what was answered in a run, as files for --answers (doc/POLICY.md)
+ * @run: 0 all runs
+ * @lock: called once all is read that will be, before recorded bytes are looked at:
+ *       lockdown_reader(), or NULL
+ * @put: called for each file with its path below the folder: components hold neither a '/' nor
+ *       control bytes and do not begin with '.'. Non-zero stops and is returned
+ *
+ * Return: 0; -errno of what could not be read, or of @put.
+ */
+int gate_export_answers(struct journal_reader *r, int box_dirfd, uint32_t run,
+			int (*lock)(struct err *err),
+			int (*put)(void *ctx, const char *path, const void *p, size_t n), void *ctx,
+			struct gate_export_stats *ret, struct err *err);
+
 /* ---- capture files ------------------------------------------------------------------------ */
 
 /** struct gate_read_stats - what a capture file holds */
