@@ -275,55 +275,6 @@ static void runs(struct html *h)
 	buf_puts(h->out, "</section>\n");
 }
 
-static void event_cells(struct html *h, const struct event *ev)
-{
-	const struct run_info *run = procs_run(&h->rep->procs, ev->run);
-	char iso[CLOCK_ISO_MAX];
-
-	if (run && run->wall)
-		buf_printf(h->out, "<td class=\"t\" title=\"%s\">",
-			   clock_iso(run->wall + ev->t, iso));
-	else
-		buf_puts(h->out, "<td class=\"t\">");
-	if (h->rep->procs.nrun > 1)
-		buf_printf(h->out, "run %u, ", ev->run);
-	put_clock(h->out, ev->t);
-	buf_puts(h->out, " s</td><td class=\"w\">");
-	put_who(h->out, &h->rep->procs, ev->proc, ev->seq, escape_html);
-	buf_puts(h->out, "</td><td>");
-	event_words(h->out, ev, &h->rep->procs, html_name);
-}
-
-static int plain_table(struct html *h, const struct plain_rows *rows, const char *caption,
-		       struct err *err)
-{
-	if (!rows->n)
-		return 0;
-	buf_printf(
-		h->out,
-		"<div class=\"scroll\"><table>\n<caption class=\"soft\" "
-		"style=\"text-align:left\">%s</caption>\n<thead><tr><th scope=\"col\">Time</th>"
-		"<th scope=\"col\" class=\"w\">Who</th><th scope=\"col\">What</th></tr></thead>\n"
-		"<tbody>\n",
-		caption);
-	for (size_t i = 0; i < rows->n; i++) {
-		struct event ev;
-		int rc = source_fetch(&h->rep->src, rows->r[i].kind, rows->r[i].seq, &ev, err);
-
-		if (rc == -ENOENT)
-			continue;
-		if (rc)
-			return rc;
-		buf_puts(h->out, "<tr>");
-		event_cells(h, &ev);
-		html_ref(h, ev.kind, ev.seq, 0);
-		buf_puts(h->out, "</td></tr>\n");
-	}
-	buf_puts(h->out, "</tbody></table></div>\n");
-	html_more(h, rows->n, rows->total, "like these");
-	return 0;
-}
-
 static int moments(struct html *h, struct err *err)
 {
 	struct plain_rows rows;
@@ -333,81 +284,17 @@ static int moments(struct html *h, struct err *err)
 	html_charts(h);
 	find_moments(h->rep, &rows);
 	rows.total = rows.n;
-	rc = plain_table(h, &rows, "The first of each kind of thing, and every turning point", err);
+	rc = html_table(h, &rows, "The first of each kind of thing, and every turning point", err);
 	free(rows.r);
 	buf_puts(h->out, "</section>\n");
 	return rc;
-}
-
-/* Rows of each folder, in a chain by the folder's number. */
-static void folder_rows(struct html *h, const uint32_t *first, const uint32_t *next, size_t dir)
-{
-	const struct rep *rep = h->rep;
-	uint64_t shown = 0;
-
-	buf_puts(h->out, "<ul class=\"rows\">\n");
-	for (uint32_t i = first[dir]; i; i = next[i - 1], shown++) {
-		struct line l = { 0 };
-
-		say_change(h->rep, &l, &rep->change[i - 1]);
-		html_row(h, &l);
-	}
-	if (shown < rep->dir[dir].total) {
-		buf_puts(h->out, "<li class=\"more\">… and ");
-		put_number(h->out, rep->dir[dir].total - shown);
-		buf_puts(h->out, " more here</li>\n");
-	}
-	buf_puts(h->out, "</ul>\n");
-}
-
-static void folders(struct html *h)
-{
-	const struct rep *rep = h->rep;
-	uint32_t *first = xcalloc(rep->ndir, sizeof(*first));
-	uint32_t *next = xcalloc(rep->nchange + 1, sizeof(*next));
-
-	for (size_t i = rep->nchange; i-- > 0;) {
-		uint32_t id = intern_find(&rep->dirs, dir_name(rep->change[i].path));
-
-		if (id == INTERN_NONE)
-			continue;
-		next[i] = first[id];
-		first[id] = (uint32_t)i + 1;
-	}
-	for (size_t d = 0; d < rep->ndir && d < rep->rows_max; d++) {
-		const struct dir_row *dir = &rep->dir[d];
-		const char *between = " — ";
-
-		buf_puts(h->out, dir->total <= 6 && rep->ndir <= 40
-					 ? "<details class=\"dir\" open><summary>"
-					 : "<details class=\"dir\"><summary>");
-		html_name(h->out, dir->path);
-		for (int op = 0; op < CH_KINDS; op++) {
-			if (!dir->n[op])
-				continue;
-			buf_puts(h->out, between);
-			put_number(h->out, dir->n[op]);
-			buf_printf(h->out, " %s",
-				   op == CH_META ? "with other permissions or owners"
-						 : change_word[op]);
-			between = ", ";
-		}
-		html_ref(h, EV_CHANGE, dir->first_seq, dir->total - 1);
-		buf_puts(h->out, "</summary>\n");
-		folder_rows(h, first, next, d);
-		buf_puts(h->out, "</details>\n");
-	}
-	free(first);
-	free(next);
-	html_more(h, h->rep->rows_max, rep->ndir, "folders");
-	html_more(h, 0, rep->dirs_lost, "changes in further folders");
 }
 
 static void disk(struct html *h)
 {
 	section_nr(h, 5);
 	if (h->rep->ndir)
-		folders(h);
+		html_folders(h);
 	else
 		buf_puts(h->out, "<p class=\"none\">Nothing.</p>\n");
 	buf_puts(h->out, "</section>\n");
@@ -521,11 +408,11 @@ static int gaps(struct html *h, struct err *err)
 		put_count(h->out, rep->objects_lost, "program", "programs");
 		buf_puts(h->out, " only the hash was kept, the bytes were over the limit.</p>\n");
 	}
-	rc = plain_table(h, &rep->gaps, "Gaps: not seen", err);
+	rc = html_table(h, &rep->gaps, "Gaps: not seen", err);
 	if (!rc)
-		rc = plain_table(h, &rep->limits, "Limits that were reached", err);
+		rc = html_table(h, &rep->limits, "Limits that were reached", err);
 	if (!rc)
-		rc = plain_table(h, &rep->mismatches, "Mismatches: record and disk disagree", err);
+		rc = html_table(h, &rep->mismatches, "Mismatches: record and disk disagree", err);
 	buf_puts(h->out, "</section>\n");
 	return rc;
 }
@@ -556,78 +443,6 @@ static void check(struct html *h)
 	buf_puts(h->out, "</dl>\n</section>\n");
 }
 
-/* ---- the events that the page links to ---------------------------------------------------- */
-
-static int event_row(void *ctx, const struct event *ev)
-{
-	struct html *h = ctx;
-	const struct kind_def *k = event_kind_def(ev->kind);
-
-	buf_printf(h->out,
-		   "<tr id=\"e%llu\" data-kind=\"%s\" data-run=\"%u\" data-t=\"%llu\" "
-		   "data-proc=\"%u\"><td class=\"num\">#%llu</td>",
-		   (unsigned long long)ev->seq, k ? k->name : "", ev->run,
-		   (unsigned long long)ev->t, ev->proc, (unsigned long long)ev->seq);
-	event_cells(h, ev);
-	buf_puts(h->out, "</td></tr>\n");
-	return 0;
-}
-
-static int by_seq(const void *a, const void *b)
-{
-	const struct html_ref *x = a, *y = b;
-
-	return x->seq < y->seq ? -1 : x->seq > y->seq;
-}
-
-static int linked_rows(struct html *h, struct err *err)
-{
-	uint64_t last = 0;
-
-	if (h->nref)
-		qsort(h->ref, h->nref, sizeof(*h->ref), by_seq);
-	for (size_t i = 0; i < h->nref; i++) {
-		struct event ev;
-		int rc;
-
-		if (h->ref[i].seq == last)
-			continue;
-		last = h->ref[i].seq;
-		rc = source_fetch(&h->rep->src, h->ref[i].kind, last, &ev, err);
-		if (rc && rc != -ENOENT)
-			return rc;
-		if (!rc)
-			event_row(h, &ev);
-	}
-	return 0;
-}
-
-static int events(struct html *h, struct err *err)
-{
-	struct journal_filter f = { .run = h->rep->opts->run };
-	int rc;
-
-	section_nr(h, 12);
-	buf_puts(h->out, "<p class=\"soft\">");
-	if (h->all) {
-		buf_puts(h->out, "All ");
-		put_number(h->out, h->rep->events);
-		buf_puts(h->out, " events of the record.");
-	} else {
-		buf_puts(h->out, "Of the ");
-		put_number(h->out, h->rep->events);
-		buf_puts(h->out, " events of the record, these are the ones that this page refers "
-				 "to. <code>belljar events</code> shows all.");
-	}
-	buf_puts(h->out,
-		 "</p>\n<div class=\"scroll\"><table id=\"events\">\n<thead><tr>"
-		 "<th scope=\"col\">Number</th><th scope=\"col\">Time</th><th scope=\"col\" "
-		 "class=\"w\">Who</th><th scope=\"col\">What</th></tr></thead>\n<tbody>\n");
-	rc = h->all ? journal_read(h->rep->src.r, &f, event_row, h, err) : linked_rows(h, err);
-	buf_puts(h->out, "</tbody></table></div>\n</section>\n");
-	return rc;
-}
-
 int report_html(struct rep *rep, struct buf *out, struct err *err)
 {
 	struct html h = { .rep = rep, .out = out, .all = rep->events <= REPORT_EVENTS_FULL };
@@ -656,7 +471,9 @@ int report_html(struct rep *rep, struct buf *out, struct err *err)
 	}
 	if (!rc) {
 		check(&h);
-		rc = events(&h, err);
+		section_nr(&h, 12);
+		rc = html_events(&h, err);
+		buf_puts(out, "</section>\n");
 	}
 	buf_puts(out, "</main>\n<footer>Made by belljar " BELLJAR_VERSION " from the record alone. "
 		      "This page loads nothing and runs nothing. It says what was seen; what it "

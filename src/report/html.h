@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * html.h - the page's parts: html.c (frame, rows, sections), html_tree.c, html_chart.c,
- * html_net.c, style.c
+ * html_net.c, html_disk.c, html_events.c, style.c
  */
 #ifndef BELLJAR_REPORT_HTML_H
 #define BELLJAR_REPORT_HTML_H
@@ -36,6 +36,12 @@ void html_row(struct html *h, struct line *l);
 /** html_tick_step() - 1, 2 or 5 times a power of ten ns: 4 to 8 ticks in @t_max */
 uint64_t html_tick_step(uint64_t t_max);
 
+/** html_folders() - changes on disk, grouped by folder */
+void html_folders(struct html *h);
+/** html_table() - events as a table, under a caption. Return: 0 or what source_fetch() returns */
+int html_table(struct html *h, const struct plain_rows *rows, const char *caption, struct err *err);
+/** html_events() - all events, or those that the page refers to, where its links lead; last */
+int html_events(struct html *h, struct err *err);
 void html_tree(struct html *h);
 /** html_net() - whom the programs talked to: what went out, pictures, table */
 void html_net(struct html *h);
