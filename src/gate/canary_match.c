@@ -103,7 +103,7 @@ static void view_found(struct view *v, const struct pattern *p, size_t from)
 		return;
 	/* a border lies before its joint: a pattern that only begins there does not reach over it,
 	 * but one that begins with a decoded byte does */
-	if (!memchr(v->joint + from + !v->name, true, p->n - (size_t)!v->name))
+	if (!memchr(v->joint + from + !v->name, 1, p->n - (size_t)!v->name))
 		return;
 	canary_hit(v->q->s, v->q, p, v->name, v->at[from], v->bytes, v->n, from);
 }

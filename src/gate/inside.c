@@ -306,9 +306,9 @@ static void hear_desk(struct inside *in)
 		struct wire_cursor c;
 		enum wire_type type;
 		struct str s;
-		struct {
+		union {
 			struct cmsghdr h;
-			int fd;
+			char room[CMSG_SPACE(sizeof(int))];
 		} control;
 		struct iovec iov = { bytes, sizeof(bytes) };
 		struct msghdr m = { .msg_iov = &iov,

@@ -361,7 +361,7 @@ static enum step chunk_size(struct talk *t, struct buf *out)
 	if (!nl)
 		return talk_left(t) > CHUNK_LINE_MAX ? refuse(t, 400, out) : STEP_WAIT;
 	h->left = 0;
-	for (; isxdigit((unsigned char)p[digits]) && digits < 15; digits++)
+	for (; digits < 15 && isxdigit((unsigned char)p[digits]); digits++)
 		h->left = h->left * 16 + (uint64_t)(isdigit((unsigned char)p[digits])
 							    ? p[digits] - '0'
 							    : (p[digits] | 32) - 'a' + 10);
