@@ -112,6 +112,13 @@ static enum answer is_rdp(const uint8_t *p, size_t n)
 	return p[4] + 5u == be16(p + 2) ? YES : NO;
 }
 
+static enum answer is_socks(const uint8_t *p, size_t n)
+{
+	static const enum answer answers[] = { NO, MORE, YES };
+
+	return answers[socks_begins(p, n) + 1];
+}
+
 static enum answer is_irc_client(const uint8_t *p, size_t n)
 {
 	static const char *const words[] = { "NICK ", "CAP LS", "CAP REQ", NULL };
@@ -258,6 +265,7 @@ static const struct signature stream_signatures[] = {
 	{ PROTO_IRC, is_irc_client, is_irc_server, text_begin },
 	{ PROTO_MQTT, is_mqtt, NULL, NULL },
 	{ PROTO_RDP, is_rdp, is_rdp, NULL },
+	{ PROTO_SOCKS, is_socks, NULL, socks_begin },
 	{ PROTO_DNS, is_dns_stream, is_dns_stream, dns_begin },
 };
 

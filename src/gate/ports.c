@@ -23,6 +23,7 @@ static const char *const names[] = {
 	[PROTO_NTP] = "ntp",
 	[PROTO_MQTT] = "mqtt",
 	[PROTO_RDP] = "rdp",
+	[PROTO_SOCKS] = "socks",
 	[PROTO_OTHER_TEXT] = "unknown-text",
 	[PROTO_OTHER_BINARY] = "unknown-binary",
 };
@@ -57,6 +58,7 @@ static const struct assigned {
 	{ 992, .tcp = PROTO_TLS },
 	{ 993, .tcp = PROTO_TLS, .inside = PROTO_IMAP },
 	{ 995, .tcp = PROTO_TLS, .inside = PROTO_POP3 },
+	{ 1080, .tcp = PROTO_SOCKS },
 	{ 1883, .tcp = PROTO_MQTT },
 	{ 3389, .tcp = PROTO_RDP },
 	{ 5353, .udp = PROTO_DNS },

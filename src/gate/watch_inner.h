@@ -87,6 +87,11 @@ void http2_begin(struct watch *w);
 /** text_begin() - commands and answers in lines, in which TLS may begin (STARTTLS) */
 void text_begin(struct watch *w);
 
+/** socks_begin() - up to where its tunnel begins; what is inside is guessed anew */
+void socks_begin(struct watch *w);
+/** socks_begins() - are these all that a client says first? 1 yes, 0 more is needed, -1 no */
+int socks_begins(const uint8_t *p, size_t n);
+
 /* UDP: each datagram by itself, but QUIC */
 void dns_begin(struct watch *w);
 void quic_begin(struct watch *w);

@@ -177,6 +177,34 @@ static void test_nothing_is_read_of_what_nobody_knows(void **state UNUSED)
 	probe_free(&p);
 }
 
+static void test_inside_of_socks_reading_begins_anew(void **state UNUSED)
+{
+	struct probe p = { .columns = " protocol expected mismatch method target ",
+			   .kinds = 1u << EV_HTTP | 1u << EV_BANNER | 1u << EV_GAP };
+	static const struct said five[] = { OUT("\5\2\0\2"),
+					    IN("\5\2"),
+					    OUT("\1\4user\2pw"),
+					    IN("\1\0"),
+					    OUT("\5\1\0\3\1h\0\x50"),
+					    IN("\5\0\0\1\0\0\0\0\0\0"),
+					    OUT("GET /5 HTTP/1.1\r\n\r\n") };
+	static const struct said four[] = { OUT("\4\1\0\x50\0\0\0\1me\0host\0"),
+					    IN("\0\x5a\0\0\0\0\0\0"),
+					    OUT("GET /4 HTTP/1.1\r\n\r\n") };
+	static const struct said refused[] = { OUT("\5\1\0"), IN("\5\xff"),
+					       OUT("GET /no HTTP/1.1\r\n\r\n") };
+
+	probe_expect(&p, 1080, false, five, ARRAY_SIZE(five),
+		     "http method=GET target=/5\n"
+		     "banner protocol=socks expected=socks mismatch=0\n");
+	probe_expect(&p, 443, false, four, ARRAY_SIZE(four),
+		     "http method=GET target=/4\n"
+		     "banner protocol=socks expected=tls mismatch=1\n");
+	probe_expect(&p, 1080, false, refused, ARRAY_SIZE(refused),
+		     "banner protocol=socks expected=socks mismatch=0\n");
+	probe_free(&p);
+}
+
 /* ---- missing bytes ------------------------------------------------------------------------ */
 
 static void test_missing_bytes_end_the_reading_but_for_bodies(void **state UNUSED)
@@ -363,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_first_bytes_say_what_a_flow_speaks),
 		cmocka_unit_test(test_the_first_bytes_are_kept),
 		cmocka_unit_test(test_nothing_is_read_of_what_nobody_knows),
+		cmocka_unit_test(test_inside_of_socks_reading_begins_anew),
 		cmocka_unit_test(test_missing_bytes_end_the_reading_but_for_bodies),
 		cmocka_unit_test(test_dns_is_told_in_datagrams_and_streams),
 		cmocka_unit_test(test_http2_heads_are_inflated),
