@@ -124,6 +124,7 @@ struct flow {
 	uint64_t bytes[2];
 	/* what answers or decides */
 	struct sink *sink;
+	bool sink_says; /* it may have more to say when what it said is sent */
 	struct opened *opened;
 	struct check *check;
 	struct hello hello;

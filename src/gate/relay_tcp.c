@@ -171,6 +171,17 @@ static void to_names(struct inside *in, struct flow *f, const uint8_t *p, size_t
 	}
 }
 
+/* What the sinkhole has said; @rc: that it closes after it. */
+static void from_sink(struct inside *in, struct flow *f, int rc, struct buf *reply)
+{
+	f->sink_says = !rc && reply->n;
+	if (reply->n)
+		tcp_reply(in, f, reply->p, reply->n);
+	buf_free(reply);
+	if (rc && !f->ended)
+		f->client.eof = true;
+}
+
 static void to_sink(struct inside *in, struct flow *f, const void *p, size_t n)
 {
 	struct buf reply = { .limit = SINK_REPLY_MAX };
@@ -181,11 +192,24 @@ static void to_sink(struct inside *in, struct flow *f, const void *p, size_t n)
 	in->current = f;
 	rc = sink_input(f->sink, p, n, &reply);
 	in->current = NULL;
-	if (reply.n)
-		tcp_reply(in, f, reply.p, reply.n);
-	buf_free(&reply);
-	if (rc && !f->ended)
-		f->client.eof = true;
+	from_sink(in, f, rc, &reply);
+}
+
+/* All that it has said was sent: the rest of a long answer. */
+static size_t more_from_sink(struct inside *in, struct flow *f)
+{
+	struct buf reply = { .limit = SINK_REPLY_MAX };
+	size_t n;
+	int rc;
+
+	if (!f->sink_says || waiting(&f->client))
+		return 0;
+	in->current = f;
+	rc = sink_drained(f->sink, &reply);
+	in->current = NULL;
+	n = reply.n;
+	from_sink(in, f, rc, &reply);
+	return n;
 }
 
 static void to_peer(struct inside *in, struct flow *f, const uint8_t *p, size_t n)
@@ -313,7 +337,7 @@ static void closing(struct inside *in, struct flow *f)
 	struct side *c = &f->client, *s = &f->server;
 
 	if (f->way != WAY_PEER) {
-		if (c->eof && !waiting(c) && !(f->way == WAY_NAMES && f->asks))
+		if (c->eof && !waiting(c) && !f->sink_says && !(f->way == WAY_NAMES && f->asks))
 			flow_end(in, f, "closed");
 		return;
 	}
@@ -339,9 +363,12 @@ static void tcp_run(struct inside *in, struct flow *f)
 		if (f->ended || !sent(in, f, &f->client, flush(in, &f->client)) ||
 		    !sent(in, f, &f->server, flush(in, &f->server)))
 			return;
-		k += from_client(in, f);
+		k += more_from_sink(in, f);
+		k += f->ended ? 0 : from_client(in, f);
 		if (!f->ended)
 			k += from_server(in, f);
+		if (!f->ended && f->sink_says && !waiting(&f->client))
+			k++; /* the sinkhole's turn again */
 		moved += k;
 	}
 	if (!f->ended)
@@ -426,11 +453,7 @@ void tcp_quiet(struct inside *in, struct flow *f)
 	in->current = f;
 	rc = sink_quiet(f->sink, &reply);
 	in->current = NULL;
-	if (reply.n)
-		tcp_reply(in, f, reply.p, reply.n);
-	buf_free(&reply);
-	if (rc && !f->ended)
-		f->client.eof = true;
+	from_sink(in, f, rc, &reply);
 	tcp_go_on(in, f);
 }
 
