@@ -154,7 +154,7 @@ int cmd_gate(int argc, char **argv)
 
 	if (rc)
 		return rc;
-	if (w.help)
+	if (w.help || (!w.box && !w.file))
 		return cmd_help(SUB);
 	if (w.box)
 		return cmd_gate_answers(w.box, w.folder);

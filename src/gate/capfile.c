@@ -95,17 +95,21 @@ static int need_all(struct capfile *f, size_t n, struct err *err)
 
 static int damaged(const struct capfile *f, const char *what, struct err *err)
 {
+	uint64_t at = f->used_before + f->at;
+
 	return err_set_exit(err, EXIT_CORRUPT, EBADMSG,
 			    "gate: read the capture file: %s at byte %llu", what,
-			    (unsigned long long)(f->used_before + f->at));
+			    (unsigned long long)at);
 }
 
 static uint64_t to_ns(const struct clock *c, uint64_t t)
 {
 	unsigned __int128 ns = (unsigned __int128)t * c->times;
+	uint64_t offset = (uint64_t)c->offset_s * NSEC_PER_SEC;
 
-	return (uint64_t)(c->by == 1 ? ns : ns / c->by) +
-	       (uint64_t)c->offset_s * (uint64_t)NSEC_PER_SEC;
+	if (c->by != 1)
+		ns /= c->by;
+	return (uint64_t)ns + offset;
 }
 
 /* ---- pcap --------------------------------------------------------------------------------- */

@@ -247,35 +247,35 @@ static enum answer is_plain_dns(const uint8_t *p, size_t n)
 
 struct signature {
 	enum watch_protocol protocol;
+	uint16_t port; /* UDP: only to or from this port; 0 any */
 	enum answer (*client)(const uint8_t *p, size_t n);
 	enum answer (*server)(const uint8_t *p, size_t n);
 	void (*begin)(struct watch *w); /* NULL: nothing is read after the banner */
-	uint16_t port;			/* UDP: only to or from this port; 0 any */
 };
 
 static const struct signature stream_signatures[] = {
-	{ PROTO_TLS, is_tls, NULL, tls_begin },
-	{ PROTO_HTTP1, is_http_request, is_http_response, http1_begin },
-	{ PROTO_HTTP2, is_http2, NULL, http2_begin },
-	{ PROTO_SSH, is_ssh, is_ssh, NULL },
-	{ PROTO_SMTP, is_smtp_client, is_smtp_server, text_begin },
-	{ PROTO_FTP, NULL, is_ftp_server, text_begin },
-	{ PROTO_POP3, NULL, is_pop3_server, text_begin },
-	{ PROTO_IMAP, NULL, is_imap_server, text_begin },
-	{ PROTO_IRC, is_irc_client, is_irc_server, text_begin },
-	{ PROTO_MQTT, is_mqtt, NULL, NULL },
-	{ PROTO_RDP, is_rdp, is_rdp, NULL },
-	{ PROTO_SOCKS, is_socks, NULL, socks_begin },
-	{ PROTO_DNS, is_dns_stream, is_dns_stream, dns_begin },
+	{ PROTO_TLS, 0, is_tls, NULL, tls_begin },
+	{ PROTO_HTTP1, 0, is_http_request, is_http_response, http1_begin },
+	{ PROTO_HTTP2, 0, is_http2, NULL, http2_begin },
+	{ PROTO_SSH, 0, is_ssh, is_ssh, NULL },
+	{ PROTO_SMTP, 0, is_smtp_client, is_smtp_server, text_begin },
+	{ PROTO_FTP, 0, NULL, is_ftp_server, text_begin },
+	{ PROTO_POP3, 0, NULL, is_pop3_server, text_begin },
+	{ PROTO_IMAP, 0, NULL, is_imap_server, text_begin },
+	{ PROTO_IRC, 0, is_irc_client, is_irc_server, text_begin },
+	{ PROTO_MQTT, 0, is_mqtt, NULL, NULL },
+	{ PROTO_RDP, 0, is_rdp, is_rdp, NULL },
+	{ PROTO_SOCKS, 0, is_socks, NULL, socks_begin },
+	{ PROTO_DNS, 0, is_dns_stream, is_dns_stream, dns_begin },
 };
 
 static const struct signature datagram_signatures[] = {
-	{ PROTO_DNS, is_dns, is_dns, dns_begin, 53 },
-	{ PROTO_DNS, is_dns, is_dns, dns_begin, 5353 },
-	{ PROTO_DNS, is_dns, is_dns, dns_begin, 5355 },
-	{ PROTO_QUIC, is_quic, NULL, quic_begin, 0 },
-	{ PROTO_NTP, is_ntp, is_ntp, NULL, 123 },
-	{ PROTO_DNS, is_plain_dns, is_plain_dns, dns_begin, 0 },
+	{ PROTO_DNS, 53, is_dns, is_dns, dns_begin },
+	{ PROTO_DNS, 5353, is_dns, is_dns, dns_begin },
+	{ PROTO_DNS, 5355, is_dns, is_dns, dns_begin },
+	{ PROTO_QUIC, 0, is_quic, NULL, quic_begin },
+	{ PROTO_NTP, 123, is_ntp, is_ntp, NULL },
+	{ PROTO_DNS, 0, is_plain_dns, is_plain_dns, dns_begin },
 };
 
 bool watch_looks_like_text(const uint8_t *p, size_t n)
