@@ -173,6 +173,9 @@ static int drop_root(struct err *err)
 
 static int make_folders(struct box_home *h, struct err *err)
 {
+	/* made in order: when the last is there, all are */
+	if (!faccessat(h->fd, folders[ARRAY_SIZE(folders) - 1], F_OK, AT_SYMLINK_NOFOLLOW))
+		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
 		if (!mkdirat(h->fd, folders[i], 0700) || errno == EEXIST)
 			continue;

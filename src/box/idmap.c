@@ -192,12 +192,14 @@ static int run_tools(const char *u, const char *g, pid_t child, struct idrange i
 int idmap_write_to(const struct box_home *home, struct idrange ids, pid_t child, uid_t inner_uid,
 		   struct err *err)
 {
-	const char *u = find_tool(newuidmap), *g = find_tool(newgidmap);
+	const char *u, *g;
 
 	if (!ids.range)
 		return map_single(child, inner_uid, err);
 	if (home->by_root)
 		return broker_map(home->broker, child, err);
+	u = find_tool(newuidmap);
+	g = find_tool(newgidmap);
 	if (!u || !g)
 		return err_set_exit(err, EXIT_NO_WALL, ENOENT,
 				    "box: this box has a range of user ids and needs newuidmap and "

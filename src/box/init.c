@@ -3,11 +3,11 @@
  * init.c - pid 1 of a box: carries the plan out, then reaps and serves the supervisor
  *
  * It is a fork of the supervisor that never executes anything, has one thread, and once the box
- * stands holds three descriptors besides its null 0-2: the control socket, a signalfd and the
- * box's /proc. It keeps its capabilities (in the box's user namespace); programs, which have
- * fewer, can neither trace it nor read its memory, and signals from inside do not reach a pid 1
- * that has no handlers (pid_namespaces(7)). It ends when the control socket does, and is killed
- * when the supervisor's thread dies.
+ * stands holds two descriptors besides its null 0-2: the control socket and a signalfd. It keeps
+ * its capabilities (in the box's user namespace); programs, which have fewer, can neither trace it
+ * nor read its memory, and signals from inside do not reach a pid 1 that has no handlers
+ * (pid_namespaces(7)). It ends when the control socket does, and is killed when the supervisor's
+ * thread dies.
  */
 #include <dirent.h>
 #include <poll.h>
@@ -31,7 +31,6 @@ static_assert(ARRAY_SIZE(steps) == STEP_KINDS, "a function for each kind of step
 
 struct init {
 	int ctl, signals;
-	DIR *proc;
 	int nprograms;
 	struct {
 		pid_t pid;
@@ -87,14 +86,16 @@ static int kill_all(struct init *in)
 	}
 }
 
-static int count(struct init *in)
+static int count(void)
 {
+	DIR *proc = opendir("/proc"); /* a mount: no program can have put another in its place */
 	struct dirent *e;
 	int n = -1; /* ourselves */
 
-	rewinddir(in->proc);
-	while ((e = readdir(in->proc)))
+	while (proc && (e = readdir(proc)))
 		n += e->d_name[0] >= '1' && e->d_name[0] <= '9';
+	if (proc)
+		closedir(proc);
 	return n;
 }
 
@@ -137,7 +138,7 @@ static void serve_request(struct init *in)
 		report(in, REP_KILLED, 0, kill_all(in));
 		break;
 	case REQ_COUNT:
-		report(in, REP_COUNT, 0, count(in));
+		report(in, REP_COUNT, 0, count());
 		break;
 	}
 	for (int i = 0; i < nfds; i++)
@@ -221,8 +222,7 @@ _Noreturn void init_main(const struct box *box, const struct box_plan *plan, int
 		_exit(EXIT_INTERNAL);
 	settle(&in, &s);
 	in.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	in.proc = opendir("/proc");
-	if (in.signals < 0 || !in.proc)
+	if (in.signals < 0)
 		_exit(EXIT_INTERNAL);
 	serve(&in);
 }

@@ -231,7 +231,6 @@ void limits_ready(struct box_run *run, const struct report *ready)
 	set_how(l, LIMIT_TIME, "clock");
 	l->shm = openat(run->rootfd, "dev/shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	l->run = openat(run->rootfd, "run", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	l->memfd_dev = memfd_device();
 	l->unlinked_next_ns = run->started_ns + NSEC_PER_SEC;
 	if (disk) {
 		run->walls.fsize = l->set.disk;
@@ -263,6 +262,8 @@ static void look_at_unlinked(struct box_run *run)
 
 	if (now < l->unlinked_next_ns)
 		return;
+	if (!l->memfd_dev)
+		l->memfd_dev = memfd_device();
 	usage_unlinked(run->rootfd, l->memfd_dev, &l->memfd_bytes, &l->deleted_bytes);
 	l->unlinked_next_ns = now + NSEC_PER_SEC + (clock_mono_ns() - now) * WALK_SHARE;
 }
@@ -452,7 +453,8 @@ void limits_check(struct box_run *run)
 	}
 	check_time(run, now);
 	check_cgroups(run);
-	check_counted(run);
+	if (!run->emptied) /* else there is nobody left to count */
+		check_counted(run);
 	if (run->tmpfs_layer)
 		check_tmpfs(run);
 	else

@@ -416,6 +416,7 @@ int box_kill(struct box_run *run, struct err *err)
 
 	if (!rc)
 		rc = run_take(run, REP_KILLED, END_DEADLINE_MS, &r, NULL, NULL);
+	run->emptied = !rc;
 	if (!rc)
 		return r.status;
 	if (rc == -EPIPE || rc == -ECONNRESET || rc == -ENOTCONN)

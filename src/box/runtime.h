@@ -260,6 +260,7 @@ struct box_run {
 	int signals; /* signalfd, -1 */
 	sigset_t old_mask;
 	bool masked, dead, dead_told, hurry;
+	bool emptied; /* all programs were ended, and none has been started since */
 	int nspawns;
 	bool spawn_failed[SPAWNS_MAX + 1]; /* by id: an exit that is still to come is no event */
 	struct relay *relays;		   /* list */

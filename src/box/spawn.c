@@ -241,6 +241,7 @@ int box_spawn(struct box_run *run, const struct box_program *prog, const struct 
 	a.pidfd = run->pidfd;
 	a.req.what = REQ_SPAWN;
 	a.req.id = ++run->nspawns;
+	run->emptied = false;
 	a.req.walls = run->walls;
 	rc = attempt_run(&a, run, prog, hooks, err);
 	if (!rc)
