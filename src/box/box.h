@@ -48,6 +48,7 @@ struct box_home {
 	bool by_root; /* started by host root: BOX_ROOT_UID range mapping through the broker */
 	int broker;   /* socket to the privileged broker, -1 for a plain user */
 	uid_t uid;    /* the outside id that owns the boxes */
+	pid_t ending; /* pid 1 of a box that was let go: see box_end(); 0 none */
 	gid_t gid;
 };
 
@@ -335,8 +336,12 @@ int box_wait(struct box_run *run, int timeout_ms, struct box_event *ret_ev, stru
 int box_kill(struct box_run *run, struct err *err);
 /** box_processes() - how many processes live in the box besides pid 1 */
 int box_processes(struct box_run *run);
-/** box_end() - end pid 1, flush the relay, release limits. What killed or not, nothing is left
- * after */
+/**
+ * box_end() - end pid 1, flush the relay, release limits; no program of the box lives after
+ *
+ * Waits until the box's mounts are gone too, but for a passing box without a folder, binds and
+ * cgroup whose programs box_kill() has ended: there pid 1 alone is left, on its way out.
+ */
 void box_end(struct box_run *run);
 
 int box_run_rootfd(const struct box_run *run);	/* O_PATH of the box's / as its programs see it */

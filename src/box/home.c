@@ -23,6 +23,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "box/internal.h"
 
@@ -274,5 +275,8 @@ void box_home_close(struct box_home *home)
 		close(home->fd);
 	if (home->broker >= 0)
 		close(home->broker);
+	if (home->ending > 0)
+		waitpid(home->ending, NULL, WNOHANG | __WALL);
+	home->ending = 0;
 	home->fd = home->broker = -1;
 }

@@ -19,8 +19,8 @@
  * time (statfs is cheap), and when that could be us, or WALK_SECONDS have passed, a child walks
  * the layer and counts.
  *
- * All of it is looked at every POLL_MS while box_wait() waits, before a program's exit is told,
- * and at the end. A limit is told once a run.
+ * All of it is looked at every POLL_MS while box_wait() waits, and before a program's exit is told.
+ * A limit is told once a run.
  */
 #include <math.h>
 #include <poll.h>

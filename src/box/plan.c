@@ -204,7 +204,7 @@ static void plan_steps(struct box_plan *p, const struct box *box, const struct b
 	const struct box_info *info = &box->info;
 
 	add(p, STEP_CLONE, NULL,
-	    "clone pid 1 into new user, mount, pid, net, ipc and uts namespaces; "
+	    "clone pid 1 into new user and pid, then mount, net, ipc and uts namespaces; "
 	    "%s",
 	    p->want_cgroup ? "a cgroup with the limits where one can be had"
 			   : "no cgroup: no limit was asked for");

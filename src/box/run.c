@@ -11,7 +11,8 @@
  * somebody waits for something else is queued.
  *
  * Invariant: at most END_DEADLINE_MS after box_end() was called pid 1 has been sent SIGKILL, and
- * a namespace whose pid 1 is dead holds no process.
+ * a namespace whose pid 1 is dead holds no process; where box_end() does not wait for that, the
+ * namespace holds no other process already.
  */
 #include <linux/sched.h>
 #include <poll.h>
@@ -128,8 +129,8 @@ void run_bury(struct box_run *run, int id)
 static int clone_init(struct box_run *run, const struct box_plan *plan, int ctl, struct err *err)
 {
 	struct clone_args args = {
-		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
-			 CLONE_NEWUTS | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+		/* the other namespaces are made by pid 1, while we have the id maps written */
+		.flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
 		.pidfd = (uint64_t)(uintptr_t)&run->pidfd,
 		.exit_signal = SIGCHLD,
 	};
@@ -143,11 +144,8 @@ static int clone_init(struct box_run *run, const struct box_plan *plan, int ctl,
 		init_main(run->box, plan, ctl);
 	if (hidden)
 		prctl(PR_SET_DUMPABLE, 0);
-	if (pid < 0) {
-		if (code == EPERM || code == EACCES || code == EUSERS || code == ENOSPC)
-			return userns_refused(err, code, "box: make namespaces");
-		return wall_missing(err, code, "box: make namespaces");
-	}
+	if (pid < 0)
+		return namespaces_refused(err, code);
 	run->pid1 = (pid_t)pid;
 	return 0;
 }
@@ -181,6 +179,8 @@ static void remember(struct box_run *run, const struct box_plan *plan)
 	run->tmpfs_layer = plan->tmpfs_layer;
 	run->as_user = plan->as_user;
 	run->emulates_root = plan->emulates_root;
+	for (int i = 0; i < plan->nbinds; i++)
+		run->has_binds |= plan->bind[i].how != BIND_COPY;
 	run->net = plan->net;
 	run->home = xstrdup(plan->home);
 	run->env = xcalloc((size_t)plan->nenv + 1, sizeof(char *));
@@ -408,6 +408,31 @@ static int kill_init(struct box_run *run)
 	return 0;
 }
 
+/* All programs are dead and none has been started since; and nothing of the host is held by the
+ * box's mounts that somebody could want back. */
+static bool leaves_nothing(const struct box_run *run)
+{
+	return run->emptied && !run->dead && run->pid1 > 0 && !box_has_folder(run->box) &&
+	       !run->want_cgroup && !run->has_binds;
+}
+
+/*
+ * The kernel takes half a millisecond to take the box's mounts down, and pid 1, which is our own
+ * code and has no child, ends only after that. Nobody needs to wait for it: it is told to end, and
+ * reaped when the home is closed or by whoever reaps our own process.
+ */
+static void let_go(struct box_run *run)
+{
+	struct box_home *home = run->box->home;
+
+	syscall(SYS_pidfd_send_signal, run->pidfd, SIGKILL, NULL, 0);
+	if (home->ending > 0)
+		waitpid(home->ending, NULL, __WALL);
+	home->ending = run->pid1;
+	run->pid1 = 0;
+	run->dead = true;
+}
+
 int box_kill(struct box_run *run, struct err *err)
 {
 	struct request req = { .what = REQ_KILL };
@@ -446,9 +471,10 @@ void box_end(struct box_run *run)
 {
 	if (!run)
 		return;
-	if (run->limits && !run->dead && run->layerfd >= 0)
-		limits_check(run);
-	kill_init(run);
+	if (leaves_nothing(run))
+		let_go(run);
+	else
+		kill_init(run);
 	close_p(&run->log_pipe);
 	relay_finish(run, run->hurry);
 	terminal_restore(run);

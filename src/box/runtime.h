@@ -167,6 +167,9 @@ bool in_layers(struct setup *s, const char *path);
 /** wall_missing() - err_set_exit(EXIT_NO_WALL) for a step that the kernel or machine refuses */
 int wall_missing(struct err *err, int code, const char *fmt, ...) PRINTF(3, 4);
 
+/** namespaces_refused() - the same for namespaces: who may make them is a setting */
+int namespaces_refused(struct err *err, int code);
+
 /* ---- walls of a program ------------------------------------------------------------------- */
 
 /** CAPS_PROGRAM - what box root keeps, in the box's user namespace only */
@@ -260,7 +263,8 @@ struct box_run {
 	int signals; /* signalfd, -1 */
 	sigset_t old_mask;
 	bool masked, dead, dead_told, hurry;
-	bool emptied; /* all programs were ended, and none has been started since */
+	bool has_binds; /* --ro or --rw: its mounts hold folders of the user */
+	bool emptied;	/* all programs were ended, and none has been started since */
 	int nspawns;
 	bool spawn_failed[SPAWNS_MAX + 1]; /* by id: an exit that is still to come is no event */
 	struct relay *relays;		   /* list */

@@ -45,6 +45,13 @@ int wall_missing(struct err *err, int code, const char *fmt, ...)
 			    "%s ('belljar doctor' says what this machine lacks)", what);
 }
 
+int namespaces_refused(struct err *err, int code)
+{
+	if (code == EPERM || code == EACCES || code == EUSERS || code == ENOSPC)
+		return userns_refused(err, code, "box: make namespaces");
+	return wall_missing(err, code, "box: make namespaces");
+}
+
 /* ---- pid 1, before and after the mounts --------------------------------------------------- */
 
 /* The arguments and the environment of the supervisor are readable at /proc/1 for as long as the
@@ -99,10 +106,12 @@ static void default_for_ever(int sig)
 
 int do_quiet(struct setup *s, const struct step *st UNUSED, struct err *err)
 {
-	int keep[KEEP_FDS_MAX], n = 0;
-	int null = open("/dev/null", O_RDWR);
+	int keep[KEEP_FDS_MAX], n = 0, null;
 	sigset_t none;
 
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS))
+		return namespaces_refused(err, errno);
+	null = open("/dev/null", O_RDWR);
 	if (null < 0)
 		return err_set(err, errno, "box: open '/dev/null'");
 	for (int fd = 0; fd < 3; fd++)

@@ -109,13 +109,23 @@ static int fetch_listener(struct session *s, int sock, struct err *err)
 	return 0;
 }
 
-static int start_trace(struct session *s, struct err *err)
+/* Both at once: one attaches while the other is made. A notify thread whose program ends before it
+ * was let go ends with it. */
+static int start_threads(struct session *s, struct err *err)
 {
 	int rc = pthread_create(&s->trace, NULL, trace_thread, s);
 
-	if (rc)
-		return err_set(err, rc, "capture: start a thread");
-	s->traced = true;
+	s->traced = !rc;
+	if (!rc)
+		rc = pthread_create(&s->notify, NULL, notify_thread, s);
+	s->noticed = s->traced && !rc;
+	return rc ? err_set(err, rc, "capture: start a thread") : 0;
+}
+
+static int await_attached(struct session *s, struct err *err)
+{
+	int rc;
+
 	pthread_mutex_lock(&s->lock);
 	while (s->attach_rc == 1)
 		pthread_cond_wait(&s->attached, &s->lock);
@@ -134,12 +144,10 @@ static int in_supervisor(void *ctx, int sock, pid_t program, struct err *err)
 	s->program = program;
 	rc = fetch_listener(s, sock, err);
 	if (!rc)
-		rc = start_trace(s, err);
+		rc = start_threads(s, err);
+	if (!rc)
+		rc = await_attached(s, err);
 	if (!rc) {
-		rc = pthread_create(&s->notify, NULL, notify_thread, s);
-		if (rc)
-			return err_set(err, rc, "capture: start a thread");
-		s->noticed = true;
 		rc = write_full(sock, "g", 1);
 		if (rc)
 			return err_set(err, rc, "capture: let the program go");
