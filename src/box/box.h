@@ -268,6 +268,12 @@ struct box_run;
  */
 int box_start(struct box *box, const struct box_plan *plan, struct box_run **ret_run,
 	      struct err *err);
+/** box_begin() - box_start() that does not wait for pid 1 to be ready; what else is to be prepared
+ * can be meanwhile. Until box_ready() the run is good for nothing but box_end() */
+int box_begin(struct box *box, const struct box_plan *plan, struct box_run **ret_run,
+	      struct err *err);
+/** box_ready() - wait for it. Return: as box_start(); on failure the caller ends the run */
+int box_ready(struct box_run *run, struct err *err);
 
 /** struct box_hooks - how the recorder joins a program between its walls and its exec */
 struct box_hooks {
@@ -277,7 +283,10 @@ struct box_hooks {
 	 * Its memory is the supervisor's as of box_start(): nothing made later exists there, so
 	 * @ctx is NULL here and what it needs (a filter, flags) must come over @sock */
 	int (*in_child)(void *ctx, int sock, struct err *err);
-	/* in the supervisor, meanwhile; @program: its pid in our pid namespace */
+	/* in the supervisor, while pid 1 makes the child, of which nothing is known yet; may be
+	 * NULL */
+	void (*before)(void *ctx);
+	/* in the supervisor, while @in_child runs; @program: its pid in our pid namespace */
 	int (*in_supervisor)(void *ctx, int sock, pid_t program, struct err *err);
 };
 

@@ -453,7 +453,9 @@ void limits_check(struct box_run *run)
 	}
 	check_time(run, now);
 	check_cgroups(run);
-	if (!run->emptied) /* else there is nobody left to count */
+	/* a program that has ended is not among those that can be counted, so its end is no reason
+	 * to count before it is due for the first time */
+	if (!run->emptied && now - run->started_ns >= POLL_FIRST_MS * 1000000ull)
 		check_counted(run);
 	if (run->tmpfs_layer)
 		check_tmpfs(run);

@@ -244,8 +244,7 @@ static int start(struct box_run *run, const struct box_plan *plan, struct err *e
 	run->limits = limits_before(run, &go);
 	if (send(run->ctl, &go, sizeof(go), MSG_NOSIGNAL) != sizeof(go))
 		return err_set(err, errno, "box: pid 1 ended before the box was made");
-	close(steal_fd(&theirs));
-	return await_ready(run, err);
+	return 0;
 }
 
 /* The map as the kernel has it: the same three columns for 'single', a range and the broker's. */
@@ -265,7 +264,7 @@ static void read_idmap(struct box_run *run)
 		run->idmap[run->nidmap++] = l;
 }
 
-int box_start(struct box *box, const struct box_plan *plan, struct box_run **ret_run,
+int box_begin(struct box *box, const struct box_plan *plan, struct box_run **ret_run,
 	      struct err *err)
 {
 	struct box_run *run = xcalloc(1, sizeof(*run));
@@ -283,6 +282,28 @@ int box_start(struct box *box, const struct box_plan *plan, struct box_run **ret
 		return rc;
 	}
 	read_idmap(run);
+	*ret_run = run;
+	return 0;
+}
+
+int box_ready(struct box_run *run, struct err *err)
+{
+	return await_ready(run, err);
+}
+
+int box_start(struct box *box, const struct box_plan *plan, struct box_run **ret_run,
+	      struct err *err)
+{
+	struct box_run *run;
+	int rc = box_begin(box, plan, &run, err);
+
+	if (rc)
+		return rc;
+	rc = box_ready(run, err);
+	if (rc) {
+		box_end(run);
+		return rc;
+	}
 	*ret_run = run;
 	return 0;
 }

@@ -131,12 +131,15 @@ static int receive(const struct session *s, bool poll_first, struct seccomp_noti
 void *notify_thread(void *arg)
 {
 	struct session *s = arg;
-	struct held *h = xmalloc(sizeof(*h));
+	struct held *h;
 	struct seccomp_notif n;
 	struct seccomp_notif_resp r;
 	bool poll_first = !receiving_ends();
 	int rc;
 
+	if (!session_joined(s))
+		return NULL;
+	h = xmalloc(sizeof(*h));
 	/* not the buffers at its end: untouched pages cost nothing */
 	memset(h, 0, offsetof(struct held, path));
 	h->rec = s->rec;

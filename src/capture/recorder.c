@@ -109,17 +109,37 @@ static int fetch_listener(struct session *s, int sock, struct err *err)
 	return 0;
 }
 
-/* Both at once: one attaches while the other is made. A notify thread whose program ends before it
- * was let go ends with it. */
-static int start_threads(struct session *s, struct err *err)
+bool session_joined(struct session *s)
 {
-	int rc = pthread_create(&s->trace, NULL, trace_thread, s);
+	bool joined;
 
-	s->traced = !rc;
-	if (!rc)
-		rc = pthread_create(&s->notify, NULL, notify_thread, s);
-	s->noticed = s->traced && !rc;
-	return rc ? err_set(err, rc, "capture: start a thread") : 0;
+	pthread_mutex_lock(&s->lock);
+	while (!s->joined)
+		pthread_cond_wait(&s->changed, &s->lock);
+	joined = s->joined > 0;
+	pthread_mutex_unlock(&s->lock);
+	return joined;
+}
+
+static void set_joined(struct session *s, int joined)
+{
+	pthread_mutex_lock(&s->lock);
+	if (!s->joined)
+		s->joined = joined;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Both threads, before the program is there: it need not wait for them. */
+static void start_threads(void *ctx)
+{
+	struct session *s = ctx;
+
+	s->threads_rc = pthread_create(&s->trace, NULL, trace_thread, s);
+	s->traced = !s->threads_rc;
+	if (s->traced)
+		s->threads_rc = pthread_create(&s->notify, NULL, notify_thread, s);
+	s->noticed = !s->threads_rc;
 }
 
 static int await_attached(struct session *s, struct err *err)
@@ -128,7 +148,7 @@ static int await_attached(struct session *s, struct err *err)
 
 	pthread_mutex_lock(&s->lock);
 	while (s->attach_rc == 1)
-		pthread_cond_wait(&s->attached, &s->lock);
+		pthread_cond_wait(&s->changed, &s->lock);
 	rc = s->attach_rc;
 	pthread_mutex_unlock(&s->lock);
 	if (rc)
@@ -141,12 +161,14 @@ static int in_supervisor(void *ctx, int sock, pid_t program, struct err *err)
 	struct session *s = ctx;
 	int rc;
 
+	if (s->threads_rc)
+		return err_set(err, s->threads_rc, "capture: start a thread");
 	s->program = program;
 	rc = fetch_listener(s, sock, err);
-	if (!rc)
-		rc = start_threads(s, err);
-	if (!rc)
+	if (!rc) {
+		set_joined(s, 1);
 		rc = await_attached(s, err);
+	}
 	if (!rc) {
 		rc = write_full(sock, "g", 1);
 		if (rc)
@@ -164,6 +186,9 @@ struct box_hooks recorder_hooks(struct recorder *rec, const char *cause)
 {
 	struct session *s;
 
+	/* the threads of one that was not started wait no longer */
+	if (rec->nsessions)
+		set_joined(rec->sessions[rec->nsessions - 1], -1);
 	pthread_mutex_lock(&rec->lock);
 	s = rec->nsessions < SESSIONS_MAX ? xcalloc(1, sizeof(*s)) : NULL;
 	if (s)
@@ -176,9 +201,10 @@ struct box_hooks recorder_hooks(struct recorder *rec, const char *cause)
 	s->listener = -1;
 	s->attach_rc = 1;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->attached, NULL);
+	pthread_cond_init(&s->changed, NULL);
 	return (struct box_hooks){ .ctx = s,
 				   .in_child = rec->emulate ? in_child_emulated : in_child,
+				   .before = start_threads,
 				   .in_supervisor = in_supervisor };
 }
 
@@ -196,6 +222,7 @@ static void gap(struct recorder *rec, const char *source, uint64_t count, const 
 
 static void end_session(struct session *s)
 {
+	set_joined(s, -1);
 	if (s->traced)
 		pthread_join(s->trace, NULL);
 	if (s->noticed)
@@ -203,7 +230,7 @@ static void end_session(struct session *s)
 	if (s->listener >= 0)
 		close(s->listener);
 	pthread_mutex_destroy(&s->lock);
-	pthread_cond_destroy(&s->attached);
+	pthread_cond_destroy(&s->changed);
 	free(s->cause);
 	free(s);
 }

@@ -82,9 +82,11 @@ struct session {
 	int listener;
 	bool traced, noticed; /* threads to join */
 	pthread_t trace, notify;
-	pthread_mutex_t lock; /* guards attach_* */
-	pthread_cond_t attached;
-	int attach_rc; /* 1 until the trace thread has attached or failed */
+	int threads_rc;
+	pthread_mutex_t lock;	/* guards what follows */
+	pthread_cond_t changed; /* joined or attach_rc */
+	int joined;		/* program and listener are known: 1; there will be none: -1 */
+	int attach_rc;		/* 1 until the trace thread has attached or failed */
 	struct err attach_err;
 };
 
@@ -120,6 +122,9 @@ struct recorder {
 	atomic_int failed;	   /* errno of an append that failed: the box must end */
 	atomic_uint_fast64_t lost; /* held calls whose process died before the answer */
 };
+
+/** session_joined() - the session's threads wait for their program. False: there is none */
+bool session_joined(struct session *s);
 
 /** recorder_append() - journal_append(), remembering failure; @ev->t is set to now */
 void recorder_append(struct recorder *rec, struct event *ev);

@@ -308,7 +308,7 @@ static void attach(struct tracer *t)
 	}
 	pthread_mutex_lock(&s->lock);
 	s->attach_rc = rc;
-	pthread_cond_signal(&s->attached);
+	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -318,6 +318,8 @@ void *trace_thread(void *arg)
 	struct tracer t = { .s = s, .rec = s->rec };
 	struct early *e, *next;
 
+	if (!session_joined(s))
+		return NULL;
 	attach(&t);
 	while (!s->attach_rc) {
 		int status;

@@ -129,10 +129,14 @@ int session_begin(struct session_run *s, const struct session_opts *o, struct er
 	 * a writer of its own */
 	rc = make_plan(s, o, err);
 	if (!rc)
-		rc = box_start(s->box, s->plan, &s->run, err);
+		rc = box_begin(s->box, s->plan, &s->run, err);
+	/* a passing one has no thread and can be made while pid 1 makes the box */
+	if (!rc && o->discard)
+		rc = journal_open_passing(folder, s->box, keys, &s->journal, err);
 	if (!rc)
-		rc = o->discard ? journal_open_passing(folder, s->box, keys, &s->journal, err)
-				: journal_open(box_dirfd(s->box), keys, &s->journal, err);
+		rc = box_ready(s->run, err);
+	if (!rc && !o->discard)
+		rc = journal_open(box_dirfd(s->box), keys, &s->journal, err);
 	if (!rc)
 		rc = begin_record(s, o, err);
 	if (!rc)

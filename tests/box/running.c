@@ -794,7 +794,9 @@ static int hook_supervisor(void *ctx, int sock, pid_t program, struct err *err)
 static int hooks(void *arg UNUSED)
 {
 	struct answer a = { .c = 'y' };
-	const struct box_hooks h = { &a, hook_child, hook_supervisor };
+	const struct box_hooks h = { .ctx = &a,
+				     .in_child = hook_child,
+				     .in_supervisor = hook_supervisor };
 	const char *argv[] = { "true", NULL };
 	struct box_program p = { .argv = argv, .fds = { -1, -1, -1 } };
 	struct box_proc proc;
