@@ -133,6 +133,7 @@ static void figures(struct buf *o, const struct rep *rep)
 	num(o, "network_bytes_in", rep->net.bytes_in);
 	num(o, "canaries_sent", rep->net.canaries);
 	num(o, "names_asked", rep->net.dns_queries);
+	num(o, "name_service_flows", rep->net.name_flows);
 	num(o, "web_requests", rep->net.http_requests);
 	num(o, "certificates_not_verified", rep->net.unverified);
 	num(o, "pinned", rep->net.pinned);

@@ -107,12 +107,26 @@ static void keep(struct rep *rep, struct str *to, struct str s)
 		*to = arena_str(&rep->a, s);
 }
 
+/* What goes to the box's own resolver reaches nobody: its questions are told by name. */
+static bool asks_names(const struct event *ev)
+{
+	return str_starts(ev_str(ev, EV_AT(FLOW, REASON)), "asks for names");
+}
+
 static void flow_begin(struct rep *rep, const struct event *ev)
 {
 	struct net *n = &rep->net;
 	struct netflow *f = flow_new(n, ev->run, ev_int(ev, EV_AT(FLOW, FLOW)));
 	enum net_answer answer = answer_of(ev, NET_UNANSWERED);
-	uint32_t id = peer_new(rep, ev);
+	uint32_t id;
+
+	if (asks_names(ev)) {
+		n->name_flows++;
+		if (f)
+			f->names = true;
+		return;
+	}
+	id = peer_new(rep, ev);
 
 	n->flows++;
 	n->answer[answer]++;
@@ -141,6 +155,8 @@ static void flow_end(struct rep *rep, const struct event *ev)
 	uint64_t out = (uint64_t)ev_int(ev, EV_AT(FLOW, BYTES_OUT));
 	uint64_t in = (uint64_t)ev_int(ev, EV_AT(FLOW, BYTES_IN));
 
+	if (f ? f->names : asks_names(ev))
+		return;
 	n->bytes_out += out;
 	n->bytes_in += in;
 	if (f) {
@@ -236,6 +252,16 @@ void net_tls(void *ctx, const struct event *ev)
 	}
 }
 
+/* "name" or "name:port" of a peer that is called so anyway */
+static bool names_peer(const struct peer *p, struct str host)
+{
+	const char *colon = memchr(host.p, ':', host.n);
+
+	if (colon && p->name.n)
+		host.n = (size_t)(colon - host.p);
+	return str_eq(host, p->name);
+}
+
 void net_http(void *ctx, const struct event *ev)
 {
 	struct rep *rep = ctx;
@@ -251,7 +277,7 @@ void net_http(void *ctx, const struct event *ev)
 		return;
 	buf_add(&b, method.p, method.n);
 	buf_puts(&b, " ");
-	if (host.n && !str_eq(host, p->name))
+	if (host.n && !names_peer(p, host))
 		buf_add(&b, host.p, host.n);
 	buf_add(&b, ev_str(ev, EV_AT(HTTP, TARGET)).p, ev_str(ev, EV_AT(HTTP, TARGET)).n);
 	set_said(rep, p, ev, (struct str){ b.p, b.n });

@@ -40,6 +40,7 @@ struct netflow {
 	uint32_t run, peer;   /* INTERN_NONE: beyond the limit */
 	uint8_t answer;	      /* enum net_answer */
 	bool canary;
+	bool names; /* name service: counted apart, told by its answers */
 };
 
 struct canary_row {
@@ -66,6 +67,7 @@ struct net {
 	struct canary_row *canary; /* the first rows_max */
 	size_t ncanary, canary_cap;
 	uint64_t canaries;
+	uint64_t name_flows; /* to the box's resolver; in none of the counts above */
 	uint64_t dns_queries, http_requests, unverified, pinned, mismatches;
 };
 

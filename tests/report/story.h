@@ -345,7 +345,7 @@ static inline void story_network(struct story *s, uint32_t key)
 		story_flow(s, key, i, "www.svm.test", "198.18.0.7", 9006, "sinkhole",
 			   "not on the list of allowed names");
 		story_banner(s, key, i, "http", NULL, "POST /register HTTP/1.1");
-		story_http(s, key, i, "POST", "www.svm.test", "/register");
+		story_http(s, key, i, "POST", "www.svm.test:9006", "/register");
 		if (i == 2) {
 			story_canary(s, key, i, "mac", "hex", "mac=020000abcdef&");
 			story_canary(s, key, i, "document:budget.ods", "gzip+raw", "Plan 2027");
@@ -374,6 +374,9 @@ static inline void story_network(struct story *s, uint32_t key)
 		   "not on the list of allowed names");
 	story_banner(s, key, 9, "ssh", "tls", "SSH-2.0-x");
 	story_flow_end(s, key, 9, "ssh", "sinkhole", 20, 20);
+	story_flow(s, key, 10, NULL, "9.9.9.9", 53, "allowed",
+		   "asks for names: the box's resolver answers");
+	story_flow_end(s, key, 10, "dns", "allowed", 30, 60);
 }
 
 /* All kinds of the network with a name in each field of text. */
@@ -501,7 +504,7 @@ static inline void story_write(struct journal *j, bool hostile)
 	if (hostile) {
 		story_hostility(&s);
 		story_network(&s, 3);
-		story_net_hostility(&s, 3, 10);
+		story_net_hostility(&s, 3, 11);
 	}
 	V(SIGNAL, CALL) = V_Z("kill");
 	V(SIGNAL, SIGNO) = V_INT(15);
