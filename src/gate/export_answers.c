@@ -271,7 +271,7 @@ static int put_answer(struct export *x, const struct flow *f, const struct reque
 	buf_puts(&dir, "http/");
 	encode_host(&dir, *rq->host ? rq->host : f->name, f->port);
 	buf_puts(&dir, "/");
-	for (int query = 0; query <= (path[len] == '?') && !rc; query++) {
+	for (int query = 0; query <= (path[len] == '?' ? 1 : 0) && !rc; query++) {
 		cleanup_buf struct buf full = { 0 };
 
 		name.n = 0;

@@ -733,8 +733,8 @@ static void test_what_is_wrong_in_http_ends_no_search(void **state UNUSED)
 		"P",
 		"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\ndesk-1a2b",
 		"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\ndesk-1a2b",
-		"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
-		"ffffffffffffffffffff\r\ndesk-1a2b",
+		("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+		 "ffffffffffffffffffff\r\ndesk-1a2b"),
 		"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\ndesk-1a2b",
 		"POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\ndesk-1a2b",
 		"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\ndesk-1a2b",
