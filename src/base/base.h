@@ -210,6 +210,14 @@ uint64_t clock_real_ns(void); /* CLOCK_REALTIME, since the epoch */
 #define CLOCK_ISO_MAX 32
 const char *clock_iso(uint64_t ns, char buf[CLOCK_ISO_MAX]);
 
+/* ---- shared between the recorder and the gate process -------------------------------------- */
+
+/** struct port_uses - how many sockets have talked from each UDP port of a box; [1]: by IPv6. In
+ * memory that both processes have mapped; one counts, the other reads */
+struct port_uses {
+	_Atomic uint32_t udp[2][65536];
+};
+
 /* ---- hashes (OpenSSL) --------------------------------------------------------------------- */
 
 #define SHA256_LEN 32

@@ -23,11 +23,12 @@ struct recorder;
 
 /**
  * recorder_start() - get ready to record what is spawned in @run
+ * @uses: counts uses of ports, lent until recorder_stop(); may be NULL
  *
  * Return: 0; -ENOSYS/-EPERM, EXIT_NO_WALL when the kernel lacks what the record needs.
  */
 int recorder_start(struct journal *j, struct box *box, struct box_run *run,
-		   struct recorder **ret_rec, struct err *err);
+		   struct port_uses *uses, struct recorder **ret_rec, struct err *err);
 
 /** recorder_failed() - errno of an event that could not be written, 0 while all is well. Held calls
  * fail from then on (what cannot be recorded does not happen): the box should be ended */

@@ -11,7 +11,9 @@
  * process keep their port: whoever names a peer last is its owner.
  *
  * Ports are used again, and the gate may be late, so a port keeps its last HISTORY owners with the
- * time since when.
+ * time since when. A datagram socket's port may be used again at once, by a socket that has nothing
+ * to do with the first: each time another socket (by its cookie, socket(7)) talks from a port, the
+ * port's count of uses goes up, where the gate sees it before the first datagram.
  */
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -29,13 +31,16 @@ struct owner {
 struct flowtab {
 	pthread_mutex_t lock;
 	struct owner of[2][2][PORTS][HISTORY]; /* newest first; tcp, ip6 */
+	uint64_t cookie[2][PORTS];	       /* of the UDP socket that talked last; ip6 */
+	struct port_uses *uses;		       /* borrowed, NULL: nobody looks */
 };
 
-struct flowtab *flowtab_new(void)
+struct flowtab *flowtab_new(struct port_uses *uses)
 {
 	struct flowtab *t = xcalloc(1, sizeof(*t));
 
 	pthread_mutex_init(&t->lock, NULL);
+	t->uses = uses;
 	return t;
 }
 
@@ -79,6 +84,21 @@ uint32_t recorder_flow_owner(struct recorder *rec, bool tcp, bool ip6, uint16_t 
 	return rec->flows ? flowtab_get(rec->flows, tcp, ip6, port, at) : 0;
 }
 
+static void count_use(struct flowtab *t, bool ip6, uint16_t port, int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t n = sizeof(cookie);
+
+	if (!t->uses || getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &n))
+		return;
+	pthread_mutex_lock(&t->lock);
+	if (t->cookie[ip6][port] != cookie) {
+		t->cookie[ip6][port] = cookie;
+		atomic_fetch_add(&t->uses->udp[ip6][port], 1);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
 static uint16_t *port_of(struct sockaddr_storage *ss)
 {
 	return ss->ss_family == AF_INET ? &((struct sockaddr_in *)(void *)ss)->sin_port
@@ -120,7 +140,9 @@ void flow_is_of(struct held *h, int fd, const struct sockaddr_storage *to)
 	if (copy < 0 || getsockopt(copy, SOL_SOCKET, SO_TYPE, &type, &n))
 		return;
 	port = port_now(copy);
-	if (port)
-		flowtab_put(h->rec->flows, type == SOCK_STREAM, ip6, port, h->proc,
-			    clock_mono_ns());
+	if (!port)
+		return;
+	flowtab_put(h->rec->flows, type == SOCK_STREAM, ip6, port, h->proc, clock_mono_ns());
+	if (type != SOCK_STREAM)
+		count_use(h->rec->flows, ip6, port, copy);
 }

@@ -30,7 +30,7 @@ int recorder_failed(const struct recorder *rec)
 }
 
 int recorder_start(struct journal *j, struct box *box, struct box_run *run,
-		   struct recorder **ret_rec, struct err *err)
+		   struct port_uses *uses, struct recorder **ret_rec, struct err *err)
 {
 	struct recorder *rec = xcalloc(1, sizeof(*rec));
 	char name[64];
@@ -42,7 +42,7 @@ int recorder_start(struct journal *j, struct box *box, struct box_run *run,
 	rec->claimed = rec->emulate && box_has_folder(box) && claims_exist(box_dirfd(box));
 	rec->pids_max = box_run_pids(run);
 	rec->gated = box_run_net(run) == BOX_NET_GATE;
-	rec->flows = rec->gated ? flowtab_new() : NULL;
+	rec->flows = rec->gated ? flowtab_new(uses) : NULL;
 	pthread_mutex_init(&rec->lock, NULL);
 	rec->procs = proctab_new();
 	rec->execs = exec_cache_new();

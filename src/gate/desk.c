@@ -151,13 +151,12 @@ static uint32_t owner_of(const struct gate *g, const struct event *ev)
 {
 	const struct val *port = &ev->v[EV_AT(FLOW, SRC_PORT)], *src = &ev->v[EV_AT(FLOW, SRC)];
 	bool tcp = text_is(&ev->v[EV_AT(FLOW, PROTOCOL)], "tcp");
-	uint64_t t0 = clock_mono_ns() - journal_now(g->j);
 
 	if (!g->opts.owner || port->type != VAL_INT || port->i < 0 || port->i > UINT16_MAX)
 		return 0;
 	return g->opts.owner(g->opts.owner_ctx, tcp,
 			     src->type == VAL_TEXT && memchr(src->s.p, ':', src->s.n) != NULL,
-			     (uint16_t)port->i, t0 + ev->t);
+			     (uint16_t)port->i, g->t0 + ev->t);
 }
 
 /* Return: 0, or -EBADMSG for what no honest gate says. */

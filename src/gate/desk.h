@@ -40,6 +40,7 @@ struct lookups;
 struct gate {
 	struct gate_opts opts;
 	struct journal *j;
+	uint64_t t0; /* CLOCK_MONOTONIC of t = 0 */
 	pid_t pid;
 	int sock; /* to the gate process */
 	int wake; /* eventfd */

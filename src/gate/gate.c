@@ -136,6 +136,7 @@ int gate_serve(struct gate *g, struct journal *j, void *owner_ctx, struct err *e
 	int rc;
 
 	g->j = j;
+	g->t0 = b.t0;
 	if (owner_ctx)
 		g->opts.owner_ctx = owner_ctx;
 	g->lookups = lookups_new();

@@ -104,6 +104,8 @@ struct gate_opts {
 	 * Thread-safe */
 	void *owner_ctx;
 	uint32_t (*owner)(void *ctx, bool tcp, bool ip6, uint16_t port, uint64_t at);
+	/* counted by whoever sees programs use ports; mapped shared. NULL: nobody counts */
+	const struct port_uses *uses;
 	/* keep bytes in the box's store of objects: their SHA-256, and whether they were kept */
 	void *keep_ctx;
 	int (*keep)(void *ctx, const void *p, size_t n, char ret_sha256[SHA256_HEX], bool *ret_kept,
@@ -186,6 +188,21 @@ int gate_export_answers(struct journal_reader *r, int box_dirfd, uint32_t run,
 			struct gate_export_stats *ret, struct err *err);
 
 /* ---- capture files ------------------------------------------------------------------------ */
+
+/** struct gate_export - a run's capture file, to be written for other tools */
+struct gate_export {
+	int in, out;
+	const char *keylog; /* TLS secrets, NSS key log lines */
+	size_t keylog_n;
+	void *ctx;
+	/* who sent packets of the flow @src → @dst at @t (ns since the epoch): a comment, borrowed
+	 * until the next call; NULL: no such flow */
+	const char *(*who)(void *ctx, uint64_t t, bool tcp, const char *src, uint16_t src_port,
+			   const char *dst, uint16_t dst_port);
+};
+/** gate_export_capture() - as pcapng, with packet comments and a Decryption Secrets Block.
+ * Return: 0; -EBADMSG, EXIT_CORRUPT; other -errno */
+int gate_export_capture(const struct gate_export *e, struct err *err);
 
 /** struct gate_read_stats - what a capture file holds */
 struct gate_read_stats {

@@ -97,7 +97,7 @@ void inside_emit(struct inside *in, struct event *ev)
 	bool cut = cut_texts(ev);
 	ssize_t n;
 
-	if (!ev->t)
+	if (!ev->t || ev->t == UINT64_MAX)
 		ev->t = in->now;
 	if (ev->kind == EV_HTTP)
 		look_at_host(in, ev);

@@ -33,7 +33,7 @@
 #define FLOWS_OPEN_MAX 32768		  /* at once; more are refused, and that is recorded */
 #define FLOW_FDS       3		  /* client, server, and the server again for a check */
 #define HOLD_MAX       (64u << 10)	  /* first bytes that wait for a decision */
-#define HOLD_HTTP_NS   (5 * NSEC_PER_SEC) /* an unfinished head is no head after */
+#define HOLD_HTTP_NS   (NSEC_PER_SEC / 2) /* an unfinished head is no head after */
 #define READ_BIG       (256u << 10)	  /* bytes a read */
 #define READ_SMALL     (16u << 10)
 #define READ_TINY      (2u << 10)
@@ -137,6 +137,7 @@ struct flow {
 	int nheld;
 	struct hello_quic *quic;
 	bool port_gone;
+	uint32_t use; /* of its port: another number means another socket */
 	struct flow *next, *prev; /* all flows */
 	struct flow *next_dead, *next_again;
 	bool again;	/* there is more to do than a turn allows */

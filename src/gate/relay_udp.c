@@ -10,6 +10,7 @@
 #include <netinet/icmp6.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 
 #ifndef IPV6_ORIGDSTADDR
@@ -224,12 +225,16 @@ static void datagram(struct inside *in, struct flow *f, const void *p, size_t n)
 static struct flow *flow_of(struct inside *in, const struct addr *src, const struct addr *dst)
 {
 	struct flow *f = find(in, false, src, dst);
+	uint32_t use = in->opts->uses ? atomic_load(&in->opts->uses->udp[src->v6][src->port]) : 0;
 
-	if (f)
+	if (f && f->use == use)
 		return f;
+	if (f) /* its socket is closed: the port belongs to another */
+		flow_end(in, f, "closed");
 	f = flow_begin(in, false, src, dst);
 	if (!f)
 		return NULL;
+	f->use = use;
 	enter(in, f);
 	if (f->way == WAY_REFUSED) {
 		flow_refuse(in, f, f->reason);

@@ -9,6 +9,7 @@
  */
 #include <arpa/inet.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -16,8 +17,11 @@
 #include "gate/tls.h"
 #include "gate/trust.h"
 
+#define BUNDLE_MAX (16u << 20)
+
 struct trust {
 	SSL_CTX *ctx;
+	char *pem; /* the bundle until it is needed, then NULL */
 };
 
 /* Debian, Fedora, SUSE, Alpine */
@@ -138,38 +142,68 @@ static void give_keylog(const SSL *ssl, const char *line)
 
 /* ---- the store ---------------------------------------------------------------------------- */
 
-static int load_bundle(SSL_CTX *ctx, struct err *err)
+static bool has_certificates(const char *pem)
+{
+	return strstr(pem, "-----BEGIN CERTIFICATE-----") || strstr(pem, "-----BEGIN TRUSTED CERT");
+}
+
+static int read_bundle(char **ret, struct err *err)
 {
 	const char *named = getenv("SSL_CERT_FILE");
+	char *text = NULL;
 
 	if (named && *named) {
-		if (SSL_CTX_load_verify_file(ctx, named) == 1)
+		if (!read_file_at(AT_FDCWD, named, BUNDLE_MAX, &text, NULL) &&
+		    has_certificates(text)) {
+			*ret = text;
 			return 0;
-		ERR_clear_error();
+		}
+		free(text);
 		return err_set_exit(err, EXIT_UNREADABLE, EINVAL,
 				    "gate: read the certificates of SSL_CERT_FILE '%s'", named);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(bundles); i++) {
-		if (access(bundles[i], R_OK) == 0 && SSL_CTX_load_verify_file(ctx, bundles[i]) == 1)
+		if (!read_file_at(AT_FDCWD, bundles[i], BUNDLE_MAX, &text, NULL) &&
+		    has_certificates(text)) {
+			*ret = text;
 			return 0;
-		ERR_clear_error();
+		}
+		free(steal_ptr(&text));
 	}
 	return err_set_exit(err, EXIT_NO_WALL, ENOENT,
 			    "gate: read this machine's trusted certificates (is the package "
 			    "ca-certificates installed?)");
 }
 
+/* At the first use: most runs never look, and a hundred and forty certificates take longer than a
+ * box does. */
+static void parse_bundle(struct trust *t)
+{
+	BIO *b = t->pem ? BIO_new_mem_buf(t->pem, -1) : NULL;
+	X509_STORE *store = SSL_CTX_get_cert_store(t->ctx);
+	X509 *x;
+
+	while (b && (x = PEM_read_bio_X509_AUX(b, NULL, NULL, NULL))) {
+		X509_STORE_add_cert(store, x);
+		X509_free(x);
+	}
+	ERR_clear_error();
+	BIO_free(b);
+	free(steal_ptr(&t->pem));
+}
+
 int trust_open(struct trust **ret, struct err *err)
 {
 	struct trust *t;
 	SSL_CTX *ctx;
+	char *pem = NULL;
 	int rc;
 
 	tls_library_init();
 	ctx = SSL_CTX_new(TLS_client_method());
 	if (!ctx)
 		return err_set(err, ENOMEM, "gate: prepare a TLS client");
-	rc = load_bundle(ctx, err);
+	rc = read_bundle(&pem, err);
 	if (rc) {
 		SSL_CTX_free(ctx);
 		return rc;
@@ -187,6 +221,7 @@ int trust_open(struct trust **ret, struct err *err)
 	SSL_CTX_set_keylog_callback(ctx, give_keylog);
 	t = xcalloc(1, sizeof(*t));
 	t->ctx = ctx;
+	t->pem = pem;
 	*ret = t;
 	return 0;
 }
@@ -196,6 +231,7 @@ void trust_free(struct trust *t)
 	if (!t)
 		return;
 	SSL_CTX_free(t->ctx);
+	free(t->pem);
 	free(t);
 }
 
@@ -241,6 +277,8 @@ int upstream_init(struct upstream *u, struct trust *t, const char *sni, const ch
 	size_t n = alpn_wire(alpn, wire);
 	bool is_ip, ok;
 
+	if (t->pem)
+		parse_bundle(t);
 	u->ssl = SSL_new(t->ctx);
 	if (!u->ssl)
 		return -1;
