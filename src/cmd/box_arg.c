@@ -21,6 +21,7 @@ int box_args_parse(int argc, char **argv, const char *allowed, int min, int max,
 		{ "json", no_argument, NULL, 'j' },
 		{ "output", required_argument, NULL, 'o' },
 		{ "root", required_argument, NULL, 'r' },
+		{ "pcapng", no_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 	};
 	struct option own[ARRAY_SIZE(all) + 1] = { 0 };
@@ -38,6 +39,9 @@ int box_args_parse(int argc, char **argv, const char *allowed, int min, int max,
 			break;
 		case 'o':
 			ret->output = optarg;
+			break;
+		case 'p':
+			ret->pcapng = true;
 			break;
 		case 'r':
 			ret->root = optarg;

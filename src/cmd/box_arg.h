@@ -15,12 +15,14 @@ struct box_args {
 	bool json;
 	const char *output; /* -o */
 	const char *root;   /* --root */
-	int n;		    /* operands */
+	bool pcapng;
+	int n; /* operands */
 	char **operand;
 };
 
 /**
- * box_args_parse() - options are those in @allowed: 'j' --json, 'o' --output, 'r' --root
+ * box_args_parse() - options are those in @allowed: 'j' --json, 'o' --output, 'r' --root, 'p'
+ * --pcapng
  * @min, @max: how many operands
  *
  * Return: -1: go on; else an exit status, all said.
@@ -51,5 +53,9 @@ int box_arg_print(json_t *j);
 const char *box_arg_human(uint64_t bytes, char buf[16]); /* 1.2M */
 /** box_arg_cut() - a string of the record for one column: escaped, at most @width characters */
 void box_arg_cut(struct buf *out, const char *s, size_t width);
+
+/** export_capture() - the packets of a run (0: the last) to @fd; an exit status after its sentence
+ */
+int export_capture(const char *name, int run, int fd);
 
 #endif

@@ -45,7 +45,7 @@ static int no_file(const char *what, const char *file, int code)
 	return cmd_fail(&err);
 }
 
-static int in_child(const char *name, int fd)
+static int in_child(const char *name, int fd, int run)
 {
 	int status;
 	pid_t pid;
@@ -55,14 +55,14 @@ static int in_child(const char *name, int fd)
 	if (pid < 0)
 		return no_file("export: write", name, errno);
 	if (pid == 0)
-		_exit(export_to(name, fd));
+		_exit(run < 0 ? export_to(name, fd) : export_capture(name, run, fd));
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return EXIT_INTERNAL;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_INTERNAL;
 }
 
-static int export_to_file(const char *name, const char *file)
+static int export_to_file(const char *name, const char *file, int run)
 {
 	cleanup_free char *one = xstrdup(file), *two = xstrdup(file);
 	const char *base = basename(one);
@@ -77,13 +77,13 @@ static int export_to_file(const char *name, const char *file)
 	if (!fstatat(dir, base, &st, 0) && !S_ISREG(st.st_mode)) {
 		/* a pipe, a device: nothing to put in place */
 		fd = openat(dir, base, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-		return fd < 0 ? no_file("export: write", file, errno) : in_child(name, fd);
+		return fd < 0 ? no_file("export: write", file, errno) : in_child(name, fd, run);
 	}
 	snprintf(temp, sizeof(temp), ".belljar-export.%d", (int)getpid());
 	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return no_file("export: write", file, errno);
-	rc = in_child(name, fd);
+	rc = in_child(name, fd, run);
 	if (!rc && (fsync(fd) || renameat(dir, temp, dir, base)))
 		rc = no_file("export: write", file, errno);
 	if (rc)
@@ -94,15 +94,19 @@ static int export_to_file(const char *name, const char *file)
 int cmd_export(int argc, char **argv)
 {
 	struct box_args a;
-	int rc = box_args_parse(argc, argv, "o", 1, 1, &a);
+	int rc = box_args_parse(argc, argv, "op", 1, 2, &a), run = -1;
 
 	if (rc >= 0)
 		return rc;
+	if (a.pcapng)
+		run = a.n > 1 ? atoi(a.operand[1]) : 0;
+	if (a.pcapng ? a.n > 1 && run < 1 : a.n > 1)
+		return cmd_usage("export", "'%s' is no number of a run", a.operand[1]);
 	if (a.output && strcmp(a.output, "-"))
-		return export_to_file(a.operand[0], a.output);
+		return export_to_file(a.operand[0], a.output, run);
 	if (isatty(1))
 		return cmd_usage("export", "the file is not for a terminal: -o FILE, or a pipe");
-	return in_child(a.operand[0], 1);
+	return in_child(a.operand[0], 1, run);
 }
 
 int cmd_import(int argc, char **argv)

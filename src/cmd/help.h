@@ -24,7 +24,16 @@
 	"  --user WHO          root (default), or user: id 1000\n"                                 \
 	"  --cwd DIR           working directory in the box\n"                                     \
 	"  --env NAME=VALUE    add to the environment, which is else the box's own\n"              \
-	"  --net MODE          off: no way out, attempts are recorded (the only mode)\n"           \
+	"  --net MODE          declared (default): only what is allowed is reached, the rest\n"    \
+	"                      meets the sinkhole; closed: all meets it; open: all is reached;\n"  \
+	"                      off: no network, attempts are recorded\n"                           \
+	"  --allow NAME[:PORT] may be reached: name, *.name, address or network\n"                 \
+	"  --deny NAME[:PORT]  is refused, whatever is allowed\n"                                  \
+	"  --policy FILE       rules from a file; a named box keeps its policy\n"                  \
+	"  --tls-open NAME     read TLS to NAME by the box's own certificate authority\n"          \
+	"  --answers DIR       files and recorded answers that the sinkhole gives\n"               \
+	"  --nxdomain-first N  the first N different names do not exist\n"                         \
+	"  --sink MANNER       answer (default), refuse, or silent\n"                              \
 	"  --idmap KIND        auto (default), or single: emulate ownership\n"                     \
 	"  --on-disk           a box without a name on disk, not in memory\n"                      \
 	"limits, each with K, M, G, T or s, m, h, d behind the number:\n"                          \
@@ -187,6 +196,8 @@
 #define HELP_EXPORT                                                                                \
 	"options:\n"                                                                               \
 	"  -o, --output FILE   write FILE, all of it or nothing; else standard output\n"           \
+	"  --pcapng            the packets of a run (the last, or RUN) instead of the box,\n"       \
+	"                      with the process of each and what decrypts its TLS\n"               \
 	"\n"                                                                                       \
 	"The file is a tar archive (pax, zstd) with the layers, snapshots, journal and kept\n"     \
 	"objects of the box; owners are those that its programs see. This host's own folders\n"    \

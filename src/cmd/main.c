@@ -21,7 +21,7 @@ static const struct subcommand subcommands[] = {
 	{ "rollback", "NAME [SNAPSHOT]", "go back to a snapshot, or to the empty box",
 	  HELP_ROLLBACK, cmd_rollback },
 	{ "remove", "NAME…", "delete boxes with all they hold", HELP_REMOVE, cmd_remove },
-	{ "export", "NAME [-o FILE]", "write a box as one file", HELP_EXPORT, cmd_export },
+	{ "export", "NAME [--pcapng [RUN]] [-o FILE]", "write a box as one file", HELP_EXPORT, cmd_export },
 	{ "import", "NAME [--root DIR] [FILE]", "make a box from such a file", HELP_IMPORT,
 	  cmd_import },
 	{ "changes", "NAME [--since SNAPSHOT] [--json]",

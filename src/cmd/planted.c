@@ -68,6 +68,7 @@ static int run_program(struct session_run *s, const char *program, int fd, int *
 	cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct session_opts o = { .create = true,
 				  .command_line = argv[0],
+				  .net = { .off = true },
 				  .box = { .nenv = 1, .env = env, .nbinds = 1 } };
 	struct box_program prog = { .argv = argv,
 				    .stdio = STDIO_RELAY,

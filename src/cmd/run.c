@@ -36,7 +36,6 @@ enum {
 	OPT_DISK,
 	OPT_INODES,
 	OPT_TIME,
-	OPT_NET,
 	OPT_USER,
 	OPT_ENV,
 	OPT_CWD,
@@ -60,7 +59,7 @@ static const struct option options[] = {
 	{ "disk", required_argument, NULL, OPT_DISK },
 	{ "inodes", required_argument, NULL, OPT_INODES },
 	{ "time", required_argument, NULL, OPT_TIME },
-	{ "net", required_argument, NULL, OPT_NET },
+	NETWORK_OPTIONS,
 	{ "user", required_argument, NULL, OPT_USER },
 	{ "env", required_argument, NULL, OPT_ENV },
 	{ "cwd", required_argument, NULL, OPT_CWD },
@@ -231,8 +230,6 @@ static int one_option(struct run_args *a, int c, const char *value)
 		return bind_option(a, BIND_RW, value);
 	case OPT_COPY:
 		return bind_option(a, BIND_COPY, value);
-	case OPT_NET:
-		return strcmp(value, "off") ? bad_value("net", value) : 0;
 	case OPT_USER:
 		o->user = value;
 		return strcmp(value, "root") && strcmp(value, "user") ? bad_value("user", value)
@@ -263,7 +260,9 @@ static int parse(struct run_args *a, int argc, char **argv)
 			return cmd_usage("run", "no option '%s'", argv[optind - 1]);
 		if (c == ':')
 			return cmd_usage("run", "'%s' needs a value", argv[optind - 1]);
-		rc = one_option(a, c, optarg);
+		rc = network_option("run", &a->session.net, c, optarg);
+		if (rc < 0)
+			rc = one_option(a, c, optarg);
 		if (rc)
 			return rc;
 	}
@@ -425,6 +424,8 @@ static int dry_run(struct session_run *s, struct run_args *a, struct err *err)
 			      &s->box, err);
 	}
 	if (!rc)
+		a->session.box.net = a->session.net.off ? BOX_NET_OFF : BOX_NET_GATE;
+	if (!rc)
 		rc = box_plan_make(s->box, &a->session.box, &s->plan, err);
 	if (!rc)
 		box_plan_print(s->plan, stdout);
@@ -433,7 +434,7 @@ static int dry_run(struct session_run *s, struct run_args *a, struct err *err)
 
 int cmd_run(int argc, char **argv)
 {
-	struct run_args a = { .session = { .create = true } };
+	static struct run_args a = { .session = { .create = true } };
 	struct session_run s;
 	struct err err = { 0 }, end_err = { 0 };
 	cleanup_free char *line = NULL;

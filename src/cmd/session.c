@@ -42,6 +42,8 @@ int session_open(struct session_run *s, const struct session_opts *o, struct err
 
 	memset(s, 0, sizeof(*s));
 	s->home.fd = s->home.broker = -1;
+	s->net.watch = s->net.pcap = s->net.keylog = -1;
+	s->net.word = "off";
 	s->reason = "exit";
 	s->discard = o->discard;
 	rc = o->name ? box_name_check(o->name, err) : 0;
@@ -69,7 +71,7 @@ static int begin_record(struct session_run *s, const struct session_opts *o, str
 	ev.v[EV_AT(RUN_BEGIN, ARGV)] = V_Z(o->command_line);
 	ev.v[EV_AT(RUN_BEGIN, HOST)] = V_Z(host);
 	ev.v[EV_AT(RUN_BEGIN, UIDMAP)] = V_Z(info->range ? "range" : "single");
-	ev.v[EV_AT(RUN_BEGIN, NET)] = V_Z("off");
+	ev.v[EV_AT(RUN_BEGIN, NET)] = V_Z(s->net.word);
 	ev.v[EV_AT(RUN_BEGIN, LIMITS)] = V_Z(box_run_limits(s->run));
 	ev.v[EV_AT(RUN_BEGIN, LAYER)] = V_INT(info->top);
 	ev.v[EV_AT(RUN_BEGIN, VERSION)] = V_Z(BELLJAR_VERSION);
@@ -106,6 +108,7 @@ static int make_plan(struct session_run *s, const struct session_opts *o, struct
 	struct box_authority authority;
 	int rc = 0;
 
+	opts.net = o->net.off ? BOX_NET_OFF : BOX_NET_GATE;
 	if (opts.net != BOX_NET_OFF) {
 		rc = gate_box_ca(box_dirfd(s->box), o->name ? o->name : "", &ca, err);
 		authority = (struct box_authority){ ca.pem, ca.der, ca.der_n, ca.hash };
@@ -135,12 +138,16 @@ int session_begin(struct session_run *s, const struct session_opts *o, struct er
 		rc = journal_open_passing(folder, s->box, keys, &s->journal, err);
 	if (!rc)
 		rc = box_ready(s->run, err);
+	if (!rc)
+		rc = network_start(&s->net, &o->net, s->box, s->run, !o->discard, err);
 	if (!rc && !o->discard)
 		rc = journal_open(box_dirfd(s->box), keys, &s->journal, err);
 	if (!rc)
 		rc = begin_record(s, o, err);
 	if (!rc)
-		rc = recorder_start(s->journal, s->box, s->run, &s->rec, err);
+		rc = recorder_start(s->journal, s->box, s->run, s->net.uses, &s->rec, err);
+	if (!rc)
+		rc = network_serve(&s->net, s->journal, s->rec, s->nr, err);
 	if (!rc && o->mark)
 		mark(s, o->mark, NULL);
 	if (!rc)
@@ -256,6 +263,10 @@ int session_wait(struct session_run *s, int id, pid_t pid, int timeout_ms, int *
 		} else if (left == 0) {
 			return 0;
 		}
+		if (!network_look(&s->net)) {
+			s->reason = "gate-failed";
+			return -ECANCELED;
+		}
 		if (recorder_failed(s->rec)) {
 			s->reason = "record-failed";
 			return -ECANCELED;
@@ -366,10 +377,12 @@ int session_end(struct session_run *s, int status, struct err *err)
 		n = box_kill(s->run, e);
 		s->left = n > 0 ? n : 0;
 	}
+	network_stop(&s->net);
 	if (s->rec) {
 		recorder_stop(s->rec, first.code ? &more : e);
 		s->rec = NULL;
 	}
+	network_free(&s->net);
 	if (s->run && s->journal && s->nr && !s->discard) {
 		truth_record(s->box, s->run, s->journal, s->nr, first.code ? &more : e);
 		end_event(s, status);
@@ -390,7 +403,7 @@ void session_close(struct session_run *s)
 {
 	struct err ignored = { 0 };
 
-	if (s->run || s->journal || s->rec)
+	if (s->run || s->journal || s->rec || s->net.gate)
 		session_end(s, -1, &ignored);
 	box_plan_free(s->plan);
 	box_close(s->box);

@@ -13,12 +13,14 @@
 
 #include "box/box.h"
 #include "capture/capture.h"
+#include "cmd/network.h"
 #include "journal/journal.h"
 
 struct session_opts {
 	const char *name; /* box name; NULL: anonymous */
 	bool create;	  /* make the box when it is not there */
-	struct box_opts box;
+	struct box_opts box; /* its net is set from `net` */
+	struct network_opts net;
 	const char *command_line; /* for the record: what was asked, shell-quoted */
 	const char *mark;	  /* MARK event at the start: 'restart'; NULL: none */
 	bool discard;		  /* nobody will read the record: it is not stored, and the
@@ -32,6 +34,7 @@ struct session_run {
 	struct journal *journal;
 	struct box_run *run;
 	struct recorder *rec;
+	struct network net;
 	bool discard;		   /* as in session_opts */
 	bool told_pids, told_disk; /* of these limits there is a LIMIT event */
 	uint32_t nr;		   /* number of the run in the journal */

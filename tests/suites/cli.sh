@@ -43,7 +43,7 @@ refuse "run: a limit that is no number" 2 run --memory lots -- /bin/true
 refuse "run: a negative limit" 2 run --pids -5 -- /bin/true
 refuse "run: no time at all" 2 run --time 0 -- /bin/true
 refuse "run: a time that is not finite" 2 run --time inf -- /bin/true
-refuse "run: a network that is none" 2 run --net open -- /bin/true
+refuse "run: a network that is none" 2 run --net ajar -- /bin/true
 refuse "run: an environment entry without a name" 2 run --env =x -- /bin/true
 refuse "run: a relative --cwd" 2 run --cwd etc -- /bin/true
 refuse "run: no such program" 127 run -q -- /no/such/program

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * network.c - what a run's network options mean, and the gate of a session
+ *
+ * The policy of a named box is the file `policy` in its folder: read at each run, changed by what
+ * the command line adds, written back, and watched while programs run, so that a change by anybody
+ * who may write it takes effect at once. A file that cannot be read changes nothing.
+ */
+#include "cmd/network.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "cmd/cmd.h"
+
+static_assert(GATE_PORT == BOX_GATE_PORT && GATE_MARK == BOX_GATE_MARK,
+	      "the gate stands where the box's packets go");
+
+/* ---- options ------------------------------------------------------------------------------ */
+
+static int bad_value(const char *sub, const char *option, const char *value)
+{
+	return cmd_usage(sub, "--%s cannot be '%s'", option, value);
+}
+
+static int read_policy(const char *sub, struct network_opts *o, const char *file)
+{
+	struct err err = { 0 };
+	int rc;
+
+	if (o->policy_text)
+		return cmd_usage(sub, "--policy is given twice");
+	rc = read_file_at(AT_FDCWD, file, POLICY_FILE_MAX, &o->policy_text, &o->policy_n);
+	if (!rc) {
+		o->policy_file = file;
+		return 0;
+	}
+	err_set_exit(&err, EXIT_UNREADABLE, rc, "%s: read the policy file '%s'", sub, file);
+	return cmd_fail(&err);
+}
+
+static int open_answers(const char *sub, struct network_opts *o, const char *dir)
+{
+	struct err err = { 0 };
+
+	o->answers_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (o->answers_fd >= 0) {
+		o->answers = dir;
+		return 0;
+	}
+	err_set_exit(&err, EXIT_UNREADABLE, errno, "%s: open the folder '%s'", sub, dir);
+	return cmd_fail(&err);
+}
+
+static int add_word(const char *sub, struct network_opts *o, int what, const char *text)
+{
+	if (o->nwords == NETWORK_WORDS_MAX)
+		return cmd_usage(sub, "more than %d rules: use --policy FILE", NETWORK_WORDS_MAX);
+	o->word[o->nwords].what = what;
+	o->word[o->nwords++].text = text;
+	return 0;
+}
+
+int network_option(const char *sub, struct network_opts *o, int c, const char *value)
+{
+	char *end;
+
+	switch (c) {
+	case OPT_NET:
+		o->off = !strcmp(value, "off");
+		o->mode_given = gate_mode_read(value, &o->mode);
+		return o->off || o->mode_given ? 0 : bad_value(sub, "net", value);
+	case OPT_ALLOW:
+		return add_word(sub, o, WORD_ALLOW, value);
+	case OPT_DENY:
+		return add_word(sub, o, WORD_DENY, value);
+	case OPT_TLS_OPEN:
+		return add_word(sub, o, WORD_TLS_OPEN, value);
+	case OPT_POLICY:
+		return read_policy(sub, o, value);
+	case OPT_ANSWERS:
+		return open_answers(sub, o, value);
+	case OPT_NXDOMAIN_FIRST:
+		o->nxdomain_first = (unsigned)strtoul(value, &end, 10);
+		return *value < '0' || *value > '9' || *end || o->nxdomain_first > 1000000
+			       ? bad_value(sub, "nxdomain-first", value)
+			       : 0;
+	case OPT_SINK:
+		o->refuse = !strcmp(value, "refuse");
+		o->silent = !strcmp(value, "silent");
+		return o->refuse || o->silent || !strcmp(value, "answer")
+			       ? 0
+			       : bad_value(sub, "sink", value);
+	default:
+		return -1;
+	}
+}
+
+/* ---- the policy --------------------------------------------------------------------------- */
+
+static int parse(struct policy *p, const char *text, size_t n, const char *file, struct err *err)
+{
+	return policy_parse(p, text, n, file, err);
+}
+
+static int of_box(struct policy *p, struct box *box, struct err *err)
+{
+	cleanup_free char *text = NULL;
+	size_t n;
+	int rc;
+
+	rc = read_file_at(box_dirfd(box), "policy", POLICY_FILE_MAX, &text, &n);
+	if (rc == -ENOENT)
+		return 0;
+	return rc ? err_set_exit(err, EXIT_UNREADABLE, rc, "run: read the box's policy")
+		  : parse(p, text, n, "policy", err);
+}
+
+static int add_options(struct policy *p, const struct network_opts *o, struct err *err)
+{
+	char mode[32];
+	int rc = 0;
+
+	if (o->mode_given) {
+		snprintf(mode, sizeof(mode), "mode %s\n", gate_mode_word(o->mode));
+		rc = parse(p, mode, strlen(mode), "--net", err);
+	}
+	for (int i = 0; i < o->nwords && !rc; i++)
+		rc = o->word[i].what == WORD_TLS_OPEN
+			     ? policy_tls_open(p, o->word[i].text, err)
+			     : policy_add_word(p, o->word[i].what == WORD_ALLOW, o->word[i].text,
+					       err);
+	return rc;
+}
+
+static int make_policy(const struct network_opts *o, struct box *box, bool keep,
+		       struct policy **ret, struct err *err)
+{
+	struct policy *p = policy_new(GATE_DECLARED);
+	struct buf text = { 0 };
+	int rc = 0;
+
+	/* --policy FILE is the whole policy; else the box's own is what is added to */
+	if (o->policy_text)
+		rc = parse(p, o->policy_text, o->policy_n, o->policy_file, err);
+	else if (keep)
+		rc = of_box(p, box, err);
+	if (!rc)
+		rc = add_options(p, o, err);
+	if (!rc && keep) {
+		policy_print(p, &text);
+		rc = write_file_at(box_dirfd(box), "policy", 0600, text.p, text.n);
+		if (rc)
+			err_set(err, rc, "run: write the box's policy");
+	}
+	buf_free(&text);
+	if (rc)
+		policy_free(p);
+	else
+		*ret = p;
+	return rc;
+}
+
+/* ---- what the gate is lent ---------------------------------------------------------------- */
+
+static pid_t start_inside(void *run, void (*fn)(void *arg, int fd), void *arg, int fd,
+			  struct err *err)
+{
+	return box_run_inside(run, fn, arg, fd, err);
+}
+
+static uint32_t owner(void *rec, bool tcp, bool ip6, uint16_t port, uint64_t at)
+{
+	return recorder_flow_owner(rec, tcp, ip6, port, at);
+}
+
+static int keep_bytes(void *box, const void *p, size_t n, char ret_sha256[SHA256_HEX],
+		      bool *ret_kept, struct err *err)
+{
+	cleanup_close int fd = memfd_create("content", MFD_CLOEXEC);
+	uint64_t size;
+	int rc = fd < 0 ? -errno : write_full(fd, p, n);
+
+	return rc ? err_set(err, rc, "run: keep what was sent")
+		  : object_keep(box_dirfd(box), fd, NULL, ret_sha256, &size, ret_kept, err);
+}
+
+static int canaries(struct network *n, const struct box *box)
+{
+	const struct box_info *in = box_get_info(box);
+	const struct gate_canary all[] = {
+		{ "hostname", in->hostname },
+		{ "machine-id", in->machine_id },
+		{ "mac", in->mac },
+		{ "person", in->person },
+		{ "disk-serial", in->disk_serial },
+		{ "token", in->token },
+	};
+	int k = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (strlen(all[i].value) >= CANARY_MIN)
+			n->canary[k++] = all[i];
+	return k;
+}
+
+static int capture_files(struct network *n, struct err *err)
+{
+	int dir = box_dirfd(n->box);
+
+	if (mkdirat(dir, "captures", 0700) && errno != EEXIST)
+		return err_set(err, errno, "run: make the folder 'captures' of the box");
+	n->pcap = openat(dir, "captures/new.pcapng",
+			 O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	n->keylog = openat(dir, "captures/new.keys",
+			   O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return n->pcap < 0 || n->keylog < 0 ? err_set(err, errno, "run: make the capture file") : 0;
+}
+
+static void watch_policy(struct network *n)
+{
+	char name[64];
+
+	n->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", box_dirfd(n->box));
+	if (n->watch >= 0)
+		inotify_add_watch(n->watch, name, IN_CLOSE_WRITE | IN_MOVED_TO);
+}
+
+int network_start(struct network *n, const struct network_opts *o, struct box *box,
+		  struct box_run *run, bool keep, struct err *err)
+{
+	struct gate_opts g = { .answers_fd = o->answers ? o->answers_fd : -1,
+			       .answers = o->answers,
+			       .box_dirfd = -1,
+			       .nxdomain_first = o->nxdomain_first,
+			       .sink_refuses = o->refuse,
+			       .sink_silent = o->silent,
+			       .canary = n->canary,
+			       .starter = run,
+			       .start_inside = start_inside,
+			       .owner = owner };
+	int rc;
+
+	*n = (struct network){ .box = box, .watch = -1, .pcap = -1, .keylog = -1, .word = "off" };
+	if (o->off)
+		return 0;
+	rc = make_policy(o, box, keep, &g.policy, err);
+	if (rc)
+		return rc;
+	n->word = gate_mode_word(policy_mode(g.policy));
+	if (keep)
+		rc = capture_files(n, err);
+	if (keep && !rc) {
+		g.box_dirfd = box_dirfd(box);
+		g.keep = keep_bytes;
+		g.keep_ctx = box;
+		g.ncanaries = canaries(n, box);
+		watch_policy(n);
+	}
+	n->uses = mmap(NULL, sizeof(*n->uses), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	if (n->uses == MAP_FAILED) {
+		n->uses = NULL;
+		rc = err_set(err, errno, "run: share memory with the gate");
+	}
+	g.uses = n->uses;
+	g.pcap_fd = n->pcap;
+	g.keylog_fd = n->keylog;
+	if (!rc)
+		rc = gate_start(&g, &n->gate, err);
+	if (rc)
+		policy_free(g.policy);
+	return rc;
+}
+
+int network_serve(struct network *n, struct journal *j, struct recorder *rec, uint32_t nr,
+		  struct err *err)
+{
+	char name[64];
+
+	if (!n->gate)
+		return 0;
+	if (n->pcap >= 0) {
+		snprintf(name, sizeof(name), "captures/%u.pcapng", nr);
+		if (renameat(box_dirfd(n->box), "captures/new.pcapng", box_dirfd(n->box), name))
+			return err_set(err, errno, "run: name the capture file");
+		snprintf(name, sizeof(name), "captures/%u.keys", nr);
+		if (renameat(box_dirfd(n->box), "captures/new.keys", box_dirfd(n->box), name))
+			return err_set(err, errno, "run: name the capture file");
+	}
+	return gate_serve(n->gate, j, rec, err);
+}
+
+/* ---- while it runs ------------------------------------------------------------------------ */
+
+static bool policy_touched(int watch)
+{
+	union {
+		char bytes[4096];
+		struct inotify_event align;
+	} b;
+	bool touched = false;
+	ssize_t k;
+
+	while ((k = read(watch, b.bytes, sizeof(b.bytes))) > 0)
+		for (ssize_t at = 0; at < k;) {
+			const struct inotify_event *e = (const void *)(b.bytes + at);
+
+			touched |=
+				e->mask & IN_Q_OVERFLOW || (e->len && !strcmp(e->name, "policy"));
+			at += (ssize_t)(sizeof(*e) + e->len);
+		}
+	return touched;
+}
+
+bool network_look(struct network *n)
+{
+	struct policy *p;
+
+	if (!n->gate)
+		return true;
+	if (n->watch >= 0 && policy_touched(n->watch)) {
+		p = policy_new(GATE_DECLARED);
+		if (of_box(p, n->box, NULL))
+			policy_free(p);
+		else
+			gate_set_policy(n->gate, p, NULL);
+	}
+	return !gate_failed(n->gate);
+}
+
+static void close_p(int *fd)
+{
+	if (*fd >= 0)
+		close(steal_fd(fd));
+}
+
+void network_stop(struct network *n)
+{
+	gate_stop(n->gate);
+	n->gate = NULL;
+	close_p(&n->watch);
+	close_p(&n->pcap);
+	close_p(&n->keylog);
+}
+
+void network_free(struct network *n)
+{
+	if (n->uses)
+		munmap(n->uses, sizeof(*n->uses));
+	n->uses = NULL;
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * network.h - a run's network: what the user asks for, the box's policy, the gate of a session
+ */
+#ifndef BELLJAR_CMD_NETWORK_H
+#define BELLJAR_CMD_NETWORK_H
+
+#include <getopt.h>
+
+#include "box/box.h"
+#include "capture/capture.h"
+#include "gate/gate.h"
+
+#define NETWORK_WORDS_MAX 1024 /* --allow, --deny and --tls-open of one command */
+
+/** struct network_opts - as given; zero: the box's own policy, or 'declared' with an empty list */
+struct network_opts {
+	bool off, mode_given, silent, refuse;
+	enum gate_mode mode;
+	char *policy_text; /* --policy FILE, read while we still may */
+	size_t policy_n;
+	const char *policy_file;
+	int nwords;
+	struct {
+		enum { WORD_ALLOW, WORD_DENY, WORD_TLS_OPEN } what;
+		const char *text;
+	} word[NETWORK_WORDS_MAX];
+	const char *answers;
+	int answers_fd; /* when answers is set */
+	unsigned nxdomain_first;
+};
+
+enum {
+	OPT_NET = 1024,
+	OPT_ALLOW,
+	OPT_DENY,
+	OPT_POLICY,
+	OPT_ANSWERS,
+	OPT_TLS_OPEN,
+	OPT_NXDOMAIN_FIRST,
+	OPT_SINK,
+};
+/* rows for getopt_long() */
+#define NETWORK_OPTIONS                                                                            \
+	{ "net", required_argument, NULL, OPT_NET },                                               \
+		{ "allow", required_argument, NULL, OPT_ALLOW },                                   \
+		{ "deny", required_argument, NULL, OPT_DENY },                                     \
+		{ "policy", required_argument, NULL, OPT_POLICY },                                 \
+		{ "answers", required_argument, NULL, OPT_ANSWERS },                               \
+		{ "tls-open", required_argument, NULL, OPT_TLS_OPEN },                             \
+		{ "nxdomain-first", required_argument, NULL, OPT_NXDOMAIN_FIRST },                 \
+	{                                                                                          \
+		"sink", required_argument, NULL, OPT_SINK                                          \
+	}
+
+/** network_option() - one option of @sub; files are opened now. Return: 0, an exit status after its
+ * sentence, -1: none of these */
+int network_option(const char *sub, struct network_opts *o, int c, const char *value);
+
+/** struct network - of a session */
+struct network {
+	struct gate *gate;
+	struct box *box;
+	struct gate_canary canary[8];
+	int watch; /* inotify of the box's folder, -1 */
+	int pcap, keylog;
+	struct port_uses *uses; /* mapped, shared with the gate process */
+	const char *word; /* for the record: off, closed, declared, open */
+};
+
+/** network_start() - policy, and the gate process; after box_start(), before there are threads
+ * @keep: the box has a folder and its record is kept: policy, capture file and content as well */
+int network_start(struct network *n, const struct network_opts *o, struct box *box,
+		  struct box_run *run, bool keep, struct err *err);
+/** network_serve() - for run @nr, before the first program */
+int network_serve(struct network *n, struct journal *j, struct recorder *rec, uint32_t nr,
+		  struct err *err);
+/** network_look() - has the policy file of the box changed? Return: false when the gate has failed
+ */
+bool network_look(struct network *n);
+void network_stop(struct network *n);
+/** network_free() - after the recorder has stopped */
+void network_free(struct network *n);
+
+#endif
