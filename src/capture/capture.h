@@ -27,8 +27,8 @@ struct recorder;
  *
  * Return: 0; -ENOSYS/-EPERM, EXIT_NO_WALL when the kernel lacks what the record needs.
  */
-int recorder_start(struct journal *j, struct box *box, struct box_run *run,
-		   struct port_uses *uses, struct recorder **ret_rec, struct err *err);
+int recorder_start(struct journal *j, struct box *box, struct box_run *run, struct port_uses *uses,
+		   struct recorder **ret_rec, struct err *err);
 
 /** recorder_failed() - errno of an event that could not be written, 0 while all is well. Held calls
  * fail from then on (what cannot be recorded does not happen): the box should be ended */

@@ -29,8 +29,8 @@ int recorder_failed(const struct recorder *rec)
 	return atomic_load(&rec->failed);
 }
 
-int recorder_start(struct journal *j, struct box *box, struct box_run *run,
-		   struct port_uses *uses, struct recorder **ret_rec, struct err *err)
+int recorder_start(struct journal *j, struct box *box, struct box_run *run, struct port_uses *uses,
+		   struct recorder **ret_rec, struct err *err)
 {
 	struct recorder *rec = xcalloc(1, sizeof(*rec));
 	char name[64];

@@ -196,7 +196,7 @@
 #define HELP_EXPORT                                                                                \
 	"options:\n"                                                                               \
 	"  -o, --output FILE   write FILE, all of it or nothing; else standard output\n"           \
-	"  --pcapng            the packets of a run (the last, or RUN) instead of the box,\n"       \
+	"  --pcapng            the packets of a run (the last, or RUN) instead of the box,\n"      \
 	"                      with the process of each and what decrypts its TLS\n"               \
 	"\n"                                                                                       \
 	"The file is a tar archive (pax, zstd) with the layers, snapshots, journal and kept\n"     \

@@ -65,7 +65,7 @@ struct network {
 	int watch; /* inotify of the box's folder, -1 */
 	int pcap, keylog;
 	struct port_uses *uses; /* mapped, shared with the gate process */
-	const char *word; /* for the record: off, closed, declared, open */
+	const char *word;	/* for the record: off, closed, declared, open */
 };
 
 /** network_start() - policy, and the gate process; after box_start(), before there are threads

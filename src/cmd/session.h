@@ -17,8 +17,8 @@
 #include "journal/journal.h"
 
 struct session_opts {
-	const char *name; /* box name; NULL: anonymous */
-	bool create;	  /* make the box when it is not there */
+	const char *name;    /* box name; NULL: anonymous */
+	bool create;	     /* make the box when it is not there */
 	struct box_opts box; /* its net is set from `net` */
 	struct network_opts net;
 	const char *command_line; /* for the record: what was asked, shell-quoted */

@@ -137,7 +137,7 @@ struct flow {
 	int nheld;
 	struct hello_quic *quic;
 	bool port_gone;
-	uint32_t use; /* of its port: another number means another socket */
+	uint32_t use;		  /* of its port: another number means another socket */
 	struct flow *next, *prev; /* all flows */
 	struct flow *next_dead, *next_again;
 	bool again;	/* there is more to do than a turn allows */
