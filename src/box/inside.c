@@ -85,7 +85,7 @@ static int become(const struct box_run *run, int netns, int fd)
 		return rc;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0))
 		return -errno;
-	prctl(PR_SET_NAME, "belljar-gate");
+	prctl(PR_SET_NAME, "belljar-inside");
 	setrlimit(RLIMIT_CORE, &none);
 	if (!getrlimit(RLIMIT_NOFILE, &most)) {
 		most.rlim_cur = most.rlim_max;

@@ -57,6 +57,14 @@ enum {
  * sentence, -1: none of these */
 int network_option(const char *sub, struct network_opts *o, int c, const char *value);
 
+/**
+ * network_here() - can a session with these options be made by this program? If not, become the one
+ * that can, with the subcommand's arguments @argv
+ *
+ * Return: -1: it can; else the exit status of a failure, all said.
+ */
+int network_here(const struct network_opts *o, char **argv);
+
 /** struct network - of a session */
 struct network {
 	struct gate *gate;

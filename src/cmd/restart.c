@@ -397,6 +397,9 @@ int cmd_restart(int argc, char **argv)
 
 	if (rc)
 		return rc;
+	rc = network_here(&r.session.net, argv);
+	if (rc >= 0)
+		return rc;
 	line = quote_words(argc, argv);
 	r.session.command_line = line;
 	rc = run_all(&r, &err);

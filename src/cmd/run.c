@@ -443,6 +443,9 @@ int cmd_run(int argc, char **argv)
 	rc = parse(&a, argc, argv);
 	if (rc)
 		return rc;
+	rc = a.dry_run ? -1 : network_here(&a.session.net, argv);
+	if (rc >= 0)
+		return rc;
 	a.session.discard = !a.session.name && a.quiet && !a.output;
 	line = quote_words(a.argc, a.argv);
 	a.session.command_line = line;

@@ -72,7 +72,7 @@ equal "every name server answers, by UDP and TCP, IPv4 and IPv6" "$out" \
 "$BELLJAR" run -q -b dies -- sh -c 'echo up; sleep 120' >dies.out 2>&1 &
 run=$!
 wait_for 60 grep -q up dies.out
-gate=$(pgrep -P $run -x belljar-gate)
+gate=$(pgrep -P $run -x belljar-inside)
 if kill -9 "$gate"; then
 	wait $run
 	check "a box whose gate process is killed ends, and that is told" recorded dies \
