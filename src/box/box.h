@@ -127,6 +127,7 @@ const struct box_info *box_get_info(const struct box *box);
 /** box_dirfd() - the box's folder: journal.db, objects/, layers/; borrowed. A passing box gets one
  * now; -1 with errno when that fails. Thread-safe */
 int box_dirfd(struct box *box);
+int box_homefd(const struct box *box);	     /* folder of the home of all boxes; borrowed */
 bool box_has_folder(const struct box *box);  /* false: passing, and not asked for one yet */
 const char *box_path(const struct box *box); /* its absolute path, once it has one */
 bool box_is_held(struct box_home *home, const char *name); /* a run or change holds its lock */

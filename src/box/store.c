@@ -274,6 +274,11 @@ bool box_has_folder(const struct box *b)
 	return b->fd >= 0;
 }
 
+int box_homefd(const struct box *b)
+{
+	return b->home->fd;
+}
+
 int box_dirfd(struct box *b)
 {
 	struct err err = { 0 };

@@ -14,12 +14,6 @@
 
 #include "capture/recorder.h"
 
-/* The host root's file that others may not write: nothing in a box can have written it. */
-static bool is_hosts(const struct stat *st)
-{
-	return st->st_uid == 0 && !(st->st_mode & S_IWOTH);
-}
-
 static void module(struct held *h, int fd)
 {
 	struct event ev = held_event(h, EV_MODULE);
@@ -32,7 +26,7 @@ static void module(struct held *h, int fd)
 		return; /* /dev/zero: memory like any other */
 	target_fd_path(h, fd, h->path);
 	ev.v[EV_AT(MODULE, PATH)] = V_Z(h->path);
-	if (!is_hosts(&st)) {
+	if (!is_hosts_own(&st)) {
 		file = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 		if (file >= 0) {
 			code_hash(h->rec, file, &st, sha256);

@@ -9,81 +9,8 @@
  */
 #include <sys/auxv.h>
 #include <sys/stat.h>
-#include <uthash.h>
 
 #include "capture/recorder.h"
-
-#define CACHE_MAX 65536 /* hashed executables remembered in one run */
-
-struct cache_key {
-	uint64_t dev, ino, size, mtime_ns, ctime_ns;
-};
-
-struct cached {
-	struct cache_key key;
-	char sha256[SHA256_HEX];
-	UT_hash_handle hh;
-};
-
-struct exec_cache {
-	struct cached *files;
-};
-
-struct exec_cache *exec_cache_new(void)
-{
-	return xcalloc(1, sizeof(struct exec_cache));
-}
-
-void exec_cache_free(struct exec_cache *c)
-{
-	struct cached *k, *next;
-
-	if (!c)
-		return;
-	HASH_ITER(hh, c->files, k, next)
-	{
-		HASH_DEL(c->files, k);
-		free(k);
-	}
-	free(c);
-}
-
-static struct cache_key key_of(const struct stat *st)
-{
-	struct cache_key k;
-
-	memset(&k, 0, sizeof(k));
-	k.dev = st->st_dev;
-	k.ino = st->st_ino;
-	k.size = (uint64_t)st->st_size;
-	k.mtime_ns = (uint64_t)st->st_mtim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_mtim.tv_nsec;
-	k.ctime_ns = (uint64_t)st->st_ctim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_ctim.tv_nsec;
-	return k;
-}
-
-void code_hash(struct recorder *rec, int fd, const struct stat *st, char out[SHA256_HEX])
-{
-	struct cache_key key = key_of(st);
-	struct cached *k;
-
-	out[0] = 0;
-	pthread_mutex_lock(&rec->lock);
-	HASH_FIND(hh, rec->execs->files, &key, sizeof(key), k);
-	if (k)
-		memcpy(out, k->sha256, SHA256_HEX);
-	pthread_mutex_unlock(&rec->lock);
-	if (out[0] || sha256_fd(fd, EXEC_HASH_MAX, out, NULL))
-		return;
-	pthread_mutex_lock(&rec->lock);
-	HASH_FIND(hh, rec->execs->files, &key, sizeof(key), k);
-	if (!k && HASH_COUNT(rec->execs->files) < CACHE_MAX) {
-		k = xcalloc(1, sizeof(*k));
-		k->key = key;
-		memcpy(k->sha256, out, SHA256_HEX);
-		HASH_ADD(hh, rec->execs->files, key, sizeof(key), k);
-	}
-	pthread_mutex_unlock(&rec->lock);
-}
 
 static int open_of(pid_t tid, const char *what, int flags)
 {

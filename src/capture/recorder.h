@@ -20,6 +20,7 @@
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "capture/capture.h"
 #include "capture/filter.h"
@@ -91,7 +92,6 @@ struct session {
 
 struct exec_cache;
 struct flowtab;
-struct stat;
 
 /** struct made - a file that a process with a claimed identity is about to make */
 struct made {
@@ -217,7 +217,6 @@ enum look {
 /** existed() - whether @path is there now, in the box's view: 1, 0, or -1 unknown */
 int existed(const struct held *h, const char *path, int look);
 /** take_over() - a file of the host (open with O_PATH) becomes the box's own; others are left */
-struct stat;
 void take_over(struct recorder *rec, int fd, const struct stat *st);
 /** open_in_box() - open a path as the box sees it, links resolved inside it. Return: fd or -errno
  */
@@ -237,14 +236,21 @@ void flow_is_of(struct held *h, int fd, const struct sockaddr_storage *to);
 void flowtab_put(struct flowtab *t, bool tcp, bool ip6, uint16_t port, uint32_t proc, uint64_t at);
 uint32_t flowtab_get(struct flowtab *t, bool tcp, bool ip6, uint16_t port, uint64_t at);
 
-/* ---- exec (exec.c) ------------------------------------------------------------------------ */
+/* ---- exec (exec.c, code_cache.c)
+ * ------------------------------------------------------------------------ */
 
 struct exec_cache *exec_cache_new(void);
 void exec_cache_free(struct exec_cache *c);
 /** exec_record() - append the exec event of a process that stands at its exec stop */
 void exec_record(struct recorder *rec, const struct proc *p, const char *cause);
-/** code_hash() - SHA-256 of a file that is run or mapped, "" when it cannot be had; the same bytes
- * are hashed once */
+/** is_hosts_own() - the host root's file that others may not write: nothing in a box can have
+ * written it */
+static inline bool is_hosts_own(const struct stat *st)
+{
+	return st->st_uid == 0 && !(st->st_mode & S_IWOTH);
+}
+/** code_hash() - SHA-256 of a file that is run or mapped, "" when it cannot be had; the same file
+ * is hashed once */
 void code_hash(struct recorder *rec, int fd, const struct stat *st, char out[SHA256_HEX]);
 /** code_keep() - where no later look could find a file (@path says so), its bytes are kept now */
 void code_keep(struct recorder *rec, uint32_t proc, int fd, const char *path);

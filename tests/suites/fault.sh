@@ -134,6 +134,31 @@ else
 	skip "a row that was changed, removed or added is found" "no python3 to change it with"
 fi
 
+# hashes that are remembered from run to run: right the first time, right when they come from there,
+# and not believed when the file is damaged
+hash_of_bash() { # BOX
+	"$b" run -q -b "$1" -- /bin/bash -c : 2>/dev/null
+	sql "$1" "SELECT sha256 FROM process WHERE op='exec' AND image GLOB '*/bash'"
+}
+right=$(sha256sum /bin/bash | cut -d' ' -f1)
+rm -f "$BELLJAR_HOME/hashes"
+equal "a program's hash is right" "$(hash_of_bash hash-1)" "$right"
+if [ -s "$BELLJAR_HOME/hashes" ]; then # not where this bash is new, small, or a user's
+	equal "and when it is remembered" "$(hash_of_bash hash-2)" "$right"
+	damaged=""
+	for at in 0 8 40 50 71 72 79; do # key, hash, check
+		printf '\xff\xfe' | dd of="$BELLJAR_HOME/hashes" bs=1 seek="$at" conv=notrunc status=none
+		[ "$(hash_of_bash "hash-at-$at")" = "$right" ] || damaged="$damaged $at"
+		rm -f "$BELLJAR_HOME/hashes"
+		hash_of_bash hash-1 >/dev/null
+	done
+	printf 'half a record' >>"$BELLJAR_HOME/hashes"
+	[ "$(hash_of_bash hash-cut)" = "$right" ] || damaged="$damaged cut"
+	equal "and when what is remembered is damaged" "$damaged" ""
+else
+	skip "and when it is remembered" "this bash is not remembered"
+fi
+
 # a disk that fills up while the record is written
 if [ "$(id -u)" = 0 ] && mkdir "$TMPDIR/small" && mount -t tmpfs -o size=160m small "$TMPDIR/small" 2>/dev/null; then
 	chmod 755 "$TMPDIR/small"
