@@ -61,7 +61,7 @@ static int cgroups_as_user(struct probe_try *t)
 	static const struct box_limits l = { .memory = 1ull << 30, .pids = 100, .cpus = 1 };
 	bool asked = !own_cgroup_usable();
 	char dir[CGROUP_DIR_MAX];
-	struct own_has has;
+	struct own_has has = { 0 };
 	pid_t pid;
 	int rc;
 

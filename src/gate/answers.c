@@ -59,7 +59,7 @@ static bool decode(const char *p, size_t n, char *out, size_t room)
 		char c = p[i];
 
 		if (c == '%' && i + 2 < n && hex_digit(p[i + 1]) >= 0 && hex_digit(p[i + 2]) >= 0) {
-			int v = hex_digit(p[i + 1]) << 4 | hex_digit(p[i + 2]);
+			int v = hex_digit(p[i + 1]) * 16 + hex_digit(p[i + 2]);
 
 			if (v) {
 				c = (char)v;

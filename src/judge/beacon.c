@@ -75,10 +75,10 @@ static double atoms(const double *s, size_t n)
 
 static double folding(const double *d, size_t n, double median, double *ret_period)
 {
-	double best = 0, aligned = 0;
+	double best = 0, aligned = 0, T = median / 6;
 
 	*ret_period = median;
-	for (double T = median / 6; T <= median * 1.3; T *= 1.03) {
+	while (T <= median * 1.3) {
 		double re = 0, im = 0, r;
 
 		for (size_t i = 0; i < n; i++) {
@@ -95,6 +95,7 @@ static double folding(const double *d, size_t n, double median, double *ret_peri
 			aligned = re;
 			*ret_period = T;
 		}
+		T *= 1.03;
 	}
 	return -best;
 }

@@ -36,7 +36,7 @@ static void fn_entropy(sqlite3_context *ctx, int n UNUSED, sqlite3_value **v)
 static void fn_edit_distance(sqlite3_context *ctx, int n UNUSED, sqlite3_value **v)
 {
 	struct str a = arg(v[0]), b = arg(v[1]);
-	unsigned row[EDIT_MAX + 1];
+	unsigned row[EDIT_MAX + 1] = { 0 };
 
 	a.n = a.n > EDIT_MAX ? EDIT_MAX : a.n;
 	b.n = b.n > EDIT_MAX ? EDIT_MAX : b.n;
