@@ -211,7 +211,7 @@ static int attempt_run(struct attempt *a, struct box_run *run, const struct box_
 	if (rc)
 		return err_set(err, rc, "box: ask pid 1 for a program");
 	attempt_close(a);
-	if (a->hook >= 0 && hooks->before)
+	if (hooks && a->hook >= 0 && hooks->before)
 		hooks->before(hooks->ctx);
 	return converse(a, hooks, err);
 }
