@@ -88,10 +88,9 @@ static int write_all(int in, int dir)
 	cleanup_free char *bytes = xmalloc(FILE_LONGEST);
 	char path[PATH_LONGEST + 1];
 	struct record r;
-	ssize_t k;
 	int rc = 0;
 
-	while (!rc && (k = read_full(in, &r, sizeof(r))) == sizeof(r)) {
+	while (!rc && read_full(in, &r, sizeof(r)) == sizeof(r)) {
 		if (r.path_n > PATH_LONGEST || r.n > FILE_LONGEST ||
 		    read_full(in, path, r.path_n) != (ssize_t)r.path_n ||
 		    read_full(in, bytes, r.n) != (ssize_t)r.n)

@@ -54,22 +54,22 @@ static const struct speaker *const by_bytes[] = { &speaker_http2, &speaker_http1
 
 /* A server that speaks first: on its port, or when it is asked for by such a name. */
 static const struct at_port {
-	uint16_t port;
 	const char *name; /* first label of the name, NULL: any */
-	bool tls_first;
 	const struct speaker *speaker;
+	uint16_t port;
+	bool tls_first;
 } by_port[] = {
-	{ 21, NULL, false, &speaker_ftp },     { 990, NULL, true, &speaker_ftp },
-	{ 22, NULL, false, &speaker_ssh },     { 2222, NULL, false, &speaker_ssh },
-	{ 25, NULL, false, &speaker_smtp },    { 587, NULL, false, &speaker_smtp },
-	{ 2525, NULL, false, &speaker_smtp },  { 465, NULL, true, &speaker_smtp },
-	{ 110, NULL, false, &speaker_pop3 },   { 995, NULL, true, &speaker_pop3 },
-	{ 143, NULL, false, &speaker_imap },   { 993, NULL, true, &speaker_imap },
-	{ 13, NULL, false, &speaker_daytime }, { 37, NULL, false, &speaker_time },
-	{ 0, "smtp", false, &speaker_smtp },   { 0, "mail", false, &speaker_smtp },
-	{ 0, "mx", false, &speaker_smtp },     { 0, "pop", false, &speaker_pop3 },
-	{ 0, "pop3", false, &speaker_pop3 },   { 0, "imap", false, &speaker_imap },
-	{ 0, "ftp", false, &speaker_ftp },
+	{ NULL, &speaker_ftp, 21, false },     { NULL, &speaker_ftp, 990, true },
+	{ NULL, &speaker_ssh, 22, false },     { NULL, &speaker_ssh, 2222, false },
+	{ NULL, &speaker_smtp, 25, false },    { NULL, &speaker_smtp, 587, false },
+	{ NULL, &speaker_smtp, 2525, false },  { NULL, &speaker_smtp, 465, true },
+	{ NULL, &speaker_pop3, 110, false },   { NULL, &speaker_pop3, 995, true },
+	{ NULL, &speaker_imap, 143, false },   { NULL, &speaker_imap, 993, true },
+	{ NULL, &speaker_daytime, 13, false }, { NULL, &speaker_time, 37, false },
+	{ "smtp", &speaker_smtp, 0, false },   { "mail", &speaker_smtp, 0, false },
+	{ "mx", &speaker_smtp, 0, false },     { "pop", &speaker_pop3, 0, false },
+	{ "pop3", &speaker_pop3, 0, false },   { "imap", &speaker_imap, 0, false },
+	{ "ftp", &speaker_ftp, 0, false },
 };
 
 /* Ports where a mail-like name still means the web. */
@@ -300,9 +300,7 @@ static int new_input(struct sink *s, int i, struct buf *out)
 
 		t->in = (struct buf){ .limit = HELD_MAX };
 		if (begin_tls(s, i)) {
-			t->in = hello;
-			hello = (struct buf){ 0 };
-			give_held(s, l);
+			give_plain(s, l, DIR_OUT, hello.p, hello.n);
 			silence(l);
 			return 0;
 		}
