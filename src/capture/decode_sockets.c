@@ -197,7 +197,7 @@ static void talk(struct held *h, const char *op, int fd, const struct address *a
 		ev.v[EV_AT(SOCKET, ANSWER)] = V_Z("local");
 	} else if (h->rec->gated) {
 		/* what becomes of it is told by its flow */
-		ev.v[EV_AT(SOCKET, REASON)] = V_Z("to the gate");
+		ev.v[EV_AT(SOCKET, ANSWER)] = V_Z("gate");
 		flow_is_of(h, fd, &a->ss);
 	} else {
 		ev.v[EV_AT(SOCKET, ANSWER)] = V_Z("refused");

@@ -62,6 +62,7 @@ void words_answer(struct words *w, int at, int reason)
 		{ "refused", "refused" },
 		{ "claimed", "answered as if done, root emulation" },
 		{ "local", "stays in the box" },
+		{ "gate", "to the gate" },
 		{ "allowed", "allowed" },
 		{ "sinkhole", "answered by the sinkhole" },
 		{ "unanswered", "never answered" },
