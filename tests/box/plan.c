@@ -122,8 +122,9 @@ static void test_the_same_box_and_options_print_the_same_plan(void **state UNUSE
 	char *a = printed(p), *b = printed(q);
 
 	assert_string_equal(a, b);
-	assert_true(str_starts(str_z(a), "  1  clone pid 1 into new user and pid, then mount, net, ipc and "
-					 "uts namespaces"));
+	assert_true(str_starts(str_z(a),
+			       "  1  clone pid 1 into new user and pid, then mount, net, ipc and "
+			       "uts namespaces"));
 	free(a);
 	free(b);
 	box_plan_free(p);
