@@ -36,13 +36,14 @@ struct pattern {
 	uint8_t n, encoding;
 };
 
+#define FILTER_BITS 18 /* 32 KiB: fits the processor's first cache */
 struct matcher {
 	struct pattern *pattern;
 	unsigned n;
 	size_t longest;
 	struct buf bytes;
-	uint32_t *head;	       /* by hash of the first four bytes, number of a pattern from 1 */
-	uint64_t filter[1024]; /* bit by bit: is there one? */
+	uint32_t *head; /* by hash of the first four bytes, number of a pattern from 1 */
+	uint64_t filter[1u << (FILTER_BITS - 6)]; /* bit by bit: is there one? */
 };
 
 void matcher_init(struct matcher *m);

@@ -4,7 +4,7 @@
  *
  * Theory of operation
  *
- * At each byte the four that begin there are hashed into a filter of 65536 bits; only where a
+ * At each byte the four that begin there are hashed into a filter of 2^18 bits; only where a
  * pattern begins like that are patterns compared. A few thousand patterns leave the filter mostly
  * empty, so most bytes cost a load, a multiplication and a bit test. (A multi-pattern library would
  * be faster on more patterns. It would also be a library to load at each start of a box, and more
@@ -26,7 +26,7 @@ static uint32_t hash4(const uint8_t *p)
 	uint32_t v;
 
 	memcpy(&v, p, 4);
-	return (v * 0x9e3779b1u) >> 16;
+	return (v * 0x9e3779b1u) >> (32 - FILTER_BITS);
 }
 
 void matcher_init(struct matcher *m)
@@ -52,17 +52,18 @@ void matcher_add(struct matcher *m, const void *bytes, size_t n, unsigned value,
 	if (n > PATTERN_MAX)
 		n = PATTERN_MAX;
 	h = hash4(bytes);
-	for (uint32_t i = m->head[h]; i; i = m->pattern[i - 1].next) {
+	for (uint32_t i = m->head[h >> 2]; i; i = m->pattern[i - 1].next) {
 		p = &m->pattern[i - 1];
 		if (p->n == n && !memcmp(m->bytes.p + p->at, bytes, n))
 			return;
 	}
-	m->pattern = xrealloc(m->pattern, (m->n + 1) * sizeof(*m->pattern));
+	if (!(m->n & (m->n - 1))) /* a power of two, or none: full */
+		m->pattern = xrealloc(m->pattern, (m->n ? 2 * m->n : 1) * sizeof(*m->pattern));
 	p = &m->pattern[m->n++];
-	*p = (struct pattern){ (uint32_t)m->bytes.n, m->head[h], (uint16_t)value, (uint8_t)n,
+	*p = (struct pattern){ (uint32_t)m->bytes.n, m->head[h >> 2], (uint16_t)value, (uint8_t)n,
 			       (uint8_t)encoding };
 	buf_add(&m->bytes, bytes, n);
-	m->head[h] = m->n;
+	m->head[h >> 2] = m->n;
 	m->filter[h / 64] |= 1ull << h % 64;
 	if (n > m->longest)
 		m->longest = n;
@@ -117,7 +118,7 @@ void view_scan(struct view *v)
 
 		if (!(m->filter[h / 64] >> h % 64 & 1))
 			continue;
-		for (uint32_t k = m->head[h]; k; k = m->pattern[k - 1].next) {
+		for (uint32_t k = m->head[h >> 2]; k; k = m->pattern[k - 1].next) {
 			const struct pattern *p = &m->pattern[k - 1];
 
 			if (p->n <= v->n - i && !memcmp(m->bytes.p + p->at, v->bytes + i, p->n))
@@ -280,7 +281,7 @@ static void scan(struct search *q, const uint8_t *p, size_t n, size_t to, size_t
 
 		if (__builtin_expect(!(m->filter[h / 64] >> h % 64 & 1), 1))
 			continue;
-		for (uint32_t k = m->head[h]; k; k = m->pattern[k - 1].next) {
+		for (uint32_t k = m->head[h >> 2]; k; k = m->pattern[k - 1].next) {
 			const struct pattern *pat = &m->pattern[k - 1];
 
 			if (pat->n <= n - i && i + pat->n > past &&
