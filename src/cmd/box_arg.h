@@ -58,4 +58,11 @@ void box_arg_cut(struct buf *out, const char *s, size_t width);
  */
 int export_capture(const char *name, int run, int fd);
 
+/**
+ * whole_file() - @write writes what is to be FILE on @fd, in a process that may open the home of
+ * the boxes; it appears whole or not at all. Return: an exit status, all said
+ */
+int whole_file(const char *what, const char *file, int (*write)(void *ctx, int fd), void *ctx);
+int whole_file_failed(const char *what, const char *file, int code);
+
 #endif

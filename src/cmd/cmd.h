@@ -50,6 +50,7 @@ int cmd_judge(int argc, char **argv);
 int cmd_rules(int argc, char **argv);
 int cmd_gate(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 /**

@@ -145,6 +145,22 @@
 	"  belljar gate read capture.pcapng --kind tls,dns\n"                                      \
 	"  belljar gate answers tax ./answers\n"
 
+#define HELP_POLICY                                                                                \
+	"show                 the box's policy file\n"                                             \
+	"allow WORD…          add rules, and take back what denied the same\n"                   \
+	"deny WORD…           add rules, and take back what allowed the same\n"                  \
+	"learn                a policy file of what the box's runs contacted, to be edited\n"      \
+	"\n"                                                                                       \
+	"options:\n"                                                                               \
+	"  -o, --output FILE   learn: write FILE, all of it or nothing; else standard output\n"    \
+	"\n"                                                                                       \
+	"A WORD is NAME, *.NAME for all below it, ADDRESS or ADDRESS/BITS, each with :PORT for\n"  \
+	"one port only. A deny that matches is stronger than every allow. A box that runs\n"       \
+	"follows its policy at once, with connections that are open too.\n"                        \
+	"\n"                                                                                       \
+	"  belljar policy tax allow updates.example.com:443 '*.cdn.example.com'\n"                 \
+	"  belljar policy tax learn -o tax.policy\n"
+
 #define HELP_VERIFY                                                                                \
 	"NAME is a box, or the path of a journal.db. Without it, belljar plants actions in a\n"    \
 	"box of its own, and each of them must be on record.\n"                                    \

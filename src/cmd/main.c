@@ -38,6 +38,8 @@ static const struct subcommand subcommands[] = {
 	  HELP_RULES, cmd_rules },
 	{ "gate", "read FILE [--json] | answers NAME DIR",
 	  "decode a capture file; or recorded answers as a folder", HELP_GATE, cmd_gate },
+	{ "policy", "NAME show|allow WORD…|deny WORD…|learn [-o FILE]",
+	  "who a box may reach over the network", HELP_POLICY, cmd_policy },
 	{ "verify", "[NAME]", "check a journal; without a name, check the recorder itself",
 	  HELP_VERIFY, cmd_verify },
 	{ "doctor", "[--json]", "what this machine offers, what is lost without it, what to do",

@@ -57,6 +57,9 @@ int policy_tls_open(struct policy *p, const char *name, struct err *err);
  */
 #define POLICY_WORD_MAX 300
 int policy_word(const char *word, char ret[POLICY_WORD_MAX], struct err *err);
+/** policy_word_inward() - is it an address that leads back to this machine or into its networks, or
+ * to the sinkhole? No name opens those; false for what is no word */
+bool policy_word_inward(const char *word);
 /** policy_parse() - add the rules of a policy file (doc/POLICY.md); its mode, when it names one, is
  * the policy's from then on. Return: 0; -EINVAL, EXIT_USAGE with line and column in the sentence,
  * nothing added */

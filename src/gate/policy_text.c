@@ -262,6 +262,18 @@ int policy_word(const char *word, char ret[POLICY_WORD_MAX], struct err *err)
 	return 0;
 }
 
+bool policy_word_inward(const char *word)
+{
+	struct rule_word w;
+	struct addr a = { 0 };
+
+	if (word_read(str_z(word), true, &w) || w.s.kind == 'n' || w.s.kind == 'w')
+		return false;
+	a.v6 = w.s.kind == '6';
+	memcpy(a.ip, w.s.at, w.s.n);
+	return address_special(&a) || address_sinkhole(&a);
+}
+
 /* ---- files -------------------------------------------------------------------------------- */
 
 static const char *const mode_words[] = {

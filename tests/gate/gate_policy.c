@@ -534,6 +534,17 @@ static void test_an_allowed_name_does_not_lead_back_home(void **state UNUSED)
 	}
 }
 
+static void test_words_that_lead_inward(void **state UNUSED)
+{
+	assert_true(policy_word_inward("127.0.0.1:80"));
+	assert_true(policy_word_inward("10.0.0.0/8"));
+	assert_true(policy_word_inward("[fe80::1]:80"));
+	assert_true(policy_word_inward("198.18.0.1"));
+	assert_false(policy_word_inward("192.0.2.1:80"));
+	assert_false(policy_word_inward("localhost"));
+	assert_false(policy_word_inward("no word"));
+}
+
 static void test_a_rule_for_the_address_itself_opens_it(void **state UNUSED)
 {
 	struct policy *p =
@@ -726,6 +737,7 @@ int main(void)
 		cmocka_unit_test(test_addresses_and_networks),
 		cmocka_unit_test(test_the_whole_internet_as_a_network),
 		cmocka_unit_test(test_an_allowed_name_does_not_lead_back_home),
+		cmocka_unit_test(test_words_that_lead_inward),
 		cmocka_unit_test(test_a_rule_for_the_address_itself_opens_it),
 		cmocka_unit_test(test_addresses_of_this_machine_are_not_reached_by_name),
 		cmocka_unit_test(test_an_address_needs_the_name_that_led_to_it),
