@@ -132,6 +132,15 @@ bool box_has_folder(const struct box *box);  /* false: passing, and not asked fo
 const char *box_path(const struct box *box); /* its absolute path, once it has one */
 bool box_is_held(struct box_home *home, const char *name); /* a run or change holds its lock */
 
+/**
+ * box_canaries() - values that exist only in this box: its identity, in the forms in which programs
+ * write it, and one of each of its decoys ("document:.ssh/id_ed25519", …)
+ *
+ * Labels come more than once; both strings are borrowed for the call.
+ */
+void box_canaries(const struct box *box,
+		  void (*fn)(void *ctx, const char *label, const char *value), void *ctx);
+
 /** box_list() - names in order; @fn non-zero stops and is returned */
 int box_list(struct box_home *home, int (*fn)(void *ctx, const char *name), void *ctx,
 	     struct err *err);

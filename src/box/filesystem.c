@@ -282,6 +282,7 @@ int do_sources(struct setup *s, const struct step *st UNUSED, struct err *err)
 		if (rc)
 			return rc;
 	}
+	s->fresh = !in_layers(s, "/etc/machine-id");
 	early_identity(s);
 	for (int i = 0; i < s->plan->nbinds; i++) {
 		int rc = open_bind(s, i, err);

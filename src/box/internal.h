@@ -216,6 +216,16 @@ bool identity_ok(const struct box_info *in);
 /** identity_word() - @n (at most SHA256_LEN) of @letters that follow from @seed for @what */
 void identity_word(const char *seed, const char *what, const char *letters, size_t n, char *out);
 
+/** struct decoy - a file that belongs to nobody */
+struct decoy {
+	const char *path; /* below a home */
+	mode_t mode;
+	struct buf bytes;
+};
+int decoys_count(void);
+/** decoy_make() - number @i; its bytes are to be freed */
+void decoy_make(const struct box_info *in, int i, struct decoy *ret);
+
 /* ---- box.json ----------------------------------------------------------------------------- */
 
 #define BOXJSON_MAX (1u << 20)

@@ -171,6 +171,21 @@ static void add_authority(struct box_plan *p, const struct box_authority *a)
 	    "trusted in this box alone: its own certificate authority, %s", AUTHORITY_FILE);
 }
 
+/* Where nothing can get out, nothing need be there to be recognised. */
+static void add_decoys(struct box_plan *p, const struct box_info *info)
+{
+	static const char person[] = "/home/user";
+
+	if (p->net == BOX_NET_OFF)
+		return;
+	p->decoy = xcalloc((size_t)decoys_count(), sizeof(*p->decoy));
+	for (; p->ndecoys < decoys_count(); p->ndecoys++)
+		decoy_make(info, p->ndecoys, &p->decoy[p->ndecoys]);
+	add(p, STEP_DECOYS, p->home, "decoys in %s, if nothing has run in the box", p->home);
+	if (info->range && strcmp(p->home, person))
+		add(p, STEP_DECOYS, person, "decoys in %s, if nothing has run in the box", person);
+}
+
 static void add_ids(struct box_plan *p, const struct box_info *info)
 {
 	if (info->range)
@@ -233,6 +248,7 @@ static void plan_steps(struct box_plan *p, const struct box *box, const struct b
 	add_identity(p, info);
 	add_authority(p, opts->authority);
 	add(p, STEP_HOME, p->home, "home %s of '%s'", p->home, p->user);
+	add_decoys(p, info);
 	for (int i = 0; i < p->nbinds; i++)
 		if (p->bind[i].how == BIND_COPY)
 			add(p, STEP_COPY, p->bind[i].dst, "copy %s to %s", p->bind[i].src,
@@ -499,6 +515,9 @@ void box_plan_free(struct box_plan *p)
 	for (int i = 0; i < p->nenv; i++)
 		free(p->env[i]);
 	free(p->env);
+	for (int i = 0; i < p->ndecoys; i++)
+		buf_free(&p->decoy[i].bytes);
+	free(p->decoy);
 	free(p->authority.pem);
 	free(p->authority.hash);
 	free(p->authority.der);

@@ -58,6 +58,7 @@
 	STEP(IDENTITY, do_identity)                                                                \
 	STEP(AUTHORITY, do_authority)                                                              \
 	STEP(HOME, do_home)                                                                        \
+	STEP(DECOYS, do_decoys)                                                                    \
 	STEP(COPY, do_copy)                                                                        \
 	STEP(BOUND, do_bound)                                                                      \
 	STEP(DOMAIN, do_domain)                                                                    \
@@ -121,6 +122,8 @@ struct box_plan {
 	int nenv;
 	char **env; /* NULL-terminated default environment */
 	struct plan_authority authority;
+	int ndecoys;
+	struct decoy *decoy;
 };
 
 /* ---- pid 1 -------------------------------------------------------------------------------- */
@@ -139,7 +142,8 @@ struct setup {
 	const struct box_plan *plan;
 	int ctl;
 	struct go go;
-	int layer; /* folder of the topmost layer */
+	int layer;  /* folder of the topmost layer */
+	bool fresh; /* nothing has run in this box */
 	bool layer_on_disk;
 	int nlower[BOX_MOUNTS_MAX];
 	int nlayers[BOX_MOUNTS_MAX]; /* how many of them are layers of the box */
@@ -159,7 +163,7 @@ typedef int step_fn(struct setup *s, const struct step *st, struct err *err);
 step_fn do_quiet, do_loopback, do_interface, do_redirect, do_hostname, do_private, do_ids,
 	do_layer_tmpfs, do_layer_folder, do_sources, do_root, do_proc, do_overlay, do_tmpfs,
 	do_sysfs, do_dev, do_sysctl, do_readonly, do_mask, do_bind_ro, do_bind_rw, do_detach,
-	do_identity, do_authority, do_home, do_copy, do_bound, do_domain;
+	do_identity, do_authority, do_home, do_decoys, do_copy, do_bound, do_domain;
 
 /** in_layers() - a layer of the box's own has @path, of the overlay on /, or has removed it */
 bool in_layers(struct setup *s, const char *path);
