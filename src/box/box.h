@@ -241,6 +241,7 @@ struct box_opts {
 	struct box_bind bind[BOX_BINDS_MAX];
 	struct box_limits limits;
 	enum box_net net;
+	bool decoys;	   /* put them into the homes of a box that nothing has run in */
 	const char *user;  /* --user: "root" (default) or "user": id 1000, named user */
 	bool force_single; /* --idmap single: no range even where there is one */
 	bool on_disk;	   /* anonymous box: layer on disk instead of tmpfs */

@@ -171,12 +171,11 @@ static void add_authority(struct box_plan *p, const struct box_authority *a)
 	    "trusted in this box alone: its own certificate authority, %s", AUTHORITY_FILE);
 }
 
-/* Where nothing can get out, nothing need be there to be recognised. */
 static void add_decoys(struct box_plan *p, const struct box_info *info)
 {
 	static const char person[] = "/home/user";
 
-	if (p->net == BOX_NET_OFF)
+	if (!p->want_decoys)
 		return;
 	p->decoy = xcalloc((size_t)decoys_count(), sizeof(*p->decoy));
 	for (; p->ndecoys < decoys_count(); p->ndecoys++)
@@ -452,6 +451,7 @@ int box_plan_make(const struct box *box, const struct box_opts *opts, struct box
 		goto fail;
 	}
 	p->net = opts->net;
+	p->want_decoys = opts->decoys;
 	plan_steps(p, box, opts);
 	*ret_plan = p;
 	return 0;

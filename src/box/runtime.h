@@ -122,6 +122,7 @@ struct box_plan {
 	int nenv;
 	char **env; /* NULL-terminated default environment */
 	struct plan_authority authority;
+	bool want_decoys;
 	int ndecoys;
 	struct decoy *decoy;
 };

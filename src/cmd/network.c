@@ -136,11 +136,29 @@ static int add_options(struct policy *p, const struct network_opts *o, struct er
 	return rc;
 }
 
+/* The file is the user's, with its comments: it is written only when the command line says
+ * something of the policy, and a file that it names is taken as it is when it says nothing else. */
+static int keep_policy(const struct network_opts *o, struct box *box, const struct policy *p,
+		       struct err *err)
+{
+	bool more = o->mode_given || o->nwords;
+	cleanup_buf struct buf text = { 0 };
+	int rc;
+
+	if (!more && !o->policy_text)
+		return 0;
+	if (more)
+		policy_print(p, &text);
+	else
+		buf_add(&text, o->policy_text, o->policy_n);
+	rc = write_file_at(box_dirfd(box), "policy", 0600, text.p, text.n);
+	return rc ? err_set(err, rc, "run: write the box's policy") : 0;
+}
+
 static int make_policy(const struct network_opts *o, struct box *box, bool keep,
 		       struct policy **ret, struct err *err)
 {
 	struct policy *p = policy_new(GATE_DECLARED);
-	struct buf text = { 0 };
 	int rc = 0;
 
 	/* --policy FILE is the whole policy; else the box's own is what is added to */
@@ -150,13 +168,9 @@ static int make_policy(const struct network_opts *o, struct box *box, bool keep,
 		rc = of_box(p, box, err);
 	if (!rc)
 		rc = add_options(p, o, err);
-	if (!rc && keep) {
-		policy_print(p, &text);
-		rc = write_file_at(box_dirfd(box), "policy", 0600, text.p, text.n);
-		if (rc)
-			err_set(err, rc, "run: write the box's policy");
-	}
-	buf_free(&text);
+	policy_own_addresses(p);
+	if (!rc && keep)
+		rc = keep_policy(o, box, p, err);
 	if (rc)
 		policy_free(p);
 	else
@@ -188,23 +202,13 @@ static int keep_bytes(void *box, const void *p, size_t n, char ret_sha256[SHA256
 		  : object_keep(box_dirfd(box), fd, NULL, ret_sha256, &size, ret_kept, err);
 }
 
-static int canaries(struct network *n, const struct box *box)
+static void take_canary(void *ctx, const char *label, const char *value)
 {
-	const struct box_info *in = box_get_info(box);
-	const struct gate_canary all[] = {
-		{ "hostname", in->hostname },
-		{ "machine-id", in->machine_id },
-		{ "mac", in->mac },
-		{ "person", in->person },
-		{ "disk-serial", in->disk_serial },
-		{ "token", in->token },
-	};
-	int k = 0;
+	struct network *n = ctx;
 
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-		if (strlen(all[i].value) >= CANARY_MIN)
-			n->canary[k++] = all[i];
-	return k;
+	if (n->ncanaries == ARRAY_SIZE(n->canary) || strlen(value) < CANARY_MIN)
+		return;
+	n->canary[n->ncanaries++] = (struct gate_canary){ xstrdup(label), xstrdup(value) };
 }
 
 static int capture_files(struct network *n, struct err *err)
@@ -258,7 +262,8 @@ int network_start(struct network *n, const struct network_opts *o, struct box *b
 		g.box_dirfd = box_dirfd(box);
 		g.keep = keep_bytes;
 		g.keep_ctx = box;
-		g.ncanaries = canaries(n, box);
+		box_canaries(box, take_canary, n);
+		g.ncanaries = n->ncanaries;
 		watch_policy(n);
 	}
 	n->uses = mmap(NULL, sizeof(*n->uses), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -325,6 +330,7 @@ bool network_look(struct network *n)
 		return true;
 	if (n->watch >= 0 && policy_touched(n->watch)) {
 		p = policy_new(GATE_DECLARED);
+		policy_own_addresses(p);
 		if (of_box(p, n->box, NULL))
 			policy_free(p);
 		else
@@ -350,6 +356,11 @@ void network_stop(struct network *n)
 
 void network_free(struct network *n)
 {
+	for (int i = 0; i < n->ncanaries; i++) {
+		free((char *)n->canary[i].label);
+		free((char *)n->canary[i].value);
+	}
+	n->ncanaries = 0;
 	if (n->uses)
 		munmap(n->uses, sizeof(*n->uses));
 	n->uses = NULL;

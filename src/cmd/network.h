@@ -69,7 +69,8 @@ int network_here(const struct network_opts *o, char **argv);
 struct network {
 	struct gate *gate;
 	struct box *box;
-	struct gate_canary canary[8];
+	struct gate_canary canary[64]; /* both strings are its own */
+	int ncanaries;
 	int watch; /* inotify of the box's folder, -1 */
 	int pcap, keylog;
 	struct port_uses *uses; /* mapped, shared with the gate process */

@@ -13,35 +13,40 @@
 
 #define ROWS "1000" /* BOX_ARG_ROWS_MAX */
 
+/* clang-format off */
 /* the process's latest image as of the row */
-#define IMAGE                                                                                      \
-	"COALESCE((SELECT p.image FROM process p WHERE p.proc = f.proc AND p.op = 'exec' AND "     \
-	"p.seq < f.seq ORDER BY p.seq DESC LIMIT 1), '') AS image"
-#define TEXT(x) "CASE WHEN typeof(" x ") = 'text' THEN " x " ELSE '' END"
+#define IMAGE \
+	"COALESCE((SELECT p.image FROM process p WHERE p.proc = f.proc AND p.op = 'exec' AND " \
+	"p.seq < f.seq ORDER BY p.seq DESC LIMIT 1), '') AS image "
+#define TEXT(x) "CASE WHEN typeof(" x ") = 'text' THEN " x " ELSE '' END "
 
-#define SQL_FLOWS                                                                                                                                \
-	"SELECT " TEXT("f.name") " AS name, " TEXT("f.dst") " AS dst, f.dst_port AS port, " TEXT("f.protocol") " AS protocol, " TEXT(            \
-		"f.answer") " AS answer, " TEXT("f.reason") " AS reason, count(*) AS n, " IMAGE                                                  \
-							    " FROM flow f WHERE f.op = 'begin' "                                                 \
-							    "GROUP BY f.name, CASE WHEN f.name IS NULL THEN f.dst END, f.dst_port, f.protocol, " \
-							    "f.answer, image ORDER BY f.name IS NULL, f.name, f.dst, f.dst_port, n DESC LIMIT " ROWS
+/* without questions to the box's own resolver */
+static const char sql_flows[] =
+	"SELECT " TEXT("f.name") "AS name, " TEXT("f.dst") "AS dst, f.dst_port AS port, "
+	TEXT("f.protocol") "AS protocol, " TEXT("f.answer") "AS answer, "
+	TEXT("f.reason") "AS reason, count(*) AS n, " IMAGE
+	"FROM flow f WHERE f.op = 'begin' AND NOT EXISTS (SELECT 1 FROM dns d WHERE "
+	"d.run = f.run AND d.flow = f.flow) "
+	"GROUP BY f.name, CASE WHEN f.name IS NULL THEN f.dst END, f.dst_port, f.protocol, "
+	"f.answer, image ORDER BY f.name IS NULL, f.name, f.dst, f.dst_port, n DESC LIMIT " ROWS;
 
 /* names that a connection said, other than the one that had led to its address */
-#define SQL_INNER                                                                                                             \
-	"SELECT s.name AS name, f.dst_port AS port, f.protocol AS protocol, s.what AS what, " TEXT(                           \
-		"f.name") " AS outer, count(*) AS n, " IMAGE                                                                  \
-			  " FROM (SELECT run, flow, sni AS name, "                                                            \
-			  "'SNI' AS what FROM tls WHERE op = 'client-hello' UNION ALL SELECT run, flow, host, "               \
-			  "'Host' FROM http WHERE op = 'request') s JOIN flow f ON f.run = s.run AND "                        \
-			  "f.flow = s.flow AND f.op = 'begin' WHERE typeof(s.name) = 'text' AND s.name IS NOT "               \
-			  "f.name AND s.name NOT LIKE COALESCE(f.name, '') || ':%' AND s.name IS NOT f.dst GROUP BY s.name, " \
-			  "f.dst_port, f.protocol, s.what, f.name, image ORDER BY s.name, n DESC LIMIT " ROWS
+static const char sql_inner[] =
+	"SELECT s.name AS name, f.dst_port AS port, f.protocol AS protocol, s.what AS what, "
+	TEXT("f.name") "AS outer, count(*) AS n, " IMAGE
+	"FROM (SELECT run, flow, sni AS name, 'SNI' AS what FROM tls WHERE op = 'client-hello' "
+	"UNION ALL SELECT run, flow, host, 'Host' FROM http WHERE op = 'request') s "
+	"JOIN flow f ON f.run = s.run AND f.flow = s.flow AND f.op = 'begin' "
+	"WHERE typeof(s.name) = 'text' AND s.name IS NOT f.name AND s.name IS NOT f.dst AND "
+	"s.name NOT LIKE COALESCE(f.name, '') || ':%' "
+	"GROUP BY s.name, f.dst_port, f.protocol, s.what, f.name, image "
+	"ORDER BY s.name, n DESC LIMIT " ROWS;
 
-#define SQL_ASKED                                                                                                 \
-	"SELECT " TEXT("f.name") " AS name, " TEXT(                                                               \
-		"f.type") " AS type, count(*) AS n, " IMAGE                                                       \
-			  " FROM dns f WHERE f.op = 'query' AND NOT EXISTS (SELECT 1 FROM flow w WHERE w.name = " \
-			  "f.name) GROUP BY f.name, f.type, image ORDER BY f.name, f.type LIMIT " ROWS
+static const char sql_asked[] =
+	"SELECT " TEXT("f.name") "AS name, " TEXT("f.type") "AS type, count(*) AS n, " IMAGE
+	"FROM dns f WHERE f.op = 'query' AND NOT EXISTS (SELECT 1 FROM flow w WHERE "
+	"w.name = f.name) GROUP BY f.name, f.type, image ORDER BY f.name, f.type LIMIT " ROWS;
+/* clang-format on */
 
 static const char *str_of(const json_t *j, const char *key)
 {
@@ -157,13 +162,13 @@ int policy_learn(struct box *box, struct buf *out, struct err *err)
 {
 	json_t *flows = NULL, *inner = NULL, *asked = NULL, *r;
 	char iso[CLOCK_ISO_MAX], last[POLICY_WORD_MAX] = "";
-	int rc = box_arg_rows(box, SQL_FLOWS, &flows, err);
+	int rc = box_arg_rows(box, sql_flows, &flows, err);
 	size_t i;
 
 	if (!rc)
-		rc = box_arg_rows(box, SQL_INNER, &inner, err);
+		rc = box_arg_rows(box, sql_inner, &inner, err);
 	if (!rc)
-		rc = box_arg_rows(box, SQL_ASKED, &asked, err);
+		rc = box_arg_rows(box, sql_asked, &asked, err);
 	if (!rc) {
 		buf_printf(
 			out,

@@ -109,6 +109,8 @@ static int make_plan(struct session_run *s, const struct session_opts *o, struct
 	int rc = 0;
 
 	opts.net = o->net.off ? BOX_NET_OFF : BOX_NET_GATE;
+	/* what nobody will read of need not be recognised */
+	opts.decoys = opts.net != BOX_NET_OFF && !o->discard;
 	if (opts.net != BOX_NET_OFF) {
 		rc = gate_box_ca(box_dirfd(s->box), o->name ? o->name : "", &ca, err);
 		authority = (struct box_authority){ ca.pem, ca.der, ca.der_n, ca.hash };

@@ -289,12 +289,11 @@ enum resolved resolver_query(struct resolver *r, const struct flow_facts *f, con
 	if (dns_read(query, n, &r->query) || r->query.response)
 		return RESOLVED_DROP;
 	tell_query(r, f, transport, now);
+	snprintf(ret_name, NAME_MAX_DNS + 3, "%.*s", NAME_MAX_DNS, r->query.qname);
 	if (reply_here(r, &j, &s, now)) {
 		finish(r, f, transport, s, now, reply);
 		return RESOLVED_REPLY;
 	}
-	/* policy_name() allows nothing longer */
-	snprintf(ret_name, NAME_MAX_DNS + 3, "%.*s", NAME_MAX_DNS, r->query.qname);
 	*ret_type = r->query.qtype == DNS_ANY ? DNS_A : r->query.qtype;
 	return RESOLVED_ASK;
 }

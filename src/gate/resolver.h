@@ -46,7 +46,9 @@ enum resolved {
  * resolver_query() - one query of the box; emits its DNS events (query, and the answer when there
  * is one at once)
  * @f: the flow it came on; @transport: "udp" or "tcp"; @now: ns since the run's start
- * @ret_name, @ret_type: for RESOLVED_ASK, what the desk shall look up
+ * @ret_name: the name that is asked for, cut at NAME_MAX_DNS (longer ones are refused); not set for
+ *            RESOLVED_DROP
+ * @ret_type: for RESOLVED_ASK, what the desk shall look up
  */
 enum resolved resolver_query(struct resolver *r, const struct flow_facts *f, const char *transport,
 			     const void *query, size_t n, uint64_t now, struct buf *reply,

@@ -237,8 +237,8 @@ static void test_the_key_is_one_that_openssh_would_read(void **state UNUSED)
 
 /* ---- in a box ----------------------------------------------------------------------------- */
 
-static const struct box_opts gated = { .net = BOX_NET_GATE };
-static const struct box_opts gated_user = { .net = BOX_NET_GATE, .user = "user" };
+static const struct box_opts asked = { .decoys = true };
+static const struct box_opts asked_user = { .decoys = true, .user = "user" };
 
 static char *output_of(struct boxed *b, const char *script)
 {
@@ -295,17 +295,17 @@ static int in_the_home(void *arg)
 	return 0;
 }
 
-static void test_a_new_box_with_a_network_has_them_in_its_home_once(void **state UNUSED)
+static void test_a_new_box_has_them_in_its_home_once(void **state UNUSED)
 {
-	as_everyone(in_the_home, (void *)&gated);
+	as_everyone(in_the_home, (void *)&asked);
 }
 
 static void test_a_user_has_them_too(void **state UNUSED)
 {
-	as_everyone(in_the_home, (void *)&gated_user);
+	as_everyone(in_the_home, (void *)&asked_user);
 }
 
-static int without_network(void *arg UNUSED)
+static int unasked(void *arg UNUSED)
 {
 	struct boxed b;
 
@@ -315,9 +315,9 @@ static int without_network(void *arg UNUSED)
 	return 0;
 }
 
-static void test_without_a_network_there_are_none(void **state UNUSED)
+static void test_there_are_none_where_none_were_asked_for(void **state UNUSED)
 {
-	as_everyone(without_network, NULL);
+	as_everyone(unasked, NULL);
 }
 
 int main(void)
@@ -329,9 +329,9 @@ int main(void)
 		cmocka_unit_test(test_the_password_database_opens),
 		cmocka_unit_test(test_the_bill_is_a_pdf),
 		cmocka_unit_test(test_the_key_is_one_that_openssh_would_read),
-		cmocka_unit_test(test_a_new_box_with_a_network_has_them_in_its_home_once),
+		cmocka_unit_test(test_a_new_box_has_them_in_its_home_once),
 		cmocka_unit_test(test_a_user_has_them_too),
-		cmocka_unit_test(test_without_a_network_there_are_none),
+		cmocka_unit_test(test_there_are_none_where_none_were_asked_for),
 	};
 
 	return cmocka_run_group_tests_name("box decoys", tests, homes_make, homes_remove);

@@ -351,6 +351,7 @@ static void test_the_record_says_who_answered(void **state UNUSED)
 	struct answer *m;
 
 	told(a, "b.example", DNS_A);
+	assert_string_equal(a->name, "b.example");
 	assert_non_null(strstr(buf_z(&a->log),
 			       "answer=sinkhole reason=no rule allows the name 'b.example'\n"));
 	assert_int_equal(ask(a, "a.example", DNS_A), RESOLVED_ASK);

@@ -217,7 +217,7 @@ refuse "import: half a file" 114 import half "$TMPDIR/half.belljar"
 check "rollback goes back" "$b" rollback life first
 equal "to what was then" "$("$b" run -q -b life -- /bin/sh -c 'cat kept gone dir/x; ls added /etc/cron.d/mine 2>&1 | grep -c cannot' 2>/dev/null | tr '\n' ' ')" "1 1 x 2 "
 check "rollback without a snapshot empties" "$b" rollback life
-equal "the box" "$("$b" run -q -b life -- /bin/sh -c 'ls -A' 2>/dev/null)" "$("$b" run -q -- /bin/sh -c 'ls -A' 2>/dev/null)"
+equal "the box" "$("$b" run -q --net off -b life -- /bin/sh -c 'ls -A' 2>/dev/null)" "$("$b" run -q -- /bin/sh -c 'ls -A' 2>/dev/null)"
 check "the record of all that stays, whole" "$b" verify life
 check "several boxes are removed at once" "$b" remove one held life copy third
 equal "and nothing is left of them" "$("$b" list --json | tr -d ' \n')" "[]"
