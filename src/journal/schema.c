@@ -37,6 +37,10 @@
 	"x.image AS Image,x.command_line AS CommandLine," PID_OF("e.proc") " AS ProcessId," \
 	USER("x.uid") " AS User FROM " table " e LEFT JOIN process x ON x.seq=" \
 	EXEC_OF("e.proc", "e.seq") " "
+/* execs with the parent, which only the row of the birth has */
+#define BORN \
+	"(SELECT p.*,COALESCE(p.parent,(SELECT f.parent FROM process f WHERE f.proc=p.proc AND " \
+	"f.op='fork' LIMIT 1)) AS up FROM process p WHERE p.op='exec') e "
 #define HASHES "CASE WHEN e.sha256 IS NULL THEN NULL ELSE 'SHA256='||upper(e.sha256) END AS Hashes,"
 #define HAPPENED "(e.answer IS NULL OR e.answer<>'refused') AND e.reason IS NULL"
 #define NOTHING_YET(columns) \
@@ -55,11 +59,11 @@ static const struct view_def views[] = {
 	  COMMON "e.pid AS ProcessId,e.image AS Image,e.command_line AS CommandLine,"
 	  "e.cwd AS CurrentDirectory," USER("e.uid") " AS User," HASHES
 	  "e.sha256 AS sha256,e.script AS Script,e.script_sha256 AS ScriptSha256,"
-	  "e.parent AS ParentProc," PID_OF("e.parent") " AS ParentProcessId,"
+	  "e.up AS ParentProc," PID_OF("e.up") " AS ParentProcessId,"
 	  "x.image AS ParentImage,x.command_line AS ParentCommandLine,"
 	  "NULL AS OriginalFileName,NULL AS Description,NULL AS Product,NULL AS Company,"
-	  "NULL AS IntegrityLevel,NULL AS LogonId,e.cause AS Cause FROM process e "
-	  "LEFT JOIN process x ON x.seq=" EXEC_OF("e.parent", "e.seq") " WHERE e.op='exec'" },
+	  "NULL AS IntegrityLevel,NULL AS LogonId,e.cause AS Cause FROM " BORN
+	  "LEFT JOIN process x ON x.seq=" EXEC_OF("e.up", "e.seq") },
 	{ "file_event",
 	  COMMON "CASE e.op WHEN 'link' THEN e.path2 ELSE e.path END AS TargetFilename,e.op AS op,"
 	  ACTOR_FROM("file") "WHERE (e.op IN ('create','mkdir','mknod','symlink','link') OR "
@@ -74,18 +78,24 @@ static const struct view_def views[] = {
 	{ "file_rename",
 	  COMMON "e.path AS SourceFilename,e.path2 AS TargetFilename,e.op AS op,"
 	  ACTOR_FROM("file") "WHERE e.op IN ('rename','exchange') AND " HAPPENED },
+	/* with a gate, a flow says more than the call that began it */
 	{ "network_connection",
 	  COMMON "e.address AS DestinationIp,e.port AS DestinationPort,e.protocol AS Protocol,"
 	  "'true' AS Initiated,NULL AS DestinationHostname,NULL AS SourceIp,NULL AS SourcePort,"
 	  "e.family='inet6' AS DestinationIsIpv6,e.answer AS answer,e.reason AS reason,"
 	  ACTOR_FROM("socket") "WHERE e.op IN ('connect','sendto') AND "
-	  "e.family IN ('inet','inet6')" },
+	  "e.family IN ('inet','inet6') AND e.answer IS NOT 'gate' UNION ALL "
+	  COMMON "e.dst AS DestinationIp,e.dst_port AS DestinationPort,e.protocol AS Protocol,"
+	  "'true' AS Initiated,e.name AS DestinationHostname,e.src AS SourceIp,e.src_port AS "
+	  "SourcePort,e.dst LIKE '%:%' AS DestinationIsIpv6,e.answer AS answer,e.reason AS reason,"
+	  ACTOR_FROM("flow") "WHERE e.op='begin'" },
+	{ "dns_query",
+	  COMMON "e.name AS QueryName,e.rcode AS QueryStatus,e.answers AS QueryResults,"
+	  "e.type AS record_type,e.answer AS answer," ACTOR_FROM("dns") "WHERE e.op='answer'" },
 	{ "image_load",
 	  COMMON "e.path AS ImageLoaded," HASHES "NULL AS Signed,NULL AS Signature,"
 	  "NULL AS SignatureStatus,NULL AS OriginalFileName," ACTOR_FROM("module") },
 	/* nothing records these yet; the columns are there so that rules load and find nothing */
-	{ "dns_query", NOTHING_YET("NULL AS QueryName,NULL AS QueryStatus,NULL AS QueryResults,"
-				   "NULL AS record_type,NULL AS answer") },
 	{ "registry_add", REGISTRY },
 	{ "registry_delete", REGISTRY },
 	{ "registry_event", REGISTRY },

@@ -306,13 +306,32 @@ static bool socket_row(struct rows *r, const struct event *ev, struct row *ret)
 	struct str *v = ret->v + F_FIRST;
 
 	if ((!text_is(op, "connect") && !text_is(op, "sendto")) ||
-	    (!text_is(fam, "inet") && !text_is(fam, "inet6")))
+	    (!text_is(fam, "inet") && !text_is(fam, "inet6")) ||
+	    text_is(&ev->v[EV_AT(SOCKET, ANSWER)], "gate")) /* its flow says more */
 		return false;
 	*v++ = text(ev, EV_AT(SOCKET, ADDRESS));
 	*v++ = number(&ev->v[EV_AT(SOCKET, PORT)], r->port);
 	*v++ = text(ev, EV_AT(SOCKET, PROTOCOL));
 	*v++ = STR("true");
 	*v++ = text_is(fam, "inet6") ? STR("true") : STR("false");
+	ret->cat = ROW_NETWORK_CONNECTION;
+	return true;
+}
+
+static bool flow_row(struct rows *r, const struct event *ev, struct row *ret)
+{
+	struct str *v = ret->v + F_FIRST, dst = text(ev, EV_AT(FLOW, DST));
+
+	if (!text_is(&ev->v[EV_AT(FLOW, OP)], "begin"))
+		return false;
+	*v++ = dst;
+	*v++ = number(&ev->v[EV_AT(FLOW, DST_PORT)], r->port);
+	*v++ = text(ev, EV_AT(FLOW, PROTOCOL));
+	*v++ = STR("true");
+	*v++ = dst.n && memchr(dst.p, ':', dst.n) ? STR("true") : STR("false");
+	*v++ = text(ev, EV_AT(FLOW, NAME));
+	*v++ = text(ev, EV_AT(FLOW, SRC));
+	*v++ = number(&ev->v[EV_AT(FLOW, SRC_PORT)], r->port2);
 	ret->cat = ROW_NETWORK_CONNECTION;
 	return true;
 }
@@ -369,6 +388,8 @@ static bool fill(struct rows *r, const struct event *ev, struct row *ret)
 		return file_row(ev, ret);
 	case EV_SOCKET:
 		return socket_row(r, ev, ret);
+	case EV_FLOW:
+		return flow_row(r, ev, ret);
 	case EV_DNS:
 		return dns_row(ev, ret);
 	case EV_HTTP:
