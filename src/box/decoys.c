@@ -56,11 +56,12 @@ static void bill(struct making *m)
 					    m->value, m->in->person);
 	cleanup_free char *stream =
 		xasprintf("<< /Length %zu >>\nstream\n%s\nendstream", strlen(page), page);
+	static const char leaf[] = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] "
+				   "/Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>";
 	const char *const objects[] = {
 		"<< /Type /Catalog /Pages 2 0 R >>",
 		"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-		"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R "
-		"/Resources << /Font << /F1 5 0 R >> >> >>",
+		leaf,
 		stream,
 		"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
 	};
