@@ -59,11 +59,8 @@ static const struct probe {
 	  "own: loginctl enable-linger" },
 	{ "time namespace", IN_USERNS, probe_timens, "the box's uptime is the host's",
 	  "use a kernel of 5.6 or later with time namespaces" },
-	{ "transparent sockets", IN_USERNS, probe_transparent,
-	  "later: the gate that answers the box's network",
-	  "use a kernel with nf_tables and TPROXY" },
-	{ "tap device", IN_USERNS, probe_tun, "later: the gate's network card in the box",
-	  "load the module tun, and let /dev/net/tun be opened" },
+	{ "network for the gate", IN_USERNS, probe_network, "a box can only run with --net off",
+	  "use a kernel with nf_tables and TPROXY; as root: modprobe -a nf_tables nft_tproxy" },
 	{ "programs in memory", IN_CHILD, probe_memfd, "", "" },
 	{ "io_uring", IN_CHILD, probe_io_uring, "", "" },
 	{ "32-bit programs", IN_CHILD, probe_32bit, "", "" },
@@ -130,7 +127,7 @@ static void in_child(struct call *c, struct err *err)
 static void not_tried(const struct probe *p, struct box_probe *ret)
 {
 	static int (*const weaker[])(struct probe_try *) = { probe_overlay_memory, probe_timens,
-							     probe_transparent, probe_tun };
+							     probe_network };
 
 	*ret = (struct box_probe){ .name = p->name,
 				   .state = PROBE_MISSING,

@@ -2,16 +2,10 @@
 /*
  * probe_host.c - try limits, what the later gate needs, and tell facts of the machine
  */
-#include <linux/if_tun.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,6 +17,7 @@
 #include <time.h>
 
 #include "box/limits.h"
+#include "box/net.h"
 #include "box/probe.h"
 
 #define RMDIR_TRIES 100
@@ -97,58 +92,23 @@ int probe_cgroups(struct probe_try *t)
 
 /* ---- for the gate ------------------------------------------------------------------------- */
 
-/* Ask nf_tables for its generation: it answers, or the subsystem is not there. */
-static int nft_answers(void)
+/* The whole of it, as a box with a network has it. */
+int probe_network(struct probe_try *t)
 {
-	struct {
-		struct nlmsghdr h;
-		struct nfgenmsg g;
-	} q = { .h = { .nlmsg_len = sizeof(q),
-		       .nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN,
-		       .nlmsg_flags = NLM_F_REQUEST },
-		.g = { .nfgen_family = AF_UNSPEC } };
-	cleanup_close int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-	struct nlmsghdr a[64];
-	ssize_t n;
-
-	if (s < 0 || send(s, &q, sizeof(q), 0) != sizeof(q))
-		return -errno;
-	n = recv(s, a, sizeof(a), 0);
-	if (n < (ssize_t)sizeof(*a))
-		return n < 0 ? -errno : -EIO;
-	if (a->nlmsg_type == NLMSG_ERROR)
-		return ((struct nlmsgerr *)NLMSG_DATA(a))->error;
-	return 0;
-}
-
-int probe_transparent(struct probe_try *t)
-{
+	static const uint8_t mac[6] = { 0x02, 0, 0, 0, 0, 1 };
 	cleanup_close int s = -1;
-	int one = 1, rc;
+	struct err err = { 0 };
+	int one = 1;
 
 	if (unshare(CLONE_NEWNET))
 		return probe_found(t, PROBE_WEAKER, "a network namespace: %s", strerror(errno));
+	if (do_loopback(NULL, NULL, &err) || net_interface(mac, &err) || net_redirect(&err))
+		return probe_found(t, PROBE_WEAKER, "%.160s", err.msg);
 	s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (s < 0 || setsockopt(s, SOL_IP, IP_TRANSPARENT, &one, sizeof(one)))
 		return probe_found(t, PROBE_WEAKER, "a transparent socket: %s", strerror(errno));
-	rc = nft_answers();
-	return rc ? probe_found(t, PROBE_WEAKER, "nf_tables: %s", strerror(abs(rc)))
-		  : probe_found(t, PROBE_OK, "a transparent socket, and nf_tables answers");
-}
-
-int probe_tun(struct probe_try *t)
-{
-	struct ifreq r = { .ifr_flags = IFF_TAP | IFF_NO_PI, .ifr_name = "eth0" };
-	cleanup_close int fd = -1;
-
-	if (unshare(CLONE_NEWNET))
-		return probe_found(t, PROBE_WEAKER, "a network namespace: %s", strerror(errno));
-	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return probe_found(t, PROBE_WEAKER, "/dev/net/tun: %s", strerror(errno));
-	if (ioctl(fd, TUNSETIFF, &r))
-		return probe_found(t, PROBE_WEAKER, "make one: %s", strerror(errno));
-	return PROBE_OK;
+	return probe_found(t, PROBE_OK, "an interface, TPROXY rules, transparent sockets%s",
+			   net_has_ipv6() ? "" : "; no IPv6");
 }
 
 /* ---- facts -------------------------------------------------------------------------------- */
