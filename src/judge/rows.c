@@ -108,7 +108,7 @@ struct process {
 	UT_hash_handle hh;
 };
 
-/** struct row_text - texts that rows need and events do not hold */
+/** struct rows - processes so far, and texts that rows need and events do not hold */
 struct rows {
 	struct process *procs;
 	uint64_t wall; /* of the run's begin */

@@ -112,7 +112,7 @@ struct placeholder {
 	UT_hash_handle hh;
 };
 
-/** struct always - rules of a category that no atom triggers */
+/** struct list - a growing array of numbers */
 struct list {
 	uint32_t *v;
 	size_t n;

@@ -133,8 +133,6 @@ int sql_rule_parse(struct arena *a, const char *file, struct str text, struct sq
 	}
 	if (!r.id || !r.title || !r.why || !r.innocent || r.grade == GRADES)
 		return bad_line(err, r.file, 1, "a rule needs id, title, why, innocent and grade");
-	/* as many line ends as the header had, so that SQLite's own positions are those of the file
-	 */
 	r.sql = text_in(a, text);
 	if (!trim(text).n)
 		return bad_line(err, r.file, nr + 1, "a rule needs a SELECT");
