@@ -6,7 +6,7 @@
  * the program that every run starts with: a run with a network must have become the other one.
  */
 #include "cmd/cmd.h"
-#include "cmd/network.h"
+#include "cmd/network_options.h"
 
 int cmd_gate(int argc UNUSED, char **argv)
 {

@@ -2,7 +2,7 @@
 /*
  * network_here.c - in the program that has the gate, a run with a network is made here
  */
-#include "cmd/network.h"
+#include "cmd/network_options.h"
 
 int network_here(const struct network_opts *o UNUSED, char **argv UNUSED)
 {

@@ -13,7 +13,7 @@
 
 #include "../../specimen/planted/planted_sql.h"
 #include "cmd/cmd.h"
-#include "cmd/session.h"
+#include "session/session.h"
 
 struct planted {
 	int number;

@@ -9,8 +9,9 @@
 #include <sys/wait.h>
 
 #include "cmd/cmd.h"
-#include "cmd/session.h"
+#include "cmd/network_options.h"
 #include "report/report.h"
+#include "session/session.h"
 
 struct run_args {
 	struct session_opts session;

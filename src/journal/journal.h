@@ -29,7 +29,7 @@ enum event_kind {
 #undef KIND
 #undef FIELD
 };
-#define EVENT_KINDS 24 /* one past the largest number */
+#define EVENT_KINDS 25 /* one past the largest number */
 
 #include "journal/event_fields.h"
 

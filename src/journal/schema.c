@@ -122,7 +122,8 @@ static const char *const summary[EVENT_KINDS] = {
 	[EV_AUTOSTART] = "op||COALESCE(' '||class,'')||COALESCE(' '||place,'')||"
 			 "COALESCE(': '||command,'')",
 	[EV_OBJECT] = "sha256||COALESCE(' '||path,'')",
-	[EV_MARK] = "name||COALESCE(' '||detail,'')",
+	[EV_MARK] = "name||COALESCE(' '||experiment,'')||COALESCE(' '||step,'')||"
+		    "COALESCE(' '||path,'')||COALESCE(' '||detail,'')",
 	[EV_GAP] = "source||COALESCE(': '||detail,'')",
 	[EV_LIMIT] = "what||COALESCE(' '||value,'')||COALESCE(': '||detail,'')",
 	[EV_MODULE] = "path",
@@ -138,6 +139,7 @@ static const char *const summary[EVENT_KINDS] = {
 		"protocol||CASE mismatch WHEN 1 THEN ' where '||expected||' is usual' ELSE '' END",
 	[EV_CANARY] = "value||' as '||encoding||COALESCE(' in '||place,'')",
 	[EV_CONTENT] = "dir||' '||part||COALESCE(' '||size||' bytes','')",
+	[EV_CLOCK] = "'by '||offset_ns/1000000000||' s'||COALESCE(': '||cause,'')",
 };
 
 static const char other_sql[] =

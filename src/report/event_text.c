@@ -341,7 +341,20 @@ static void say_mark(struct words *w)
 {
 	buf_puts(w->out, "mark: ");
 	words_word(w, EV_AT(MARK, NAME));
+	words_aside_word(w, "", EV_AT(MARK, EXPERIMENT));
+	words_aside_word(w, "", EV_AT(MARK, STEP));
+	words_aside(w, "", EV_AT(MARK, PATH));
 	words_aside(w, "", EV_AT(MARK, DETAIL));
+}
+
+static void say_clock(struct words *w)
+{
+	const struct val *v = &w->ev->v[EV_AT(CLOCK, OFFSET)];
+
+	buf_puts(w->out, "the box's clock was put forward");
+	if (v->type == VAL_INT)
+		buf_printf(w->out, ", now by %.3f s", (double)v->i / 1e9);
+	words_aside_word(w, "", EV_AT(CLOCK, CAUSE));
 }
 
 static void say_gap(struct words *w)
@@ -407,6 +420,7 @@ static void (*const say[EVENT_KINDS])(struct words *w) = {
 	[EV_BANNER] = say_banner,
 	[EV_CANARY] = say_canary,
 	[EV_CONTENT] = say_content,
+	[EV_CLOCK] = say_clock,
 };
 
 void event_words(struct buf *out, const struct event *ev, const struct procs *ps, escape_fn *esc)

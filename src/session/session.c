@@ -5,7 +5,7 @@
  * Invariant: whatever fails, session_close() ends the box's processes and releases its lock; what
  * was appended to the journal before stays.
  */
-#include "cmd/session.h"
+#include "session/session.h"
 
 #include <linux/openat2.h>
 #include <signal.h>
@@ -14,7 +14,6 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
-#include "cmd/cmd.h"
 #include "gate/gate.h"
 
 #define LOOK_MS                                                                                    \

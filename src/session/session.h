@@ -8,13 +8,14 @@
  *   session_end      end what is left, truth, last events, walls down, journal sealed
  *   session_close    release; an anonymous box goes
  */
-#ifndef BELLJAR_CMD_SESSION_H
-#define BELLJAR_CMD_SESSION_H
+#ifndef BELLJAR_SESSION_H
+#define BELLJAR_SESSION_H
 
 #include "box/box.h"
 #include "capture/capture.h"
-#include "cmd/network.h"
 #include "journal/journal.h"
+#include "session/boot.h"
+#include "session/network.h"
 
 struct session_opts {
 	const char *name;    /* box name; NULL: anonymous */
