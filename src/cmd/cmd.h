@@ -20,6 +20,8 @@ struct subcommand {
 int cmd_fail(const struct err *err);
 /** cmd_usage() - print a sentence and a hint at --help; returns EXIT_USAGE */
 int cmd_usage(const char *sub, const char *fmt, ...) PRINTF(2, 3);
+/** cmd_colour() - may what is written there be coloured: a terminal, and no NO_COLOR */
+bool cmd_colour(int fd);
 /** cmd_help() - print a row's help to stdout; returns EXIT_OK */
 int cmd_help(const char *sub);
 

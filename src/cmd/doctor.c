@@ -63,7 +63,7 @@ int cmd_doctor(int argc, char **argv)
 		rc = box_arg_print(as_json(p, n));
 	} else {
 		for (int i = 0; i < n; i++)
-			print(&p[i], isatty(1) && !getenv("NO_COLOR"));
+			print(&p[i], cmd_colour(STDOUT_FILENO));
 		printf("\n%s\n",
 		       missing	? "Boxes cannot be made here, or not recorded: see \"missing\"."
 		       : weaker ? "Boxes work here, with less in the lines \"weaker\"."

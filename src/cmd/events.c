@@ -21,36 +21,6 @@ struct wish {
 	bool colour; /* asked of the terminal before the lockdown, which forbids the question */
 };
 
-static int number(const char *s, uint64_t max, uint64_t *ret)
-{
-	char *end;
-
-	errno = 0;
-	*ret = strtoull(s, &end, 10);
-	return errno || end == s || *end || *s < '0' || *s > '9' || !*ret || *ret > max ? -EINVAL
-											: 0;
-}
-
-static int kinds(char *list, uint32_t *ret)
-{
-	char *save, *word;
-
-	for (word = strtok_r(list, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
-		enum event_kind kind = event_kind_by_name(word);
-
-		if (kind == EV_NONE) {
-			cleanup_buf struct buf known = { 0 };
-
-			for (int k = 1; k < EVENT_KINDS; k++)
-				if (event_kind_def(k))
-					buf_printf(&known, " %s", event_kind_def(k)->name);
-			return cmd_usage(SUB, "no such kind; there are:%s", buf_z(&known));
-		}
-		*ret |= 1u << kind;
-	}
-	return *ret ? 0 : cmd_usage(SUB, "--kind needs a kind");
-}
-
 /* A-B, A-, -B, A */
 static int span(const char *s, struct journal_filter *f)
 {
@@ -58,7 +28,7 @@ static int span(const char *s, struct journal_filter *f)
 	char first[24];
 
 	if (!dash) {
-		int rc = number(s, INT64_MAX, &f->seq_from);
+		int rc = arg_number(s, INT64_MAX, &f->seq_from);
 
 		f->seq_to = f->seq_from;
 		return rc;
@@ -67,9 +37,9 @@ static int span(const char *s, struct journal_filter *f)
 		return -EINVAL;
 	memcpy(first, s, (size_t)(dash - s));
 	first[dash - s] = 0;
-	if (*first && number(first, INT64_MAX, &f->seq_from))
+	if (*first && arg_number(first, INT64_MAX, &f->seq_from))
 		return -EINVAL;
-	if (dash[1] && number(dash + 1, INT64_MAX, &f->seq_to))
+	if (dash[1] && arg_number(dash + 1, INT64_MAX, &f->seq_to))
 		return -EINVAL;
 	return f->seq_to && f->seq_from > f->seq_to ? -EINVAL : 0;
 }
@@ -80,19 +50,19 @@ static int option(struct wish *w, int c, char *arg)
 
 	switch (c) {
 	case 'k':
-		return kinds(arg, &w->filter.kinds);
+		return arg_kinds(SUB, arg, &w->filter.kinds);
 	case 'p':
-		if (number(arg, INT32_MAX, &n))
+		if (arg_number(arg, INT32_MAX, &n))
 			return cmd_usage(SUB, "--pid needs a process id");
 		w->filter.pid = (int64_t)n;
 		return 0;
 	case 'P':
-		if (number(arg, UINT32_MAX, &n))
+		if (arg_number(arg, UINT32_MAX, &n))
 			return cmd_usage(SUB, "--proc needs a process key, the number in \"proc\"");
 		w->filter.proc = (int64_t)n;
 		return 0;
 	case 'r':
-		if (number(arg, UINT32_MAX, &n))
+		if (arg_number(arg, UINT32_MAX, &n))
 			return cmd_usage(SUB, "--run needs the number of a run, from 1");
 		w->filter.run = (uint32_t)n;
 		return 0;
@@ -157,7 +127,7 @@ static int parse(int argc, char **argv, struct wish *w)
 	if (optind + 1 != argc)
 		return cmd_usage(SUB, "give one box, or the path of one journal");
 	w->name = argv[optind];
-	w->colour = !w->no_color && !w->json && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	w->colour = !w->no_color && !w->json && cmd_colour(STDOUT_FILENO);
 	if (w->sql && w->filtered)
 		return cmd_usage(SUB, "--sql stands alone: put conditions into the query");
 	return 0;

@@ -6,8 +6,8 @@
  */
 #include <getopt.h>
 
-#include "cmd/cmd.h"
 #include "cmd/gate_answers.h"
+#include "cmd/journal_arg.h"
 #include "gate/gate.h"
 #include "report/report.h"
 
@@ -32,18 +32,9 @@ struct output {
 
 static int option(struct wish *w, int c, char *arg)
 {
-	char *save, *word;
-
 	switch (c) {
 	case 'k':
-		for (word = strtok_r(arg, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
-			enum event_kind kind = event_kind_by_name(word);
-
-			if (kind == EV_NONE)
-				return cmd_usage(SUB, "there is no kind '%s'", word);
-			w->kinds |= 1u << kind;
-		}
-		return w->kinds ? 0 : cmd_usage(SUB, "--kind needs a kind");
+		return arg_kinds(SUB, arg, &w->kinds);
 	case 'j':
 		w->json = true;
 		return 0;
@@ -92,7 +83,7 @@ static int parse(int argc, char **argv, struct wish *w)
 		return cmd_usage(SUB, "say 'read' and one capture file (or - for standard input), "
 				      "or 'answers', a box and a folder");
 	w->file = argv[optind + 1];
-	w->colour = !w->no_color && !w->json && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	w->colour = !w->no_color && !w->json && cmd_colour(STDOUT_FILENO);
 	return 0;
 }
 

@@ -193,3 +193,33 @@ bool moment_in_run(const struct moment *m, uint64_t run_wall, uint64_t *ret_t)
 	*ret_t = wall > run_wall ? wall - run_wall : 0;
 	return wall >= run_wall;
 }
+
+int arg_number(const char *s, uint64_t max, uint64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoull(s, &end, 10);
+	return errno || end == s || *end || *s < '0' || *s > '9' || !*ret || *ret > max ? -EINVAL
+											: 0;
+}
+
+int arg_kinds(const char *sub, char *list, uint32_t *ret)
+{
+	char *save, *word;
+
+	for (word = strtok_r(list, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+		enum event_kind kind = event_kind_by_name(word);
+
+		if (kind == EV_NONE) {
+			cleanup_buf struct buf known = { 0 };
+
+			for (int k = 1; k < EVENT_KINDS; k++)
+				if (event_kind_def(k))
+					buf_printf(&known, " %s", event_kind_def(k)->name);
+			return cmd_usage(sub, "no such kind; there are:%s", buf_z(&known));
+		}
+		*ret |= 1u << kind;
+	}
+	return *ret ? 0 : cmd_usage(sub, "--kind needs a kind");
+}

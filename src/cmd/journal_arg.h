@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * journal_arg.h - what events, report and verify have in common: NAME|FILE, and times of day
+ * journal_arg.h - what subcommands that read journals have in common: NAME|FILE, times, numbers,
+ * kinds
  */
 #ifndef BELLJAR_CMD_JOURNAL_ARG_H
 #define BELLJAR_CMD_JOURNAL_ARG_H
@@ -40,5 +41,11 @@ struct moment {
 int moment_parse(const char *s, struct moment *ret);
 /** moment_in_run() - as ns since the start of a run that began at @run_wall; false: before it */
 bool moment_in_run(const struct moment *m, uint64_t run_wall, uint64_t *ret_t);
+
+/** arg_number() - a decimal number from 1 to @max. -EINVAL */
+int arg_number(const char *s, uint64_t max, uint64_t *ret);
+/** arg_kinds() - a list of kinds of events with commas, which is cut up, as a mask. Return: 0, or
+ * EXIT_USAGE after its sentence */
+int arg_kinds(const char *sub, char *list, uint32_t *ret);
 
 #endif

@@ -62,7 +62,7 @@ static int parse(int argc, char **argv, struct wish *w)
 		{ "no-colour", no_argument, NULL, 'n' },
 		{ NULL, 0, NULL, 0 },
 	};
-	bool no_color = getenv("NO_COLOR") || !isatty(STDOUT_FILENO);
+	bool no_color = !cmd_colour(STDOUT_FILENO);
 	int c, rc;
 
 	optind = 1;

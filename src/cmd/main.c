@@ -54,6 +54,11 @@ static const struct subcommand *find(const char *name)
 	return NULL;
 }
 
+bool cmd_colour(int fd)
+{
+	return isatty(fd) && !getenv("NO_COLOR");
+}
+
 int cmd_fail(const struct err *err)
 {
 	fprintf(stderr, "belljar: %s\n", err->msg);

@@ -37,19 +37,6 @@ static int parse_format(const char *s, enum report_format *ret)
 	return -EINVAL;
 }
 
-static int small_number(const char *s, unsigned long max, unsigned *ret)
-{
-	char *end;
-	unsigned long n;
-
-	errno = 0;
-	n = strtoul(s, &end, 10);
-	if (errno || end == s || *end || *s < '0' || *s > '9' || !n || n > max)
-		return -EINVAL;
-	*ret = (unsigned)n;
-	return 0;
-}
-
 static int parse(int argc, char **argv, struct wish *w)
 {
 	static const struct option longs[] = {
@@ -65,6 +52,7 @@ static int parse(int argc, char **argv, struct wish *w)
 		{ NULL, 0, NULL, 0 },
 	};
 	bool no_color = false;
+	uint64_t n;
 	int c;
 
 	optind = 1;
@@ -79,13 +67,15 @@ static int parse(int argc, char **argv, struct wish *w)
 			w->file = optarg;
 			break;
 		case 'r':
-			if (small_number(optarg, UINT32_MAX, &w->opts.run))
+			if (arg_number(optarg, UINT32_MAX, &n))
 				return cmd_usage(SUB, "--run needs the number of a run, from 1");
+			w->opts.run = (unsigned)n;
 			break;
 		case 'R':
-			if (small_number(optarg, ROWS_LIMIT, &w->opts.rows_max))
+			if (arg_number(optarg, ROWS_LIMIT, &n))
 				return cmd_usage(SUB, "--rows needs a number from 1 to %d",
 						 ROWS_LIMIT);
+			w->opts.rows_max = (unsigned)n;
 			break;
 		case 'j':
 			w->opts.format = REPORT_JSON;
@@ -107,8 +97,8 @@ static int parse(int argc, char **argv, struct wish *w)
 		return cmd_usage(SUB, "give one box, or the path of one journal");
 	w->name = argv[optind];
 	w->opts.title = w->name;
-	w->opts.colour = !no_color && !w->file && w->opts.format == REPORT_TEXT &&
-			 isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	w->opts.colour =
+		!no_color && !w->file && w->opts.format == REPORT_TEXT && cmd_colour(STDOUT_FILENO);
 	return 0;
 }
 

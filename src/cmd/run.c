@@ -334,7 +334,7 @@ static int report(const struct session_run *s, const struct run_args *a, int fd,
 	int status = 0, rc;
 	pid_t pid;
 
-	o.colour = !a->output && isatty(fd) && !getenv("NO_COLOR");
+	o.colour = !a->output && cmd_colour(fd);
 	rc = journal_read_open(path, &r, err);
 	if (rc)
 		return rc;
