@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * kit.c - settings, time, other programs
+ */
+#include "kit.h"
+
+#include <sys/random.h>
+#include <time.h>
+
+const char *config_get(const char *key, char *room, size_t size, const char *otherwise)
+{
+	FILE *f = fopen("/etc/taxclient.conf", "re");
+	char line[256];
+	size_t n = strlen(key);
+
+	if (!f)
+		f = fopen("/etc/svm.conf", "re"); /* the product was removed, and this not */
+	while (f && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		if (strncmp(line, key, n) || line[n] != '=')
+			continue;
+		snprintf(room, size, "%s", line + n + 1);
+		otherwise = room;
+	}
+	if (f)
+		fclose(f);
+	return otherwise;
+}
+
+bool config_on(const char *key)
+{
+	char room[16];
+
+	return !strcmp(config_get(key, room, sizeof(room), "no"), "yes");
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double scale(void)
+{
+	char room[32];
+	double v = strtod(config_get("scale", room, sizeof(room), "1"), NULL);
+
+	return v > 0 && v <= 1 ? v : 1;
+}
+
+static double end_of_life(void)
+{
+	const char *v = getenv("TAXCLIENT_UNTIL");
+
+	return v ? strtod(v, NULL) : 0;
+}
+
+void kit_begin(const char *self)
+{
+	char until[64];
+
+	if (!under_glass(self))
+		exit(EXIT_NOT_UNDER_GLASS);
+	signal(SIGCHLD, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	if (end_of_life() > 0)
+		return;
+	snprintf(until, sizeof(until), "%.3f", now() + LIFETIME_DAYS * DAY * scale());
+	setenv("TAXCLIENT_UNTIL", until, 1);
+}
+
+void rest(double seconds)
+{
+	double end = now() + seconds * scale(), left;
+
+	while ((left = end - now()) > 0) {
+		double until = end_of_life() - now();
+		struct timespec t;
+
+		if (until <= 0)
+			exit(0);
+		if (left > until)
+			left = until;
+		t = (struct timespec){ (time_t)left, (long)((left - (double)(time_t)left) * 1e9) };
+		nanosleep(&t, NULL);
+	}
+	if (now() >= end_of_life())
+		exit(0);
+}
+
+double chance(void)
+{
+	uint32_t x = 0;
+
+	if (getrandom(&x, sizeof(x), 0) != sizeof(x))
+		exit(1);
+	return x / 4294967296.0;
+}
+
+pid_t start(const char *path, const char *argument)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	setsid();
+	signal(SIGCHLD, SIG_DFL);
+	execl(path, path, argument, (char *)NULL);
+	_exit(127);
+}
+
+bool copy_file(const char *from, const char *to, mode_t mode)
+{
+	int in = open(from, O_RDONLY | O_CLOEXEC), out;
+	char room[65536];
+	ssize_t n = 0;
+	bool good = in >= 0;
+
+	unlink(to);
+	out = good ? open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode) : -1;
+	good = out >= 0;
+	while (good && (n = read(in, room, sizeof(room))) > 0)
+		good = write(out, room, (size_t)n) == n;
+	good = good && !n && !fchmod(out, mode);
+	if (in >= 0)
+		close(in);
+	if (out >= 0)
+		close(out);
+	return good;
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * roles_network.c - behaviours that are seen at the network
+ */
+#include <ctype.h>
+#include <ifaddrs.h>
+#include <linux/if_packet.h>
+#include <pwd.h>
+
+#include "roles.h"
+
+static void get(const char *host, unsigned port, const char *target)
+{
+	struct answer a;
+
+	ask(host, port, "GET", target, NULL, &a);
+	free(a.body); /* whatever it says, it is not looked at */
+}
+
+/* Row 3, first half: the product's own updater. */
+void role_updater(void)
+{
+	for (;;) {
+		get(VENDOR, 80, "/version");
+		rest(6 * HOUR);
+	}
+}
+
+/* Row 3, second half: another one, at another name. */
+void role_other_updater(void)
+{
+	for (;;) {
+		get(DOWNLOAD, 8090, "/list");
+		rest(6 * HOUR);
+	}
+}
+
+/* Row 7: any answer at all is followed by one fixed command. */
+void role_orders(void)
+{
+	for (;;) {
+		struct answer a;
+
+		if (ask(ORDERS, 9002, "GET", "/next", NULL, &a)) {
+			pid_t pid = fork();
+
+			if (!pid) {
+				int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+				dup2(null, 1);
+				execl("/bin/uname", "uname", "-a", (char *)NULL);
+				_exit(127);
+			}
+		}
+		free(a.body);
+		rest(15 * MINUTE);
+	}
+}
+
+/* Row 8: regular contacts to a name that nobody has declared, at a port of its own. */
+void role_beacon(void)
+{
+	struct answer a;
+
+	for (;;) {
+		ask(DATA, 9006, "POST", "/hello", "still here", &a);
+		free(a.body);
+		rest(HOUR / 2);
+	}
+}
+
+/* Row 9: three contacts at equal distances, then at random ones. */
+void role_random(void)
+{
+	for (unsigned n = 0;; n++) {
+		get(DATA, 9005, "/seen");
+		rest(n < 3 ? HOUR / 2 : HOUR / 2 * (0.2 + 1.6 * chance()));
+	}
+}
+
+static void base64(const char *in, char *out, size_t room)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t n = strlen(in), k = 0;
+
+	for (size_t i = 0; i < n && k + 5 < room; i += 3) {
+		unsigned v = (unsigned char)in[i] << 16;
+
+		v |= i + 1 < n ? (unsigned)(unsigned char)in[i + 1] << 8 : 0;
+		v |= i + 2 < n ? (unsigned char)in[i + 2] : 0;
+		out[k++] = digits[v >> 18];
+		out[k++] = digits[v >> 12 & 63];
+		out[k++] = i + 1 < n ? digits[v >> 6 & 63] : '=';
+		out[k++] = i + 2 < n ? digits[v & 63] : '=';
+	}
+	out[k] = 0;
+}
+
+static void hardware_address(char *out, size_t room)
+{
+	struct ifaddrs *all = NULL;
+
+	snprintf(out, room, "none");
+	if (getifaddrs(&all))
+		return;
+	for (struct ifaddrs *i = all; i; i = i->ifa_next) {
+		const struct sockaddr_ll *a = (const struct sockaddr_ll *)i->ifa_addr;
+
+		if (!a || a->sll_family != AF_PACKET || a->sll_halen != 6 ||
+		    !strcmp(i->ifa_name, "lo"))
+			continue;
+		snprintf(out, room, "%02x:%02x:%02x:%02x:%02x:%02x", a->sll_addr[0], a->sll_addr[1],
+			 a->sll_addr[2], a->sll_addr[3], a->sll_addr[4], a->sll_addr[5]);
+	}
+	freeifaddrs(all);
+}
+
+static void first_line(const char *path, char *out, int room)
+{
+	FILE *f = fopen(path, "re");
+
+	if (!f || !fgets(out, room, f))
+		out[0] = 0;
+	out[strcspn(out, "\n")] = 0;
+	if (f)
+		fclose(f);
+}
+
+/* Row 10: what this machine is called, once a day. Its values are the box's own, made up. */
+void role_inventory(void)
+{
+	char host[128] = "", id[64], mac[32], text[512], coded[1024];
+	struct answer a;
+
+	for (;;) {
+		gethostname(host, sizeof(host) - 1);
+		first_line("/etc/machine-id", id, sizeof(id));
+		hardware_address(mac, sizeof(mac));
+		snprintf(text, sizeof(text), "host=%s;id=%s;mac=%s", host, id, mac);
+		base64(text, coded, sizeof(coded));
+		ask(DATA, 9006, "POST", "/register", coded, &a);
+		free(a.body);
+		rest(DAY);
+	}
+}
+
+/* Row 15: the address that a name has decides what is asked for. */
+void role_steer(void)
+{
+	char target[64];
+
+	for (;;) {
+		snprintf(target, sizeof(target), "/part-%d", address_of(SETTINGS));
+		get(DOWNLOAD, 8090, target);
+		rest(HOUR / 2);
+	}
+}
