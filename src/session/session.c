@@ -6,6 +6,7 @@
  * was appended to the journal before stays.
  */
 #include "session/session.h"
+#include "session/time.h"
 
 #include <linux/openat2.h>
 #include <signal.h>
@@ -241,38 +242,25 @@ static int happened(struct session_run *s, const struct box_event *e, int id, pi
 	return 0;
 }
 
-int session_wait(struct session_run *s, int id, pid_t pid, int timeout_ms, int *ret_status,
-		 struct err *err)
+int session_wait_a_little(struct session_run *s, int id, pid_t pid, int ms, int *ret_status,
+			  struct err *err)
 {
-	uint64_t end = clock_mono_ns() + (uint64_t)timeout_ms * 1000000;
+	struct box_event e = { 0 };
+	int rc = box_wait(s->run, ms > LOOK_MS ? LOOK_MS : ms, &e, err);
 
-	for (;;) {
-		struct box_event e = { 0 };
-		int64_t left =
-			timeout_ms < 0 ? LOOK_MS : (int64_t)(end - clock_mono_ns()) / 1000000;
-		int rc;
-
-		if (left < 0)
-			return 0;
-		rc = box_wait(s->run, left > LOOK_MS ? LOOK_MS : (int)left, &e, err);
-		if (rc < 0)
-			return rc;
-		if (rc > 0) {
-			rc = happened(s, &e, id, pid, ret_status);
-			if (rc)
-				return rc;
-		} else if (left == 0) {
-			return 0;
-		}
-		if (!network_look(&s->net)) {
-			s->reason = "gate-failed";
-			return -ECANCELED;
-		}
-		if (recorder_failed(s->rec)) {
-			s->reason = "record-failed";
-			return -ECANCELED;
-		}
+	if (rc > 0)
+		rc = happened(s, &e, id, pid, ret_status);
+	if (rc)
+		return rc;
+	if (!network_look(&s->net)) {
+		s->reason = "gate-failed";
+		return -ECANCELED;
 	}
+	if (recorder_failed(s->rec)) {
+		s->reason = "record-failed";
+		return -ECANCELED;
+	}
+	return 0;
 }
 
 /* ---- files into the box ------------------------------------------------------------------- */

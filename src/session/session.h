@@ -5,6 +5,7 @@
  *   session_begin    home, box, journal, plan, walls, recorder
  *   session_spawn    a program, recorded
  *   session_wait     until it ends, or a limit or a signal ends the box
+ *   session_wait_box the same, for a while of the box's time
  *   session_end      end what is left, truth, last events, walls down, journal sealed
  *   session_close    release; an anonymous box goes
  */
@@ -17,7 +18,14 @@
 #include "session/boot.h"
 #include "session/network.h"
 
+enum session_speed {
+	SPEED_REAL,  /* the box's time is real time */
+	SPEED_LAPSE, /* its waits are cut short: see capture/lapse.h inside of that room */
+};
+
 struct session_opts {
+	enum session_speed speed;
+	int64_t date_ns;     /* the box's date at its start, since the epoch; 0: now. SPEED_LAPSE */
 	const char *name;    /* box name; NULL: anonymous */
 	bool create;	     /* make the box when it is not there */
 	struct box_opts box; /* its net is set from `net` */
@@ -70,6 +78,30 @@ int session_spawn(struct session_run *s, const struct box_program *prog, const c
  */
 int session_wait(struct session_run *s, int id, pid_t pid, int timeout_ms, int *ret_status,
 		 struct err *err);
+
+/* ---- the box's time: time.c ---------------------------------------------------------------- */
+
+/** session_box_now() - t of now: ns since the run's start as the box sees it */
+uint64_t session_box_now(const struct session_run *s);
+
+/**
+ * session_wait_box() - session_wait() for @box_ns of the box's time
+ *
+ * Under time-lapse it is one waiter more: everything in the box that is due earlier happens first,
+ * and the box's clock stands no later than this when it returns, but for what the box has worked
+ * meanwhile. At SPEED_REAL it waits so long.
+ *
+ * Return: as session_wait(); 0 when the time has gone by.
+ */
+int session_wait_box(struct session_run *s, int id, pid_t pid, uint64_t box_ns, int *ret_status,
+		     struct err *err);
+
+/**
+ * session_clock_ahead() - put the box's clocks forward at once; waits that are due by then end
+ *
+ * Return: 0; -ENOTSUP at SPEED_REAL.
+ */
+int session_clock_ahead(struct session_run *s, uint64_t ns, struct err *err);
 
 /** session_copy_in() - put an open host file into the running box at absolute @path, parents made
  */

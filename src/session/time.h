@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * time.h - one step of a session that waits
+ */
+#ifndef BELLJAR_SESSION_TIME_H
+#define BELLJAR_SESSION_TIME_H
+
+#include "session/session.h"
+
+/** session_wait_a_little() - session_wait() for one happening, or @ms of real time at most; 0: not
+ * yet */
+int session_wait_a_little(struct session_run *s, int id, pid_t pid, int ms, int *ret_status,
+			  struct err *err);
+
+#endif
