@@ -3,6 +3,7 @@
 -- title: Where names lead to was changed
 -- grade: concern
 -- attack: T1557,T1565.001
+-- sign: tampering
 -- why: Who answers for names decides where every program of this machine connects to.
 -- innocent: VPN clients and DHCP do it while they run.
 SELECT group_concat(seq) AS evidence, writer AS proc, count(*) AS count, path AS subject, op AS detail

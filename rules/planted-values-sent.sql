@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- id: planted-values-sent
 -- title: Values that exist only in this box were sent out
--- grade: finding
+-- grade: concern
+-- sign: inventory
 -- attack: T1082,T1041
 -- needs: 2
 -- why: Somebody learns about this machine and its user: its name, its number, its documents.
@@ -13,6 +14,6 @@ SELECT group_concat(DISTINCT c.seq) || COALESCE(',' || min(f.seq), '') AS eviden
   c.proc AS proc, count(*) AS count,
   COALESCE(f.name, f.dst, 'flow ' || c.flow) || COALESCE(' port ' || f.dst_port, '') AS subject,
   group_concat(DISTINCT c.value || ' (' || c.encoding || ')') AS detail,
-  CASE WHEN count(DISTINCT c.value) > 1 THEN 'finding' ELSE 'concern' END AS grade
+  CASE WHEN count(DISTINCT c.value) > 1 OR max(c.value LIKE 'document:%') THEN 'concern' ELSE 'note' END AS grade
 FROM canary c LEFT JOIN flow f ON f.run = c.run AND f.flow = c.flow AND f.op = 'begin'
 GROUP BY c.run, COALESCE(f.name, f.dst), f.dst_port, c.proc

@@ -12,13 +12,16 @@
 #define SQL_RULE_MAX	 (64u << 10) /* bytes of one rule file */
 #define SQL_RULE_SECONDS 60	     /* one rule may compute this long on one journal */
 #define SQL_SUBJECT_MAX	 4096
+#define SIGNS_MAX	 10000 /* findings that rules with `after` can see */
 
 /** struct sql_rule - a SELECT and what its header says */
 struct sql_rule {
 	const char *file, *id, *title, *why, *innocent, *done, *attack, *sql;
 	enum grade grade;
-	unsigned needs; /* different events of evidence; with fewer it is a note */
-	bool against;	/* only with a second journal */
+	unsigned needs;	  /* different events of evidence; with fewer it is a note */
+	bool against;	  /* only with a second journal */
+	bool after;	  /* asked when the others have been, whose signs it reads */
+	const char *sign; /* what kind of evidence it gives; NULL: none that counts */
 };
 
 /** sql_rule_parse() - "FILE:LINE: …" in @err; strings live in @a. Return: 0, -EINVAL */
@@ -36,6 +39,13 @@ struct finds {
 };
 /** finds_add() - a zeroed finding, or NULL beyond FINDINGS_MAX */
 struct finding *finds_add(struct finds *f);
+
+/** could_not_run() - a fact that says so: rule or table @what, because of @why */
+void could_not_run(struct finds *f, const char *what, const char *why);
+
+/** subject_tables() - program, life, subject_process, subject_file, experiment, sign, sign_evidence
+ * (doc/RULES.md), made for this handle. Return: 0; -EIO when the journal cannot be read */
+int subject_tables(struct sqlite3 *db, struct finds *f, struct err *err);
 
 /** sql_rule_run() - its findings; a query that fails or takes too long is a GRADE_FACT finding that
  * says so. Return: how many rows, -EIO when the journal cannot be read */
@@ -55,6 +65,10 @@ int sigma_run(struct sigma *s, struct journal_reader *r, struct finds *f, struct
 enum grade sigma_grade(const char *level);
 /** sigma_techniques() - "attack.persistence,attack.t1543.002" → "T1543.002"; NULL for none */
 const char *sigma_techniques(struct arena *a, const char *tags);
+
+/** subject_signs() - fill `sign` with what was found by rules that have one. Return: 0, -EIO */
+struct judge;
+int subject_signs(struct sqlite3 *db, const struct judge *j, const struct finds *f);
 
 struct judge {
 	struct arena a;

@@ -190,6 +190,8 @@ int judge_load(const struct judge_rules_from *from, void (*bad)(void *ctx, const
 		l.schema = journal_db(empty);
 		rc = sql_functions(l.schema, NULL);
 	}
+	if (!rc)
+		rc = subject_tables(l.schema, NULL, err);
 	l.one = one_sql;
 	l.ending = ".sql";
 	if (!rc && from->sql)
@@ -271,20 +273,33 @@ static bool attached(struct sqlite3 *db)
 	return sqlite3_db_filename(db, "other") != NULL;
 }
 
+static int run_pass(struct judge *j, struct sqlite3 *db, bool after, struct finds *f,
+		    struct judgement *v, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < j->nsql && rc >= 0; i++) {
+		if (j->sql[i].after != after || (j->sql[i].against && !attached(db)))
+			continue;
+		rc = sql_rule_run(db, &j->sql[i], f, err);
+		v->rules++;
+	}
+	return rc < 0 ? rc : 0;
+}
+
 static int run_sql(struct judge *j, struct journal_reader *r, struct finds *f, struct judgement *v,
 		   struct err *err)
 {
 	struct sqlite3 *db = journal_db(r);
 	int rc = sql_functions(db, r) ? err_set(err, EIO, "judge: give functions to SQLite") : 0;
 
-	for (size_t i = 0; i < j->nsql && !rc; i++) {
-		if (j->sql[i].against && !attached(db))
-			continue;
-		rc = sql_rule_run(db, &j->sql[i], f, err);
-		v->rules++;
-		rc = rc < 0 ? rc : 0;
-	}
-	return rc;
+	if (!rc)
+		rc = subject_tables(db, f, err);
+	if (!rc)
+		rc = run_pass(j, db, false, f, v, err);
+	if (!rc && subject_signs(db, j, f))
+		could_not_run(f, "signs", "what was found could not be put together");
+	return rc ? rc : run_pass(j, db, true, f, v, err);
 }
 
 static size_t sigma_ready(const struct judge *j)

@@ -49,6 +49,7 @@ static int set_key(struct arena *a, struct sql_rule *r, struct str key, struct s
 		{ "id", &r->id },     { "title", &r->title },
 		{ "why", &r->why },   { "innocent", &r->innocent },
 		{ "done", &r->done }, { "attack", &r->attack },
+		{ "sign", &r->sign },
 	};
 	const char *v = text_in(a, value);
 
@@ -69,8 +70,8 @@ static int set_key(struct arena *a, struct sql_rule *r, struct str key, struct s
 			       ? 0
 			       : bad_line(err, r->file, line, "needs is a number from 1 to 99");
 	}
-	if (str_eq(key, STR("against"))) {
-		r->against = !strcmp(v, "yes");
+	if (str_eq(key, STR("against")) || str_eq(key, STR("after"))) {
+		*(str_eq(key, STR("after")) ? &r->after : &r->against) = !strcmp(v, "yes");
 		return 0;
 	}
 	return bad_line(err, r->file, line, "no such key in a rule's header");
@@ -270,7 +271,7 @@ static void take_row(struct finds *f, const struct sql_rule *r, sqlite3_stmt *st
 		x->grade = GRADE_NOTE;
 }
 
-static void could_not_run(struct finds *f, const struct sql_rule *r, const char *why)
+void could_not_run(struct finds *f, const char *what, const char *why)
 {
 	struct finding *x = finds_add(f);
 
@@ -281,7 +282,7 @@ static void could_not_run(struct finds *f, const struct sql_rule *r, const char 
 	x->rule = "belljar-rule-failed";
 	x->title = "A rule could not be asked";
 	x->why = "What this rule looks for may be in the record all the same.";
-	x->subject = arena_str(&f->a, str_z(r->id));
+	x->subject = arena_str(&f->a, str_z(what));
 	x->detail = arena_str(&f->a, str_z(why));
 }
 
@@ -292,7 +293,7 @@ int sql_rule_run(struct sqlite3 *db, const struct sql_rule *r, struct finds *f, 
 	int rc = sqlite3_prepare_v2(db, r->sql, -1, &st, NULL), n = 0;
 
 	if (rc != SQLITE_OK || !st) {
-		could_not_run(f, r, sqlite3_errmsg(db));
+		could_not_run(f, r->id, sqlite3_errmsg(db));
 		return 0;
 	}
 	sqlite3_progress_handler(db, 10000, too_late, &d);
@@ -305,7 +306,7 @@ int sql_rule_run(struct sqlite3 *db, const struct sql_rule *r, struct finds *f, 
 		n = err_set_exit(err, EXIT_CORRUPT, EIO, "judge: read the journal (%s)",
 				 sqlite3_errmsg(db));
 	else if (rc != SQLITE_DONE)
-		could_not_run(f, r, d.late ? "it took too long" : sqlite3_errmsg(db));
+		could_not_run(f, r->id, d.late ? "it took too long" : sqlite3_errmsg(db));
 	sqlite3_finalize(st);
 	return n;
 }

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * subject.c - tables that many rules share: lives of processes, whose they are, experiments, signs
+ *
+ * They are made once for a judgement, as temporary tables in memory beside the journal's (which
+ * cannot be written), so that a rule need not find out again who descends from the installer.
+ * doc/RULES.md has their columns.
+ */
+#include <sqlite3.h>
+
+#include "judge/inner.h"
+
+static const char *const statements[] = {
+	/* every program that a process became */
+	"CREATE TEMP TABLE program(seq INTEGER PRIMARY KEY, run, t, proc, file, image, command_line,"
+	" sha256, uid, cause)",
+	"INSERT INTO program SELECT seq, run, t, proc, COALESCE(script, image), image, command_line,"
+	" COALESCE(script_sha256, sha256), uid, cause FROM process WHERE op = 'exec'",
+	"CREATE INDEX temp.program_proc ON program(proc)",
+	"CREATE INDEX temp.program_file ON program(file)",
+	/* one row a process */
+	"CREATE TEMP TABLE life(proc INTEGER PRIMARY KEY, run, parent, born, born_t, died, died_t)",
+	"INSERT INTO life SELECT proc, min(run), max(parent) FILTER (WHERE op = 'fork'), min(seq), min(t),"
+	" max(seq) FILTER (WHERE op = 'exit'), max(t) FILTER (WHERE op = 'exit')"
+	" FROM process WHERE proc > 0 GROUP BY proc",
+	"CREATE INDEX temp.life_parent ON life(parent)",
+	/* who is judged: the installer's, a boot's and a put-back's descendants */
+	"CREATE TEMP TABLE subject_process(proc INTEGER PRIMARY KEY, run)",
+	"INSERT OR IGNORE INTO subject_process"
+	" WITH RECURSIVE down(proc, run) AS ("
+	"  SELECT proc, run FROM program WHERE cause IN ('install', 'put-back') OR cause LIKE '% %'"
+	"  UNION SELECT l.proc, l.run FROM down d JOIN life l ON l.parent = d.proc)"
+	" SELECT proc, run FROM down"
+	" WHERE EXISTS (SELECT 1 FROM program WHERE cause = 'install')",
+	"INSERT OR IGNORE INTO subject_process SELECT proc, run FROM life"
+	" WHERE NOT EXISTS (SELECT 1 FROM program WHERE cause = 'install')",
+	/* what they wrote, by name; the first time */
+	"CREATE TEMP TABLE subject_file(path PRIMARY KEY, seq, run, t, proc) WITHOUT ROWID",
+	"INSERT OR IGNORE INTO subject_file SELECT path, min(seq), run, t, proc FROM ("
+	"  SELECT CASE WHEN f.op IN ('rename', 'link', 'exchange') THEN f.path2 ELSE f.path END AS path,"
+	"   f.seq, f.run, f.t, f.proc FROM file f JOIN subject_process s ON s.proc = f.proc"
+	"  WHERE f.op IN ('create', 'write', 'rename', 'link', 'exchange')"
+	"   AND COALESCE(f.answer, '') <> 'refused' AND f.reason IS NULL"
+	"  UNION ALL SELECT c.path, c.seq, c.run, c.t, c.writer FROM change c"
+	"  JOIN subject_process s ON s.proc = c.writer WHERE c.op IN ('added', 'changed') AND c.type = 'file')"
+	" WHERE path IS NOT NULL GROUP BY path",
+	/* programs of theirs that somebody else started: the product in use, scripts of its removal
+	 */
+	"INSERT OR IGNORE INTO subject_process"
+	" WITH RECURSIVE down(proc, run) AS ("
+	"  SELECT p.proc, p.run FROM program p JOIN subject_file f ON f.path = p.file"
+	"  UNION SELECT l.proc, l.run FROM down d JOIN life l ON l.parent = d.proc)"
+	" SELECT proc, run FROM down",
+	/* marks of examine, each with its end */
+	"CREATE TEMP TABLE experiment(seq INTEGER PRIMARY KEY, run, t, experiment, step, target, target2,"
+	" path, sha256, detail, until, until_t)",
+	"INSERT INTO experiment SELECT m.seq, m.run, m.t, m.experiment, m.step, m.target, m.target2,"
+	" m.path, m.sha256, m.detail, e.seq, e.t FROM mark m LEFT JOIN mark e ON e.seq ="
+	"  (SELECT min(n.seq) FROM mark n WHERE n.run = m.run AND n.seq > m.seq AND n.experiment IS NOT NULL"
+	"   AND CASE m.step WHEN 'begin' THEN n.step = 'end' AND n.experiment = m.experiment"
+	"   ELSE n.step IN ('act', 'begin', 'end') END)"
+	" WHERE m.experiment IS NOT NULL",
+	"UPDATE experiment SET (until, until_t) = (SELECT seq, t FROM run_end r"
+	" WHERE r.run = experiment.run) WHERE until IS NULL",
+	"UPDATE experiment SET until = 9223372036854775807, until_t = 9223372036854775807"
+	" WHERE until IS NULL",
+	/* what the rules have found, for those that come after */
+	"CREATE TEMP TABLE sign(id INTEGER PRIMARY KEY, rule, sign, grade, title, subject, detail, proc,"
+	" attributed)",
+	"CREATE TEMP TABLE sign_evidence(id, seq, PRIMARY KEY(id, seq)) WITHOUT ROWID",
+};
+
+static int too_late(void *ctx)
+{
+	return clock_mono_ns() > *(uint64_t *)ctx;
+}
+
+int subject_tables(struct sqlite3 *db, struct finds *f, struct err *err)
+{
+	uint64_t deadline = clock_mono_ns() + SQL_RULE_SECONDS * NSEC_PER_SEC;
+	int rc =
+		sqlite3_exec(db, "PRAGMA temp_store=MEMORY; PRAGMA query_only=0", NULL, NULL, NULL);
+
+	sqlite3_progress_handler(db, 10000, too_late, &deadline);
+	for (size_t i = 0; i < ARRAY_SIZE(statements); i++) {
+		int one = sqlite3_exec(db, statements[i], NULL, NULL, NULL);
+
+		if (one == SQLITE_INTERRUPT)
+			could_not_run(f, "subject", "it took too long");
+		else if (rc == SQLITE_OK)
+			rc = one;
+	}
+	sqlite3_progress_handler(db, 0, NULL, NULL);
+	if (rc != SQLITE_OK)
+		rc = err_set_exit(err, EXIT_CORRUPT, EIO, "judge: read the journal (%s)",
+				  sqlite3_errmsg(db));
+	sqlite3_exec(db, "PRAGMA query_only=1", NULL, NULL, NULL);
+	return rc;
+}
+
+/* ---- signs -------------------------------------------------------------------------------- */
+
+static void bind(sqlite3_stmt *st, int at, struct str s)
+{
+	if (s.n)
+		sqlite3_bind_text(st, at, s.p, (int)s.n, SQLITE_STATIC);
+	else
+		sqlite3_bind_null(st, at);
+}
+
+static void insert(sqlite3_stmt *st, sqlite3_stmt *evidence, const struct finding *x,
+		   const char *sign, sqlite3_int64 id)
+{
+	sqlite3_bind_int64(st, 1, id);
+	bind(st, 2, str_z(x->rule));
+	bind(st, 3, str_z(sign));
+	bind(st, 4, str_z(grade_name(x->grade)));
+	bind(st, 5, str_z(x->title));
+	bind(st, 6, x->subject);
+	bind(st, 7, x->detail);
+	sqlite3_bind_int64(st, 8, x->proc);
+	sqlite3_step(st);
+	sqlite3_reset(st);
+	for (size_t i = 0; i < x->nseqs; i++) {
+		sqlite3_bind_int64(evidence, 1, id);
+		sqlite3_bind_int64(evidence, 2, (sqlite3_int64)x->seqs[i]);
+		sqlite3_step(evidence);
+		sqlite3_reset(evidence);
+	}
+}
+
+static const char *sign_of(const struct judge *j, const struct finding *x)
+{
+	for (size_t i = 0; i < j->nsql; i++)
+		if (j->sql[i].id == x->rule)
+			return j->sql[i].sign;
+	return NULL;
+}
+
+int subject_signs(struct sqlite3 *db, const struct judge *j, const struct finds *f)
+{
+	static const char attribute[] =
+		"UPDATE sign SET attributed = proc IN (SELECT proc FROM subject_process) OR EXISTS ("
+		"SELECT 1 FROM sign_evidence e WHERE e.id = sign.id AND EXISTS (SELECT 1 FROM events v"
+		" WHERE v.seq = e.seq AND v.proc IN (SELECT proc FROM subject_process)))";
+	uint64_t deadline = clock_mono_ns() + SQL_RULE_SECONDS * NSEC_PER_SEC;
+	sqlite3_stmt *st = NULL, *evidence = NULL;
+	size_t n = 0;
+	int rc = sqlite3_exec(db, "PRAGMA query_only=0", NULL, NULL, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(db, "INSERT INTO sign VALUES(?1,?2,?3,?4,?5,?6,?7,?8,0)",
+					-1, &st, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(db, "INSERT OR IGNORE INTO sign_evidence VALUES(?1,?2)", -1,
+					&evidence, NULL);
+	for (size_t i = 0; rc == SQLITE_OK && i < f->n && n < SIGNS_MAX; i++) {
+		const char *sign = sign_of(j, &f->v[i]);
+
+		if (sign)
+			insert(st, evidence, &f->v[i], sign, (sqlite3_int64)++n);
+	}
+	sqlite3_finalize(st);
+	sqlite3_finalize(evidence);
+	sqlite3_progress_handler(db, 10000, too_late, &deadline);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db, attribute, NULL, NULL, NULL);
+	sqlite3_progress_handler(db, 0, NULL, NULL);
+	sqlite3_exec(db, "PRAGMA query_only=1", NULL, NULL, NULL);
+	return rc == SQLITE_OK ? 0 : -EIO;
+}
