@@ -212,6 +212,17 @@ const char *clock_iso(uint64_t ns, char buf[CLOCK_ISO_MAX]);
 
 /* ---- shared between the recorder and the gate process -------------------------------------- */
 
+/** struct shared - memory that we write at .rw; a process that is forked has .ro only, and no way to
+ * write it */
+struct shared {
+	void *rw;
+	const void *ro;
+	size_t n;
+};
+/** shared_make() - @n bytes of zeros. Return: 0 or -errno */
+int shared_make(size_t n, struct shared *ret, struct err *err);
+void shared_free(struct shared *s); /* one of zeros is fine */
+
 /** struct port_uses - how many sockets have talked from each UDP port of a box; [1]: by IPv6. In
  * memory that both processes have mapped; one counts, the other reads */
 struct port_uses {

@@ -394,6 +394,9 @@ int box_run_in_userns(struct box_run *run, int (*fn)(void *ctx), void *ctx, int 
  * It is in our pid namespace: the box does not see it. It dies when the calling thread does. Call
  * while this process has one thread: @fn shares its memory as of now.
  *
+ * It can be called before box_ready(), for a box whose network is the gate's: it waits only until
+ * the network stands.
+ *
  * Return: its pid; -errno. When it cannot be made as said, it ends before @fn, with an errno for
  * its exit status.
  */

@@ -59,7 +59,7 @@ static int descriptors(int fd)
 	return close_range(INSIDE_FD + 1, ~0u, 0) ? -errno : 0;
 }
 
-static int become(const struct box_run *run, int netns, int fd)
+static int become(const struct box_run *run, int fd)
 {
 	struct rlimit most, none = { 0, 0 };
 	sigset_t empty;
@@ -70,7 +70,7 @@ static int become(const struct box_run *run, int netns, int fd)
 	sigemptyset(&empty);
 	sigprocmask(SIG_SETMASK, &empty, NULL);
 	setsid(); /* the terminal's signals are for the supervisor */
-	if (setns(run->userns, CLONE_NEWUSER) || setns(netns, CLONE_NEWNET))
+	if (setns(run->userns, CLONE_NEWUSER) || setns(run->netns, CLONE_NEWNET))
 		return -errno;
 	if (run->box->info.range &&
 	    (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, 0, 0, 0) ||
@@ -97,20 +97,16 @@ static int become(const struct box_run *run, int netns, int fd)
 pid_t box_run_inside(struct box_run *run, void (*fn)(void *arg, int fd), void *arg, int fd,
 		     struct err *err)
 {
-	cleanup_close int netns = -1;
 	pid_t parent = getpid(), pid;
-	char name[64];
-	int rc;
+	int rc = run_network(run, err);
 
-	snprintf(name, sizeof(name), "/proc/%d/ns/net", run->pid1);
-	netns = open(name, O_RDONLY | O_CLOEXEC);
-	if (netns < 0)
-		return err_set(err, errno, "box: open the box's network namespace");
+	if (rc)
+		return rc;
 	pid = fork();
 	if (pid == 0) {
 		/* ids change on the way, which clears the death signal: set it again after */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		rc = become(run, netns, fd);
+		rc = become(run, fd);
 		if (!rc && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent))
 			rc = -ESRCH;
 		if (rc)

@@ -194,23 +194,55 @@ static void remember(struct box_run *run, const struct box_plan *plan)
 	};
 }
 
-static int await_ready(struct box_run *run, struct err *err)
+/* pid 1 says that it has come to @what, with @n descriptors. */
+static int await(struct box_run *run, enum report_kind what, struct report *ret, int *fds, int n,
+		 struct err *err)
 {
-	struct report r = { 0 };
-	int fds[3] = { -1, -1, -1 }, nfds = 3;
-	int rc = run_take(run, REP_READY, -1, &r, fds, &nfds);
+	int nfds = n, rc = run_take(run, what, -1, ret, fds, &nfds);
 
 	if (rc)
 		return err_set(err, EIO, "box: pid 1 ended while it made the box");
-	if (r.what == REP_FAILED) {
+	if (ret->what == REP_FAILED) {
 		if (err)
-			*err = r.err;
-		return -r.err.code;
+			*err = ret->err;
+		return -ret->err.code;
 	}
-	if (nfds != 3)
-		return err_set(err, EMFILE, "box: take descriptors from pid 1");
+	return nfds == n ? 0 : err_set(err, EMFILE, "box: take descriptors from pid 1");
+}
+
+int run_network(struct box_run *run, struct err *err)
+{
+	struct report r = { 0 };
+	int fds[2], rc = 0;
+
+	if (run->netns >= 0)
+		return 0;
+	if (run->net == BOX_NET_OFF)
+		return err_set(err, ENOTSUP, "box: serve the network of a box that has none");
+	rc = await(run, REP_NETWORK, &r, fds, 2, err);
+	if (rc)
+		return rc;
+	run->userns = fds[0];
+	run->netns = fds[1];
+	return 0;
+}
+
+static int await_ready(struct box_run *run, struct err *err)
+{
+	struct report r = { 0 };
+	int fds[3] = { -1, -1, -1 }, rc = 0;
+
+	if (run->net != BOX_NET_OFF)
+		rc = run_network(run, err);
+	if (!rc)
+		rc = await(run, REP_READY, &r, fds, 3, err);
+	if (rc)
+		return rc;
 	run->rootfd = fds[0];
-	run->userns = fds[1];
+	if (run->userns < 0)
+		run->userns = steal_fd(&fds[1]);
+	else
+		close(fds[1]);
 	run->layerfd = fds[2];
 	limits_ready(run, &r);
 	return 0;
@@ -271,7 +303,8 @@ int box_begin(struct box *box, const struct box_plan *plan, struct box_run **ret
 	int rc;
 
 	run->box = box;
-	run->pidfd = run->ctl = run->rootfd = run->layerfd = run->userns = run->signals = -1;
+	run->pidfd = run->ctl = run->rootfd = run->layerfd = -1;
+	run->userns = run->netns = run->signals = -1;
 	run->log_pipe = -1;
 	run->queue = xmalloc(QUEUE_MAX * sizeof(*run->queue)); /* written before it is read */
 	run->started_ns = clock_mono_ns();
@@ -505,6 +538,7 @@ void box_end(struct box_run *run)
 	close_p(&run->rootfd);
 	close_p(&run->layerfd);
 	close_p(&run->userns);
+	close_p(&run->netns);
 	if (run->masked) {
 		struct signalfd_siginfo si;
 

@@ -193,7 +193,15 @@ int walls_up(const struct program_walls *w, struct err *err);
 /* ---- requests and reports over the control socket ----------------------------------------- */
 
 enum request_kind { REQ_SPAWN = 1, REQ_KILL, REQ_COUNT };
-enum report_kind { REP_READY = 1, REP_FAILED, REP_EXIT, REP_KILLED, REP_COUNT, REP_NO_FORK };
+enum report_kind {
+	REP_READY = 1,
+	REP_FAILED,
+	REP_EXIT,
+	REP_KILLED,
+	REP_COUNT,
+	REP_NO_FORK,
+	REP_NETWORK /* before READY: network and ids stand; its user and network namespace */
+};
 
 enum spawn_flags {
 	SPAWN_STDIN = 1,
@@ -264,7 +272,7 @@ struct box_run {
 	char **env; /* default environment of programs */
 	pid_t pid1;
 	int pidfd, ctl;
-	int rootfd, layerfd, userns;
+	int rootfd, layerfd, userns, netns;
 	int signals; /* signalfd, -1 */
 	sigset_t old_mask;
 	bool masked, dead, dead_told, hurry;
@@ -294,6 +302,9 @@ int run_request(struct box_run *run, const struct request *req, const char *stri
  * fdpass_recv(). Return: 0, -ETIMEDOUT, -EPIPE when pid 1 is gone */
 int run_take(struct box_run *run, enum report_kind what, int timeout_ms, struct report *ret,
 	     int *fds, int *nfds);
+
+/** run_network() - wait until the gate's network and the box's ids stand: userns and netns */
+int run_network(struct box_run *run, struct err *err);
 
 /** run_bury() - wait until the child of a spawn that failed is gone; its exit is no event */
 void run_bury(struct box_run *run, int id);

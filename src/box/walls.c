@@ -160,6 +160,20 @@ int do_private(struct setup *s UNUSED, const struct step *st UNUSED, struct err 
 	return 0;
 }
 
+/* Whoever serves the network can begin, while the rest of the box is made. */
+static int tell_network(const struct setup *s, struct err *err)
+{
+	struct report r = { .what = REP_NETWORK };
+	cleanup_close int net = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	const int fds[] = { s->userns, net };
+
+	if (net < 0)
+		return err_set(err, errno, "box: open the network namespace");
+	if (fdpass_send(s->ctl, &r, sizeof(r), fds, 2))
+		_exit(EXIT_INTERNAL); /* the supervisor is gone */
+	return 0;
+}
+
 int do_ids(struct setup *s, const struct step *st UNUSED, struct err *err)
 {
 	ssize_t k = recv(s->ctl, &s->go, sizeof(s->go), 0);
@@ -180,7 +194,9 @@ int do_ids(struct setup *s, const struct step *st UNUSED, struct err *err)
 	if (oom >= 0)
 		(void)!write(oom, OOM_SCORE, strlen(OOM_SCORE));
 	s->userns = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
-	return s->userns < 0 ? err_set(err, errno, "box: open the user namespace") : 0;
+	if (s->userns < 0)
+		return err_set(err, errno, "box: open the user namespace");
+	return s->plan->net == BOX_NET_OFF ? 0 : tell_network(s, err);
 }
 
 /* ---- capabilities ------------------------------------------------------------------------- */

@@ -441,7 +441,7 @@ void *desk_thread(void *arg)
 	struct gate *g = arg;
 	int rc = 0;
 
-	while (!rc) {
+	while (!rc && !g->ended) {
 		rc = turn(g);
 		if (!rc && atomic_load(&g->ending) && clock_mono_ns() > g->end_by)
 			rc = -ETIMEDOUT;

@@ -94,9 +94,7 @@ static int launch(struct gate *g, struct inside *in, struct err *err)
 	else
 		g->pid = g->opts.start_inside(g->opts.starter, inside_main, in, pair[1], err);
 	close(pair[1]);
-	if (rc || g->pid < 0)
-		return rc ? rc : g->pid;
-	return await_ready(g, err);
+	return rc ? rc : g->pid < 0 ? g->pid : 0;
 }
 
 int gate_start(const struct gate_opts *opts, struct gate **ret_gate, struct err *err)
@@ -132,9 +130,12 @@ int gate_start(const struct gate_opts *opts, struct gate **ret_gate, struct err 
 
 int gate_serve(struct gate *g, struct journal *j, void *owner_ctx, struct err *err)
 {
-	struct wire_begin b = { .t0 = clock_mono_ns() - journal_now(j) };
-	int rc;
+	struct wire_begin b = { 0 };
+	int rc = await_ready(g, err);
 
+	if (rc)
+		return rc;
+	b.t0 = clock_mono_ns() - journal_now(j);
 	g->j = j;
 	g->t0 = b.t0;
 	if (owner_ctx)
@@ -177,9 +178,11 @@ void gate_stop(struct gate *g)
 		atomic_store(&g->ending, true);
 		pthread_join(g->thread, NULL);
 	}
+	/* Not waited for: its packet sockets go when no processor can be using them, which takes
+	 * longer than a box. Whoever outlives us reaps it, as any child that is left. */
 	if (g->pid > 0) {
 		kill(g->pid, SIGKILL);
-		waitpid(g->pid, NULL, 0);
+		waitpid(g->pid, NULL, WNOHANG);
 	}
 	gate_free(g);
 }

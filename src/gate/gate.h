@@ -107,7 +107,8 @@ struct gate_opts {
 	 * Thread-safe */
 	void *owner_ctx;
 	uint32_t (*owner)(void *ctx, bool tcp, bool ip6, uint16_t port, uint64_t at);
-	/* counted by whoever sees programs use ports; mapped shared. NULL: nobody counts */
+	/* counted by whoever sees programs use ports; shared memory that the gate process can
+	 * only read. NULL: nobody counts */
 	const struct port_uses *uses;
 	/* keep bytes in the box's store of objects: their SHA-256, and whether they were kept */
 	void *keep_ctx;
@@ -129,17 +130,18 @@ struct gate_canary {
 struct gate;
 
 /**
- * gate_start() - the gate process, ready in the box's network; call after the box is made and
- * before this process has a second thread
+ * gate_start() - the gate process, in the box's network; call when that stands and before this
+ * process has a second thread
  *
- * What programs send from now on waits until gate_serve().
- * Return: 0; -errno with EXIT_NO_WALL when a kernel feature is missing (named in the sentence)
+ * It gets ready by itself meanwhile; gate_serve() waits for that.
  */
 int gate_start(const struct gate_opts *opts, struct gate **ret_gate, struct err *err);
 /**
  * gate_serve() - the desk: a thread that records in @j, looks up and dials; before the first
  * program
  * @owner_ctx: instead of the one in the options, for an owner that did not exist then; NULL: that
+ *
+ * Return: 0; -errno with EXIT_NO_WALL when a kernel feature is missing (named in the sentence)
  */
 int gate_serve(struct gate *g, struct journal *j, void *owner_ctx, struct err *err);
 /** gate_set_policy() - from now on; also for flows that are open: those that are not allowed any

@@ -19,6 +19,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 
 #define RING_BLOCK     (1u << 20)
@@ -26,10 +27,11 @@
 #define RING_FLOW_FULL (1u << 20)
 #define RING_SNAP      128
 #define RING_SLOTS     65536
-#define RING_WAIT_MS   50
+#define RING_WAIT_MS   1000 /* the kernel wakes us for each block */
+#define RING_STILL_NS  1000000
 
 struct ring {
-	int sock, file;
+	int sock, file, wake;
 	uint8_t *map;
 	pthread_t thread;
 	atomic_bool stop;
@@ -92,19 +94,36 @@ static void keep(struct ring *r, const struct tpacket3_hdr *h)
 		flush(r);
 }
 
+static struct tpacket_block_desc *block(const struct ring *r, unsigned nr)
+{
+	return (void *)(r->map + (size_t)nr * RING_BLOCK);
+}
+
+static void keep_block(struct ring *r, const struct tpacket_block_desc *b)
+{
+	const uint8_t *end = (const uint8_t *)b + RING_BLOCK;
+	const uint8_t *at = (const uint8_t *)b + b->hdr.bh1.offset_to_first_pkt;
+	uint32_t n = b->hdr.bh1.num_pkts;
+
+	for (uint32_t i = 0; i < n && at + sizeof(struct tpacket3_hdr) <= end; i++) {
+		const struct tpacket3_hdr *h = (const void *)at;
+
+		if (at + h->tp_mac + h->tp_snaplen > end)
+			return;
+		keep(r, h);
+		at += h->tp_next_offset;
+	}
+}
+
 /* Return: whether there was a block. */
 static bool one_block(struct ring *r, unsigned nr)
 {
-	struct tpacket_block_desc *b = (void *)(r->map + (size_t)nr * RING_BLOCK);
-	struct tpacket3_hdr *h;
+	struct tpacket_block_desc *b = block(r, nr);
 
 	if (!(__atomic_load_n(&b->hdr.bh1.block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
 		return false;
-	h = (void *)((uint8_t *)b + b->hdr.bh1.offset_to_first_pkt);
-	for (uint32_t i = 0; i < b->hdr.bh1.num_pkts; i++) {
-		keep(r, h);
-		h = (void *)((uint8_t *)h + h->tp_next_offset);
-	}
+	keep_block(r, b);
+	b->hdr.bh1.num_pkts = 0; /* so that what is counted there is always in it */
 	__atomic_store_n(&b->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 	return true;
 }
@@ -116,14 +135,17 @@ static void *copy(void *arg)
 
 	for (;;) {
 		bool last = atomic_load(&r->stop);
-		struct pollfd p = { .fd = r->sock, .events = POLLIN };
+		struct pollfd p[2] = { { .fd = r->sock, .events = POLLIN },
+				       { .fd = r->wake, .events = POLLIN } };
 
 		while (one_block(r, at))
 			at = (at + 1) % RING_BLOCKS;
 		if (last)
 			break;
-		poll(&p, 1, RING_WAIT_MS);
+		poll(p, 2, RING_WAIT_MS);
 	}
+	/* the block that the kernel is filling */
+	keep_block(r, block(r, at));
 	flush(r);
 	return NULL;
 }
@@ -143,8 +165,9 @@ int ring_open(int file, struct ring **ret, struct err *err)
 
 	r->file = file;
 	r->map = MAP_FAILED;
+	r->wake = eventfd(0, EFD_CLOEXEC);
 	r->sock = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (r->sock < 0 ||
+	if (r->sock < 0 || r->wake < 0 ||
 	    setsockopt(r->sock, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) ||
 	    setsockopt(r->sock, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) ||
 	    setsockopt(r->sock, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)))
@@ -167,6 +190,8 @@ fail:
 		munmap(r->map, (size_t)RING_BLOCK * RING_BLOCKS);
 	if (r->sock >= 0)
 		close(r->sock);
+	if (r->wake >= 0)
+		close(r->wake);
 	free(r);
 	return rc;
 }
@@ -175,18 +200,20 @@ void ring_close(struct ring *r, uint64_t *ret_lost, uint64_t *ret_packets, bool 
 {
 	struct tpacket_stats_v3 st = { 0 };
 	socklen_t n = sizeof(st);
-	struct timespec retire = { .tv_nsec = 40 * 1000000 };
+	struct timespec still = { .tv_nsec = RING_STILL_NS };
+	uint64_t one = 1;
 
-	/* the last block is handed over when its time is up */
-	nanosleep(&retire, NULL);
+	/* Nothing sends any more. A packet is in its block when the call that sent it returns, so
+	 * this is for what another processor had still to put there. */
+	nanosleep(&still, NULL);
 	atomic_store(&r->stop, true);
+	(void)!write(r->wake, &one, sizeof(one));
 	pthread_join(r->thread, NULL);
 	if (!getsockopt(r->sock, SOL_PACKET, PACKET_STATISTICS, &st, &n))
 		*ret_lost = st.tp_drops;
 	*ret_packets = r->packets;
 	*ret_full = r->full;
-	munmap(r->map, (size_t)RING_BLOCK * RING_BLOCKS);
-	close(r->sock);
+	/* the socket ends with this process: to close it takes longer than all of this */
 	buf_free(&r->out);
 	free(r);
 }

@@ -184,13 +184,10 @@ int network_start(struct network *n, const struct network_opts *o, struct box *b
 		g.ncanaries = n->ncanaries;
 		watch_policy(n);
 	}
-	n->uses = mmap(NULL, sizeof(*n->uses), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		       -1, 0);
-	if (n->uses == MAP_FAILED) {
-		n->uses = NULL;
-		rc = err_set(err, errno, "run: share memory with the gate");
-	}
-	g.uses = n->uses;
+	if (!rc)
+		rc = shared_make(sizeof(*n->uses), &n->shared, err);
+	n->uses = n->shared.rw;
+	g.uses = n->shared.ro;
 	g.pcap_fd = n->pcap;
 	g.keylog_fd = n->keylog;
 	if (!rc)
@@ -279,7 +276,6 @@ void network_free(struct network *n)
 		free((char *)n->canary[i].value);
 	}
 	n->ncanaries = 0;
-	if (n->uses)
-		munmap(n->uses, sizeof(*n->uses));
 	n->uses = NULL;
+	shared_free(&n->shared);
 }

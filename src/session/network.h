@@ -36,7 +36,8 @@ struct network {
 	int ncanaries;
 	int watch; /* inotify of the box's folder, -1 */
 	int pcap, keylog;
-	struct port_uses *uses; /* mapped, shared with the gate process */
+	struct shared shared;	/* .uses, which the gate process reads */
+	struct port_uses *uses; /* written by the recorder */
 	const char *word;	/* for the record: off, closed, declared, open */
 };
 

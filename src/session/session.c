@@ -139,9 +139,9 @@ int session_begin(struct session_run *s, const struct session_opts *o, struct er
 	if (!rc && o->discard)
 		rc = journal_open_passing(folder, s->box, keys, &s->journal, err);
 	if (!rc)
-		rc = box_ready(s->run, err);
-	if (!rc)
 		rc = network_start(&s->net, &o->net, s->box, s->run, !o->discard, err);
+	if (!rc)
+		rc = box_ready(s->run, err);
 	if (!rc && !o->discard)
 		rc = journal_open(box_dirfd(s->box), keys, &s->journal, err);
 	if (!rc)
