@@ -101,7 +101,8 @@
 
 #define HELP_RULES_FROM                                                                            \
 	"  --rules DIR         folder of SQL rules, instead of belljar's own\n"                    \
-	"  --sigma PATH        Sigma rules: a file or a folder of *.yml; may be repeated\n"
+	"  --sigma PATH        Sigma rules: a file or a folder of *.yml; may be repeated\n"        \
+	"  --yara PATH         YARA rules: a file or a folder of *.yar, *.yara; may be repeated\n"
 
 #define HELP_JUDGE                                                                                              \
 	"NAME is a box, or the path of a journal.db. Each finding has a grade (fact, note,\n"                   \
@@ -109,6 +110,8 @@
 	"\n"                                                                                                    \
 	"options:\n"                                                                                            \
 	"  --against NAME      a second record, of another run, copy or identity, to compare\n" HELP_RULES_FROM \
+	"  --files             no findings: each program and script that was written or run,\n"                 \
+	"                      with format, signer, what it can do, and what it is like\n"                      \
 	"  --min GRADE         leave out what is below it (default: fact)\n"                                    \
 	"  --json              as JSON\n"                                                                       \
 	"  --no-color          no colours, on a terminal too (as NO_COLOR does)\n"                              \

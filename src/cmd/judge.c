@@ -17,13 +17,17 @@ struct wish {
 	struct rule_paths rules;
 	const char *name, *against;
 	struct findings_opts out;
+	bool files; /* describe the files instead */
 };
 
-int rule_paths_add(struct rule_paths *p, const char *sub, const char *path)
+int rule_paths_add(struct rule_paths *p, const char *sub, int option, const char *path)
 {
-	if (p->nsigma == RULE_PATHS_MAX)
-		return cmd_usage(sub, "more than %d of --sigma", RULE_PATHS_MAX);
-	p->sigma[p->nsigma++] = path;
+	size_t *n = option == 'y' ? &p->nyara : &p->nsigma;
+
+	if (*n == RULE_PATHS_MAX)
+		return cmd_usage(sub, "more than %d of --%s", RULE_PATHS_MAX,
+				 option == 'y' ? "yara" : "sigma");
+	(option == 'y' ? p->yara : p->sigma)[(*n)++] = path;
 	return 0;
 }
 
@@ -36,7 +40,7 @@ static void say_bad(void *ctx, const char *sentence)
 int rule_paths_load(const struct rule_paths *p, unsigned *ret_bad, struct judge **ret,
 		    struct err *err)
 {
-	struct judge_rules_from from = { .sql = p->sql, .sigma = p->sigma };
+	struct judge_rules_from from = { .sql = p->sql, .sigma = p->sigma, .yara = p->yara };
 	char own[8192];
 
 	*ret_bad = 0;
@@ -56,6 +60,8 @@ static int parse(int argc, char **argv, struct wish *w)
 		{ "against", required_argument, NULL, 'a' },
 		{ "rules", required_argument, NULL, 'r' },
 		{ "sigma", required_argument, NULL, 's' },
+		{ "yara", required_argument, NULL, 'y' },
+		{ "files", no_argument, NULL, 'f' },
 		{ "min", required_argument, NULL, 'm' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "no-color", no_argument, NULL, 'n' },
@@ -75,8 +81,12 @@ static int parse(int argc, char **argv, struct wish *w)
 		case 'r':
 			w->rules.sql = optarg;
 			break;
+		case 'f':
+			w->files = true;
+			break;
 		case 's':
-			rc = rule_paths_add(&w->rules, SUB, optarg);
+		case 'y':
+			rc = rule_paths_add(&w->rules, SUB, c, optarg);
 			if (rc)
 				return rc;
 			break;
@@ -102,41 +112,82 @@ static int parse(int argc, char **argv, struct wish *w)
 	return 0;
 }
 
-static int attach(struct journal_reader *r, const char *name, struct err *err)
-{
-	struct journal_arg other;
-	int rc = journal_arg_find(name, &other, err);
+/** struct subject - a journal with its kept files, open */
+struct subject {
+	struct journal_arg arg;
+	struct journal_reader *r;
+	struct object_store *objects;
+};
 
-	if (rc)
-		return rc;
-	rc = judge_attach(r, other.path, err);
-	journal_arg_free(&other);
+static int subject_open(const char *name, struct subject *ret, struct err *err)
+{
+	int rc = journal_arg_find(name, &ret->arg, err);
+
+	if (!rc)
+		rc = journal_arg_open(&ret->arg, &ret->r, err);
+	if (!rc)
+		rc = objects_open(ret->arg.path, &ret->objects, err);
 	return rc;
 }
 
-static int judge(const struct wish *w, struct judge *j, bool *ret_grave, struct err *err)
+static void subject_close(struct subject *s)
 {
-	struct journal_reader *r = NULL;
-	struct judgement *v = NULL;
-	struct journal_arg arg;
-	int rc = journal_arg_find(w->name, &arg, err);
+	objects_free(s->objects);
+	journal_read_close(s->r);
+	journal_arg_free(&s->arg);
+}
 
-	if (rc)
-		return rc;
-	rc = journal_arg_open(&arg, &r, err);
+static int open_all(const struct wish *w, struct subject *mine, struct subject *other,
+		    struct err *err)
+{
+	int rc = subject_open(w->name, mine, err);
+
 	if (!rc && w->against)
-		rc = attach(r, w->against, err);
-	if (!rc)
-		rc = lockdown_reader(err);
-	if (!rc)
-		rc = judge_run(j, r, &v, err);
+		rc = subject_open(w->against, other, err);
+	if (!rc && w->against)
+		rc = judge_attach(mine->r, other->arg.path, err);
+	return rc ? rc : lockdown_reader(err);
+}
+
+static int say_findings(const struct wish *w, struct judge *j, struct subject *mine,
+			bool *ret_grave, struct err *err)
+{
+	struct judgement *v = NULL;
+	int rc = judge_run(j, mine->r, &v, err);
+
 	if (!rc)
 		rc = report_findings(v, &w->out, STDOUT_FILENO, err);
 	for (size_t i = 0; v && i < v->n; i++)
 		*ret_grave |= v->v[i].grade >= GRADE_CONCERN;
 	judgement_free(v);
-	journal_read_close(r);
-	journal_arg_free(&arg);
+	return rc;
+}
+
+static int say_files(const struct wish *w, struct subject *mine, struct err *err)
+{
+	struct file_book *b = NULL;
+	int rc = files_look(mine->r, mine->objects, &b, err);
+
+	if (!rc)
+		rc = report_files(b, w->out.json, w->out.colour, STDOUT_FILENO, err);
+	files_free(b);
+	return rc;
+}
+
+static int judge(const struct wish *w, struct judge *j, bool *ret_grave, struct err *err)
+{
+	struct subject mine = { 0 }, other = { 0 };
+	int rc = open_all(w, &mine, &other, err);
+
+	if (!rc && w->files) {
+		rc = say_files(w, &mine, err);
+	} else if (!rc) {
+		judge_objects(j, mine.objects);
+		judge_other(j, other.r, other.objects);
+		rc = say_findings(w, j, &mine, ret_grave, err);
+	}
+	subject_close(&mine);
+	subject_close(&other);
 	return rc;
 }
 
@@ -151,7 +202,8 @@ int cmd_judge(int argc, char **argv)
 
 	if (rc)
 		return rc;
-	rc = rule_paths_load(&w.rules, &bad, &j, &err);
+	if (!w.files)
+		rc = rule_paths_load(&w.rules, &bad, &j, &err);
 	if (!rc)
 		rc = judge(&w, j, &grave, &err);
 	judge_free(j);

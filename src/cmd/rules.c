@@ -191,14 +191,15 @@ static int coverage(const struct wish *w, struct judge *j, struct err *err)
 
 static int check(const char *file, struct err *err)
 {
-	const char *const sigma[] = { file, NULL }, *const none[] = { NULL };
 	bool is_sql = str_ends(str_z(file), ".sql");
+	bool is_yara = str_ends(str_z(file), ".yar") || str_ends(str_z(file), ".yara");
 	struct rule_paths p = { .sql = is_sql ? file : NULL, .no_sql = !is_sql };
 	struct judge *j = NULL;
 	unsigned bad;
 	int rc;
 
-	memcpy(p.sigma, is_sql ? none : sigma, is_sql ? sizeof(none) : sizeof(sigma));
+	if (!is_sql)
+		(is_yara ? p.yara : p.sigma)[0] = file;
 	rc = rule_paths_load(&p, &bad, &j, err);
 	if (!rc && !bad)
 		printf("%zu rules, no fault\n", judge_rules(j));
@@ -213,6 +214,7 @@ static int parse(int argc, char **argv, struct wish *w)
 	static const struct option longs[] = {
 		{ "rules", required_argument, NULL, 'r' },
 		{ "sigma", required_argument, NULL, 's' },
+		{ "yara", required_argument, NULL, 'y' },
 		{ "attack-layer", required_argument, NULL, 'l' },
 		{ "json", no_argument, NULL, 'j' },
 		{ NULL, 0, NULL, 0 },
@@ -227,7 +229,8 @@ static int parse(int argc, char **argv, struct wish *w)
 			w->paths.sql = optarg;
 			break;
 		case 's':
-			rc = rule_paths_add(&w->paths, SUB, optarg);
+		case 'y':
+			rc = rule_paths_add(&w->paths, SUB, c, optarg);
 			if (rc)
 				return rc;
 			break;

@@ -5,6 +5,7 @@
 #ifndef BELLJAR_JUDGE_INNER_H
 #define BELLJAR_JUDGE_INNER_H
 
+#include "judge/files.h"
 #include "judge/judge.h"
 #include "judge/sigma.h"
 
@@ -52,9 +53,9 @@ int subject_tables(struct sqlite3 *db, struct finds *f, struct err *err);
 int sql_rule_run(struct sqlite3 *db, const struct sql_rule *r, struct finds *f, struct err *err);
 
 /** sql_functions() - what rules can call beside SQLite's own (doc/RULES.md): entropy(x),
- * edit_distance(a,b), base_name(path), dir_name(path), registrable_domain(name), and the table
- * beacon, made from @r (NULL: it has no rows) */
-int sql_functions(struct sqlite3 *db, struct journal_reader *r);
+ * edit_distance(a,b), base_name(path), dir_name(path), registrable_domain(name), and the tables
+ * beacon, file_info and other_file_info, made from the journals (NULL: they have no rows) */
+int sql_functions(struct sqlite3 *db, struct judged *mine, struct judged *other);
 /** beacon_table() - a part of it */
 int beacon_table(struct sqlite3 *db, struct journal_reader *r);
 
@@ -73,6 +74,8 @@ int subject_signs(struct sqlite3 *db, const struct judge *j, const struct finds 
 struct judge {
 	struct arena a;
 	struct sigma *sigma;
+	struct yara *yara; /* NULL: no rules */
+	struct judged mine, other;
 	struct sql_rule sql[SQL_RULES_MAX];
 	size_t nsql;
 	struct rule_info *info;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "judge/inner.h"
+#include "judge/yara.h"
 
 #define FOLDER_DEPTH_MAX 16
 
@@ -47,7 +48,8 @@ const char *rule_kind_name(enum rule_kind k)
 /** struct loading - while rules are read */
 struct loading {
 	struct judge *j;
-	const char *ending;
+	const char *ending, *also; /* of the names of rule files; NULL */
+	size_t max;		   /* bytes of one */
 	int (*one)(struct loading *l, const char *path, struct str text, struct err *err);
 	void (*bad)(void *ctx, const char *sentence);
 	void *ctx;
@@ -59,7 +61,7 @@ static void load_file(struct loading *l, const char *path)
 	cleanup_free char *text = NULL;
 	struct err err = { 0 };
 	size_t n = 0;
-	int rc = read_file_at(AT_FDCWD, path, SIGMA_FILE_MAX, &text, &n);
+	int rc = read_file_at(AT_FDCWD, path, l->max, &text, &n);
 
 	if (rc)
 		err_set_exit(&err, EXIT_UNREADABLE, rc, "judge: read '%s'", path);
@@ -84,7 +86,8 @@ static int load_path(struct loading *l, const char *path, int depth, struct err 
 	if (stat(path, &st))
 		return err_set_exit(err, EXIT_UNREADABLE, errno, "judge: find rules in '%s'", path);
 	if (!S_ISDIR(st.st_mode)) {
-		if (!depth || str_ends(str_z(path), l->ending))
+		if (!depth || str_ends(str_z(path), l->ending) ||
+		    (l->also && str_ends(str_z(path), l->also)))
 			load_file(l, path);
 		return 0;
 	}
@@ -107,6 +110,11 @@ static int load_path(struct loading *l, const char *path, int depth, struct err 
 static int one_sigma(struct loading *l, const char *path, struct str text, struct err *err)
 {
 	return sigma_add(l->j->sigma, path, text.p, text.n, err);
+}
+
+static int one_yara(struct loading *l, const char *path, struct str text, struct err *err)
+{
+	return yara_add(l->j->yara, path, text, err);
 }
 
 static int one_sql(struct loading *l, const char *path, struct str text, struct err *err)
@@ -144,11 +152,19 @@ static const char *left_out(const struct sigma_rule *r)
 	return why[r->fate];
 }
 
+static void list_one(void *ctx, const struct rule_info *info)
+{
+	struct judge *j = ctx;
+
+	j->info[j->ninfo++] = *info;
+}
+
 static void list_rules(struct judge *j)
 {
 	size_t nsigma = sigma_count(j->sigma);
 
-	j->info = arena_alloc(&j->a, (nsigma + j->nsql + 1) * sizeof(*j->info));
+	j->info =
+		arena_alloc(&j->a, (nsigma + j->nsql + yara_count(j->yara) + 1) * sizeof(*j->info));
 	for (size_t i = 0; i < j->nsql; i++) {
 		const struct sql_rule *r = &j->sql[i];
 
@@ -176,6 +192,24 @@ static void list_rules(struct judge *j)
 			.left_out = left_out(r),
 		};
 	}
+	if (j->yara)
+		yara_list(j->yara, &j->a, list_one, j);
+}
+
+static int load_yara(struct loading *l, const char *const *from, struct err *err)
+{
+	int rc = 0;
+
+	l->j->yara = yara_new();
+	if (!l->j->yara)
+		return err_set(err, ENOMEM, "judge: begin with YARA rules");
+	l->one = one_yara;
+	l->ending = ".yar";
+	l->also = ".yara";
+	l->max = YARA_FILE_MAX;
+	for (; *from && !rc; from++)
+		rc = load_path(l, *from, 0, err);
+	return rc ? rc : yara_ready(l->j->yara, err);
 }
 
 int judge_load(const struct judge_rules_from *from, void (*bad)(void *ctx, const char *sentence),
@@ -188,12 +222,13 @@ int judge_load(const struct judge_rules_from *from, void (*bad)(void *ctx, const
 	l.j->sigma = sigma_new();
 	if (!rc) {
 		l.schema = journal_db(empty);
-		rc = sql_functions(l.schema, NULL);
+		rc = sql_functions(l.schema, NULL, NULL);
 	}
 	if (!rc)
 		rc = subject_tables(l.schema, NULL, err);
 	l.one = one_sql;
 	l.ending = ".sql";
+	l.max = SIGMA_FILE_MAX;
 	if (!rc && from->sql)
 		rc = load_path(&l, from->sql, 0, err);
 	l.one = one_sigma;
@@ -202,6 +237,8 @@ int judge_load(const struct judge_rules_from *from, void (*bad)(void *ctx, const
 		rc = load_path(&l, from->sigma[i], 0, err);
 	if (!rc)
 		rc = sigma_compile(l.j->sigma, err);
+	if (!rc && from->yara && from->yara[0])
+		rc = load_yara(&l, from->yara, err);
 	journal_read_close(empty);
 	if (rc) {
 		judge_free(l.j);
@@ -217,6 +254,9 @@ void judge_free(struct judge *j)
 	if (!j)
 		return;
 	sigma_free(j->sigma);
+	yara_free(j->yara);
+	files_free(j->mine.files);
+	files_free(j->other.files);
 	arena_free(&j->a);
 	free(j);
 }
@@ -291,7 +331,9 @@ static int run_sql(struct judge *j, struct journal_reader *r, struct finds *f, s
 		   struct err *err)
 {
 	struct sqlite3 *db = journal_db(r);
-	int rc = sql_functions(db, r) ? err_set(err, EIO, "judge: give functions to SQLite") : 0;
+	int rc = sql_functions(db, &j->mine, &j->other)
+			 ? err_set(err, EIO, "judge: give functions to SQLite")
+			 : 0;
 
 	if (!rc)
 		rc = subject_tables(db, f, err);
@@ -315,11 +357,23 @@ int judge_run(struct judge *j, struct journal_reader *r, struct judgement **ret,
 {
 	struct judgement *v = xcalloc(1, sizeof(*v));
 	struct finds f = { 0 };
-	int rc = run_sql(j, r, &f, v, err);
+	int rc;
 
+	files_free(j->mine.files);
+	j->mine.files = NULL;
+	j->mine.r = r;
+	rc = run_sql(j, r, &f, v, err);
 	if (!rc && sigma_ready(j)) {
 		v->rules += sigma_ready(j);
 		rc = sigma_run(j->sigma, r, &f, err);
+	}
+	if (!rc && yara_count(j->yara)) {
+		const struct file_book *b = NULL;
+
+		v->rules += yara_count(j->yara);
+		rc = judged_files(&j->mine, &b, err);
+		if (!rc)
+			yara_run(j->yara, b, j->mine.objects, &f);
 	}
 	if (f.n)
 		qsort(f.v, f.n, sizeof(*f.v), in_order);
@@ -338,6 +392,22 @@ int judge_run(struct judge *j, struct journal_reader *r, struct judgement **ret,
 int judge_attach(struct journal_reader *r, const char *path, struct err *err)
 {
 	return journal_read_attach(r, path, "other", err);
+}
+
+void judge_objects(struct judge *j, const struct object_store *o)
+{
+	j->mine.objects = o;
+}
+
+void judge_other(struct judge *j, struct journal_reader *r, const struct object_store *o)
+{
+	j->other.r = r;
+	j->other.objects = o;
+}
+
+const struct file_book *judge_files(const struct judge *j)
+{
+	return j->mine.files;
 }
 
 void judgement_free(struct judgement *v)

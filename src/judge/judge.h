@@ -68,6 +68,86 @@ struct rule_info {
 	const char *left_out; /* why it does not take part; NULL: it does */
 };
 
+/* ---- files ---------------------------------------------------------------------------------- */
+
+/** enum import_class - what the functions are for that a program takes from libraries */
+enum import_class {
+	IMPORT_NETWORK,
+	IMPORT_EXEC,
+	IMPORT_INJECT, /* other programs' memory, ptrace */
+	IMPORT_DEBUG,  /* is somebody watching? */
+	IMPORT_KEYS,
+	IMPORT_SCREEN,
+	IMPORT_SECRETS, /* stores of passwords */
+	IMPORT_CRYPTO,
+	IMPORT_LOADER,
+	IMPORT_CLASSES
+};
+const char *import_class_name(enum import_class c);
+
+/** struct file_look - what the bytes of one file say (doc/RULES.md, table file_info) */
+struct file_look {
+	const char *type;    /* pe, elf, script, other */
+	const char *kind;    /* program, library, object, driver, core; NULL */
+	const char *arch;    /* x86-64, i386, …; NULL */
+	const char *linking; /* static, dynamic; NULL */
+	bool stripped, packed;
+	struct str marks;		       /* go, rust, dotnet, upx, …, with commas */
+	struct str libraries, names, sections; /* with commas */
+	unsigned imports;		       /* bits by import_class */
+	double entropy, code_entropy; /* bits a byte: of all; of the most random executed part */
+	uint64_t appended;	      /* bytes behind the last part that the format knows */
+	/* signature: none, good, other-bytes (for a file with another digest), broken */
+	const char *signature;
+	struct str signer, signer_issuer, signer_chain, signed_at;
+	unsigned signatures;	   /* nested ones with it */
+	uint64_t beside_signature; /* bytes in the certificate table outside of every signature */
+	char digest[SHA256_HEX];   /* PE: Authenticode SHA-256, without what a signature changes */
+	char normal[SHA256_HEX];   /* SHA-256 without what differs from build to build; "" none */
+	char *fuzzy;		   /* ssdeep; NULL */
+};
+
+/** struct file_info - a file that a program in the box wrote or ran, under one of its names */
+struct file_info {
+	struct str path, package; /* package: that owns it by the box's own dpkg database */
+	char sha256[SHA256_HEX];
+	uint64_t size, seq;		 /* event that tells of it */
+	uint32_t run, proc;		 /* who wrote it; 0 not known */
+	bool kept, executed;		 /* the bytes are there; it was run or loaded */
+	bool again;			 /* a file before it in the book has the same bytes */
+	const struct file_look *look;	 /* NULL: no bytes */
+	const struct file_info *similar; /* the most similar file with other bytes; NULL */
+	int similarity;			 /* 1 … 100; 100: equal but for what a build changes */
+};
+
+/** struct file_book - the files of a journal, by path */
+struct file_book {
+	size_t n;
+	struct file_info *v;
+	uint64_t left_out; /* beyond a limit */
+	struct arena memory;
+};
+
+#define FILES_MAX 20000 /* files of one journal that are described */
+
+struct object_store;
+
+/**
+ * objects_open() - have the bytes of a box's programs at hand: before the lockdown
+ * @journal: path of journal.db; the store and the box's package lists lie beside it
+ *
+ * A journal without a store beside it gives an empty one.
+ *
+ * Return: 0 or -errno.
+ */
+int objects_open(const char *journal, struct object_store **ret, struct err *err);
+void objects_free(struct object_store *o);
+
+/** files_look() - describe the files of a journal. Return: 0, -errno */
+int files_look(struct journal_reader *r, const struct object_store *o, struct file_book **ret,
+	       struct err *err);
+void files_free(struct file_book *b);
+
 struct judge;
 
 /**
@@ -99,6 +179,14 @@ struct judgement {
 int judge_run(struct judge *j, struct journal_reader *r, struct judgement **ret, struct err *err);
 /** judge_attach() - give the SQL rules a second journal, as schema 'other'; before the lockdown */
 int judge_attach(struct journal_reader *r, const char *path, struct err *err);
+/** judge_objects() - the bytes that belong to the journal, borrowed: YARA and the table file_info
+ * need them; without, files are known by name only */
+void judge_objects(struct judge *j, const struct object_store *o);
+/** judge_other() - the second journal again, for the table other_file_info; all borrowed */
+void judge_other(struct judge *j, struct journal_reader *r, const struct object_store *o);
+/** judge_files() - the files that the last judge_run() described; they go with @j. NULL: it did
+ * not have to */
+const struct file_book *judge_files(const struct judge *j);
 void judgement_free(struct judgement *v);
 
 #endif

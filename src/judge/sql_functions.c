@@ -93,7 +93,7 @@ static void fn_registrable_domain(sqlite3_context *ctx, int n UNUSED, sqlite3_va
 	sqlite3_result_text(ctx, domain, -1, SQLITE_TRANSIENT);
 }
 
-int sql_functions(struct sqlite3 *db, struct journal_reader *r)
+int sql_functions(struct sqlite3 *db, struct judged *mine, struct judged *other)
 {
 	static const struct {
 		const char *name;
@@ -116,5 +116,7 @@ int sql_functions(struct sqlite3 *db, struct journal_reader *r)
 		if (rc != SQLITE_OK)
 			return -EIO;
 	}
-	return beacon_table(db, r);
+	if (file_table(db, "file_info", mine) || file_table(db, "other_file_info", other))
+		return -EIO;
+	return beacon_table(db, mine ? mine->r : NULL);
 }

@@ -38,6 +38,13 @@ struct str base_name(struct str path);
 struct str dir_name(struct str path);	   /* without the last '/', "/" at least */
 struct str clip(struct str s, size_t max); /* not inside a UTF-8 sequence */
 
+/* ---- files: files.c ----------------------------------------------------------------------- */
+
+void file_kind_words(struct buf *out, const struct file_look *l); /* ELF program, x86-64, … */
+void put_imports(struct buf *out, unsigned imports);
+const char *signature_words(const struct file_look *l); /* NULL: nobody signed it */
+void file_json(struct buf *out, const struct file_info *f);
+
 /* ---- the journal as a source: source.c ---------------------------------------------------- */
 
 /**

@@ -50,6 +50,9 @@ struct findings_opts {
 int report_findings(const struct judgement *v, const struct findings_opts *o, int fd,
 		    struct err *err);
 
+/** report_files() - the files that programs wrote or ran, for people or a line of JSON for each */
+int report_files(const struct file_book *b, bool json, bool colour, int fd, struct err *err);
+
 /* ---- report ------------------------------------------------------------------------------- */
 
 struct report_opts {

@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * journal_of.c - a journal out of lines of text: journal_of DIR <FILE
+ * journal_of.c - a journal out of lines of text: journal_of DIR [SAMPLES] <FILE
  *
  *   KIND [proc=N] [t=SECONDS] [COLUMN=VALUE | COLUMN='VALUE WITH BLANKS']…
  *
- * KIND is a table of the journal. '#' begins a comment, an empty line is nothing. A line with only
+ * KIND is a table of the journal. `bytes path=PATH from=NAME` keeps the file SAMPLES/NAME as an
+ * object, and tells of it. '#' begins a comment, an empty line is nothing. A line with only
  * `run` begins the next run. What is misspelt ends it with a sentence.
  */
 #include <math.h>
 
+#include "capture/capture.h"
 #include "journal/journal.h"
+
+/** struct world - where events and bytes go */
+struct world {
+	struct journal *j;
+	int dirfd;
+	const char *samples;
+};
 
 static _Noreturn void bad(unsigned line, const char *what, const char *which)
 {
@@ -60,8 +69,39 @@ static void set(struct event *ev, const struct kind_def *def, char *w, unsigned 
 	bad(line, "no such column", w);
 }
 
-static void take(struct journal *j, char *text, unsigned line)
+/* bytes path=PATH from=NAME [proc=N] */
+static void keep(struct world *w, char *rest, unsigned line)
 {
+	struct event ev = { .kind = EV_OBJECT };
+	char *word_at, sha256[SHA256_HEX], path[512] = "";
+	struct err err = { 0 };
+	uint64_t size;
+	bool kept;
+
+	while ((word_at = word(&rest))) {
+		if (!strncmp(word_at, "path=", 5))
+			ev.v[EV_AT(OBJECT, PATH)] = V_Z(word_at + 5);
+		else if (!strncmp(word_at, "proc=", 5))
+			ev.proc = (uint32_t)strtoul(word_at + 5, NULL, 10);
+		else if (!strncmp(word_at, "from=", 5))
+			snprintf(path, sizeof(path), "%s/%s", w->samples, word_at + 5);
+		else
+			bad(line, "bytes has no", word_at);
+	}
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || object_keep(w->dirfd, fd, NULL, sha256, &size, &kept, &err))
+		bad(line, "keep", path);
+	ev.v[EV_AT(OBJECT, SHA256)] = V_Z(sha256);
+	ev.v[EV_AT(OBJECT, SIZE)] = V_INT(size);
+	ev.v[EV_AT(OBJECT, KEPT)] = V_INT(kept);
+	if (journal_append(w->j, &ev, NULL, &err))
+		bad(line, "append:", err.msg);
+}
+
+static void take(struct world *world, char *text, unsigned line)
+{
+	struct journal *j = world->j;
 	char *rest = text, *kind = word(&rest), *w;
 	struct err err = { 0 };
 	struct event ev = { 0 };
@@ -78,6 +118,10 @@ static void take(struct journal *j, char *text, unsigned line)
 			bad(line, "begin a run:", err.msg);
 		return;
 	}
+	if (!strcmp(kind, "bytes")) {
+		keep(world, rest, line);
+		return;
+	}
 	ev.kind = event_kind_by_name(kind);
 	def = event_kind_def(ev.kind);
 	if (!def)
@@ -91,21 +135,22 @@ static void take(struct journal *j, char *text, unsigned line)
 int main(int argc, char **argv)
 {
 	char first[] = "run", *text = NULL;
-	struct journal *j = NULL;
+	struct world w = { .samples = argc > 2 ? argv[2] : "." };
 	struct err err = { 0 };
 	size_t room = 0;
-	int dirfd = argc == 2 ? open(argv[1], O_RDONLY | O_DIRECTORY) : -1;
+	int dirfd = argc > 1 ? open(argv[1], O_RDONLY | O_DIRECTORY) : -1;
 
-	if (dirfd < 0 || journal_open(dirfd, argv[1], &j, &err)) {
+	if (dirfd < 0 || journal_open(dirfd, argv[1], &w.j, &err)) {
 		fprintf(stderr, "journal_of: DIR: %s\n", err.msg);
 		return 2;
 	}
-	take(j, first, 0);
+	w.dirfd = dirfd;
+	take(&w, first, 0);
 	for (unsigned line = 1; getline(&text, &room, stdin) > 0; line++) {
 		text[strcspn(text, "\n")] = 0;
-		take(j, text, line);
+		take(&w, text, line);
 	}
 	free(text);
 	close(dirfd);
-	return journal_close(j, &err) ? 2 : 0;
+	return journal_close(w.j, &err) ? 2 : 0;
 }
