@@ -3,6 +3,7 @@
 -- title: Logs that were there before were deleted or emptied
 -- grade: concern
 -- attack: T1070.002
+-- sign: erasure
 -- why: What the logs would have told is gone; belljar's own record is outside of the box.
 -- innocent: Log rotation and the purge of a package remove logs too, by programs that are known for it.
 -- done: logrotate, the package manager and its scripts are left out.

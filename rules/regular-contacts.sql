@@ -2,7 +2,8 @@
 -- id: regular-contacts
 -- title: A program contacts somebody at regular times by itself
 -- grade: concern
--- attack: T1071
+-- attack: T1071,T1571
+-- sign: beacon
 -- why: Software that waits for orders asks for them again and again. Times that are too regular for
 --   chance show that no person is behind them.
 -- innocent: Updates, licences, clocks and mail are also asked for at regular times; then the name
@@ -19,6 +20,6 @@ SELECT
     || ', spread ' || CAST(round(100 * jitter) AS INTEGER) || ' %, chance is as regular once in ' || CAST(round(1 / MAX(p, 1e-6)) AS INTEGER)
     || ' cases' || CASE WHEN regular_start > 0 THEN '; the first ' || regular_start || ' at equal distances, later ones not' ELSE '' END
     || CASE WHEN same_size > 0.8 THEN '; nearly all of one size' ELSE '' END AS detail,
-  CASE WHEN answer = 'allowed' THEN 'note' ELSE 'concern' END AS grade
+  CASE WHEN answer = 'allowed' OR (name IS NOT NULL AND COALESCE(port, 0) IN (0, 53, 80, 123, 443)) OR what = 'dns' THEN 'note' ELSE 'concern' END AS grade
 FROM beacon
-WHERE p <= 0.01 AND contacts >= 8
+WHERE p <= 0.01 AND contacts >= 8 AND proc IN (SELECT proc FROM subject_process)

@@ -9,7 +9,7 @@
 --   among the files count.
 SELECT group_concat(DISTINCT f.seq) || ',' || group_concat(DISTINCT o.seq) AS evidence, f.proc, count(DISTINCT f.path) AS count,
   COALESCE(x.image, 'a program') AS subject, group_concat(DISTINCT f.path) AS detail
-FROM file f JOIN object o ON o.run = f.run AND o.path = f.path
+FROM file f JOIN (SELECT seq, path, run FROM object UNION ALL SELECT seq, file, run FROM program) o ON o.run = f.run AND o.path = f.path
 JOIN run_begin r ON r.run = f.run
 LEFT JOIN process x ON x.seq = (SELECT max(p.seq) FROM process p WHERE p.proc = f.proc AND p.op = 'exec' AND p.seq < f.seq)
 WHERE f.op = 'utimes' AND f.mtime_ns IS NOT NULL AND f.mtime_ns < r.wall_ns - 30 * 86400 * 1000000000

@@ -3,6 +3,7 @@
 -- title: The machine was made to believe somebody else's certificates
 -- grade: concern
 -- attack: T1553.004
+-- sign: tampering
 -- why: Whoever holds the key of a trust anchor can read and change encrypted traffic.
 -- innocent: VPN and company software does it and says so; the package ca-certificates maintains the list.
 -- done: What the package manager's own trigger of ca-certificates wrote is left out.

@@ -1,0 +1,40 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- id: late-install
+-- title: Long after the installer had ended, something more was fetched and run
+-- grade: concern
+-- attack: T1105,T1497.003
+-- sign: late-install
+-- needs: 4
+-- why: What is examined when it is installed is not what runs later; who waits, waits until nobody looks.
+-- innocent: Updaters fetch and run things too; they are registered, and what they bring leaves with the
+--   product.
+-- done: Nobody used the box, belljar had not deleted the file, and after the product's removal it was
+--   looked whether what was brought runs on.
+WITH installed AS (
+  SELECT run, until AS seq, until_t AS t FROM experiment WHERE experiment = 'install' AND step = 'begin'),
+written AS (
+  SELECT w.run, w.proc, w.path, min(w.seq) AS seq, min(w.t) AS t FROM file w
+  WHERE w.op IN ('create', 'write') AND w.answer IS NOT 'refused' AND w.reason IS NULL
+    AND w.proc IN (SELECT proc FROM subject_process)
+    AND NOT EXISTS (SELECT 1 FROM experiment e WHERE e.experiment = 'delete' AND e.step = 'act' AND e.path = w.path
+      AND w.seq > e.seq AND w.seq < e.until)
+  GROUP BY w.run, w.proc, w.path),
+late AS (
+  SELECT i.seq AS installed, w.*,
+    (SELECT max(b.seq) FROM burst b WHERE b.run = w.run AND b.proc = w.proc AND b.dir = 'in' AND b.seq < w.seq) AS fetch,
+    CASE WHEN w.run = i.run THEN w.t - i.t END AS after
+  FROM written w JOIN installed i ON w.run > i.run OR (w.run = i.run AND w.t >= i.t + 600000000000)),
+run_by AS (
+  SELECT l.*, min(p.seq) AS start, p.sha256, p.proc AS started FROM late l
+  JOIN program p ON p.run = l.run AND p.file = l.path AND p.seq > l.seq WHERE l.fetch IS NOT NULL
+  GROUP BY l.run, l.proc, l.path)
+SELECT r.installed || ',' || r.fetch || ',' || r.seq || ',' || r.start AS evidence, r.proc, r.path AS subject,
+  'fetched from ' || COALESCE((SELECT COALESCE(l.name, l.dst) || ' port ' || l.dst_port FROM flow l WHERE l.run = r.run AND l.op = 'begin'
+      AND l.flow = (SELECT flow FROM burst x WHERE x.seq = r.fetch) LIMIT 1), 'somebody')
+    || CASE WHEN r.after IS NULL THEN ' after a restart' ELSE ' ' || CAST(r.after / 60000000000 AS INTEGER) || ' minutes after the install' END
+    || ', run; SHA-256 ' || COALESCE(r.sha256, 'unknown') AS detail,
+  CASE WHEN EXISTS (SELECT 1 FROM program p JOIN life l ON l.proc = p.proc
+      JOIN experiment e ON e.experiment = 'uninstall' AND e.step = 'begin'
+      WHERE p.file = r.path AND (p.seq > e.until OR (p.run = e.run AND COALESCE(l.died, 9223372036854775807) > e.until)))
+    THEN 'concern' ELSE 'note' END AS grade
+FROM run_by r

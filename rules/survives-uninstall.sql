@@ -1,0 +1,32 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- id: survives-uninstall
+-- title: The product was removed, and programs that came with it still run
+-- grade: concern
+-- attack: T1543
+-- sign: survives
+-- needs: 2
+-- why: Whoever removes the product believes that it is gone.
+-- innocent: Settings, logs, empty folders and packages that it depended on remain by policy; they do not
+--   run. A part that another product uses as well can remain.
+-- done: It was looked for right after the removal, after a restart, and three hours later. Only what
+--   runs or was started counts, and only if it came with this install.
+WITH removal AS (
+  SELECT max(until) AS seq FROM experiment WHERE experiment = 'uninstall' AND step = 'begin'),
+looks AS (
+  SELECT experiment AS look, run, max(seq) AS seq, max(until) AS until FROM experiment
+  WHERE experiment IN ('look-0', 'look-restart', 'look-3h') AND step IN ('begin', 'look') GROUP BY experiment, run),
+running AS (
+  SELECT k.look, p.file, p.seq, p.proc FROM looks k JOIN program p ON p.run = k.run AND p.seq < k.until
+  JOIN life l ON l.proc = p.proc AND COALESCE(l.died, 9223372036854775807) > k.seq
+  WHERE p.proc IN (SELECT proc FROM subject_process)
+    AND p.seq = (SELECT max(q.seq) FROM program q WHERE q.proc = p.proc AND q.seq < k.until)
+    AND k.seq > (SELECT seq FROM removal)),
+left_over AS (
+  SELECT file, group_concat(DISTINCT look) AS at, count(DISTINCT look) AS n, max(proc) AS proc, group_concat(DISTINCT seq) AS evidence
+  FROM running WHERE file IS NOT NULL GROUP BY file)
+SELECT (SELECT seq FROM removal) || ',' || r.evidence AS evidence, r.proc, r.file AS subject,
+  CASE WHEN r.n = 3 THEN 'runs right after the removal, after a restart, and three hours later' ELSE 'runs at ' || r.at END
+    || COALESCE('; started by ' || (SELECT a.place FROM autostart a WHERE a.op = 'started' AND a.seq > (SELECT seq FROM removal)
+        AND (a.program = r.file OR a.command LIKE r.file || ' %') LIMIT 1), '') AS detail,
+  CASE WHEN r.n = 3 THEN 'concern' ELSE 'note' END AS grade
+FROM left_over r
