@@ -276,23 +276,32 @@ static void route(struct batch *b, unsigned index, int family, const char *gatew
 	attr_u32(b, RTA_OIF, index);
 }
 
-/* Marked packets: every address is ours. */
-static void all_local(struct batch *b, int family)
+static void local_route(struct batch *b, unsigned index, int family, uint32_t metric)
 {
-	struct fib_rule_hdr rule = { .family = (uint8_t)family,
-				     .table = NET_TABLE,
-				     .action = FR_ACT_TO_TBL };
 	struct rtmsg r = { .rtm_family = (uint8_t)family,
 			   .rtm_table = NET_TABLE,
 			   .rtm_protocol = RTPROT_BOOT,
 			   .rtm_scope = RT_SCOPE_HOST,
 			   .rtm_type = RTN_LOCAL };
 
+	message(b, RTM_NEWROUTE, NEW, &r, sizeof(r));
+	attr_u32(b, RTA_OIF, index);
+	attr_u32(b, RTA_PRIORITY, metric);
+}
+
+/* Marked packets: every address is ours. The second route is for sockets that are bound to the
+ * interface, and for addresses that hold on one link alone: the kernel asks for it by name then. */
+static void all_local(struct batch *b, unsigned index, int family)
+{
+	struct fib_rule_hdr rule = { .family = (uint8_t)family,
+				     .table = NET_TABLE,
+				     .action = FR_ACT_TO_TBL };
+
 	message(b, RTM_NEWRULE, NEW, &rule, sizeof(rule));
 	attr_u32(b, FRA_FWMARK, MARK_OUT);
 	attr_u32(b, FRA_TABLE, NET_TABLE);
-	message(b, RTM_NEWROUTE, NEW, &r, sizeof(r));
-	attr_u32(b, RTA_OIF, if_nametoindex("lo"));
+	local_route(b, if_nametoindex("lo"), family, 10);
+	local_route(b, index, family, 20);
 }
 
 bool net_has_ipv6(void)
@@ -320,11 +329,11 @@ int net_interface(const uint8_t mac[6], struct err *err)
 	link_up(b, index);
 	address(b, index, AF_INET, NET_ADDRESS, NET_BITS);
 	route(b, index, AF_INET, NET_GATEWAY);
-	all_local(b, AF_INET);
+	all_local(b, index, AF_INET);
 	if (net_has_ipv6()) {
 		address(b, index, AF_INET6, NET_ADDRESS6, NET_BITS6);
 		route(b, index, AF_INET6, NET_GATEWAY6);
-		all_local(b, AF_INET6);
+		all_local(b, index, AF_INET6);
 	}
 	rc = nl_talk(sock, b, b->seq, &failed);
 	free(b);
