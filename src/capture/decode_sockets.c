@@ -66,9 +66,17 @@ static const char *protocol_name(int family, int type, int protocol)
 			return "icmp";
 		case IPPROTO_SCTP:
 			return "sctp";
-		case 262:
+		case IPPROTO_UDPLITE:
+			return "udplite";
+		case IPPROTO_DCCP:
+			return "dccp";
+		case IPPROTO_MPTCP:
 			return "mptcp";
 		}
+		if (type == SOCK_DCCP)
+			return "dccp";
+		if (type == SOCK_SEQPACKET)
+			return "sctp";
 		return type == SOCK_RAW ? "raw" : type == SOCK_STREAM ? "tcp" : "udp";
 	}
 	return type == SOCK_STREAM	? "stream"
@@ -286,10 +294,21 @@ void decode_listen(struct held *h)
 	recorder_append(h->rec, &ev);
 }
 
+/* Of the internet, what the gate does not carry: nobody would answer, and no flow would tell. */
+static bool not_carried(int type, int protocol)
+{
+	return (type != SOCK_STREAM && type != SOCK_DGRAM) ||
+	       (protocol && protocol != IPPROTO_TCP && protocol != IPPROTO_UDP &&
+		protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6 &&
+		protocol != IPPROTO_MPTCP);
+}
+
 void decode_socket(struct held *h)
 {
+	int type = (int)h->a[1] & 0xf;
 	bool foreign = !own_family((int)h->a[0]);
-	bool raw = ((int)h->a[1] & 0xf) == SOCK_RAW;
+	bool raw = type == SOCK_RAW || type == SOCK_PACKET;
+	bool inet = (int)h->a[0] == AF_INET || (int)h->a[0] == AF_INET6;
 	char scratch[16];
 	struct event ev =
 		socket_event(h, "socket", family_name((int)h->a[0], scratch),
@@ -299,10 +318,14 @@ void decode_socket(struct held *h)
 		ev.v[EV_AT(SOCKET, REASON)] =
 			V_Z("this family of sockets does not end at the box's walls");
 		answer_error(h, EAFNOSUPPORT);
-	} else if (raw && h->a[0] != AF_NETLINK) {
+	} else if (raw && (int)h->a[0] != AF_NETLINK) {
 		ev.v[EV_AT(SOCKET, REASON)] =
 			V_Z("raw sockets need a privilege that the box lacks");
 		answer_error(h, EPERM);
+	} else if (inet && not_carried(type, (int)h->a[2])) {
+		ev.v[EV_AT(SOCKET, REASON)] =
+			V_Z("a box's network carries TCP, UDP and pings, and nothing else");
+		answer_error(h, EPROTONOSUPPORT);
 	}
 	ev.v[EV_AT(SOCKET, ANSWER)] = V_Z(h->answer.what == ANSWER_ERROR ? "refused" : "local");
 	recorder_append(h->rec, &ev);
@@ -321,6 +344,7 @@ void decode_socketcall(struct held *h)
 		[3] = { decode_connect, CALL_connect, 3 },
 		[4] = { decode_listen, CALL_listen, 2 },
 		[11] = { decode_sendto, CALL_sendto, 6 },
+		[14] = { decode_setsockopt, CALL_setsockopt, 5 },
 		[16] = { decode_sendmsg, CALL_sendmsg, 3 },
 		[20] = { decode_sendmmsg, CALL_sendmmsg, 4 },
 	};

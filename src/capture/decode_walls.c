@@ -5,9 +5,11 @@
  * The calls of one category are refused with one error and one reason, whatever the kernel would
  * have said: that keeps the answer independent of kernel versions, and the record readable.
  */
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/timex.h>
 
 #include "capture/recorder.h"
@@ -99,6 +101,29 @@ void decode_ptrace(struct held *h)
 	attempt(h, "ptrace", h->text, "refused", EPERM,
 		"belljar follows the box's processes itself, and a process has one tracer");
 	answer_error(h, EPERM);
+}
+
+/* The kernel would refuse them as well; what counts is that somebody tried. */
+void decode_setsockopt(struct held *h)
+{
+	static const struct {
+		int level, name;
+		const char *word;
+	} options[] = {
+		{ SOL_SOCKET, SO_MARK, "SO_MARK" },
+		{ SOL_IP, IP_TRANSPARENT, "IP_TRANSPARENT" },
+		{ SOL_IPV6, IPV6_TRANSPARENT, "IPV6_TRANSPARENT" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		if ((int)h->a[1] != options[i].level || (int)h->a[2] != options[i].name)
+			continue;
+		attempt(h, "privilege", options[i].word, "refused", EPERM,
+			"packets that pass for the gate's own, or for another machine's, would go "
+			"around it");
+		answer_error(h, EPERM);
+		return;
+	}
 }
 
 void decode_vm_write(struct held *h)

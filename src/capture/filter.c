@@ -19,6 +19,7 @@
 #include <linux/audit.h>
 #include <linux/net.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -37,7 +38,13 @@ _Static_assert(ARRAY_SIZE(calls) == CALLS, "a row for each call");
 #endif
 #define OPEN_WRITES (O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE_BIT)
 static const uint32_t tty_ioctls[] = { TIOCSTI, TIOCLINUX };
-static const uint32_t families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK };
+/* types that are not a box's own, in every family: SOCK_PACKET is AF_PACKET's old name */
+static const uint32_t socket_types[] = { SOCK_RAW, SOCK_RDM, SOCK_DCCP, SOCK_PACKET };
+/* what the gate carries, and 0: the usual one. IPPROTO_MPTCP falls back to TCP */
+static const uint32_t protocols[] = { 0,	   IPPROTO_TCP,	   IPPROTO_UDP,
+				      IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_MPTCP };
+/* SO_MARK, IP_TRANSPARENT, IPV6_TRANSPARENT: the decoder looks at the level */
+static const uint32_t sockopts[] = { SO_MARK, IP_TRANSPARENT, IPV6_TRANSPARENT };
 static const uint32_t personas[] = { 0, 0xffffffff };
 
 const struct call *call_row(enum call_id id)
@@ -178,11 +185,20 @@ static size_t emit_multiplex(struct emitter *e, int which)
 
 static size_t emit_socket(struct emitter *e, int family)
 {
-	size_t hold = emit_hold(e), next;
+	size_t hold = emit_hold(e), allow = emit_allow(e), next;
 
-	emit_set(e, families, ARRAY_SIZE(families), emit_allow(e), hold);
+	/* of the internet: type, then protocol */
+	emit_set(e, protocols, ARRAY_SIZE(protocols), allow, hold);
+	next = emit_load_arg(e, family + 2, false);
+	next = emit_if(e, BPF_JEQ, SOCK_SEQPACKET, hold, next);
+	emit(e, BPF_ALU | BPF_AND | BPF_K, 0xf /* SOCK_TYPE_MASK */, 0, 0);
+	next = emit_load_arg(e, family + 1, false);
+	emit_if(e, BPF_JEQ, AF_NETLINK, allow, hold);
+	emit_if(e, BPF_JEQ, AF_UNIX, allow, e->at);
+	emit_if(e, BPF_JEQ, AF_INET6, next, e->at);
+	emit_if(e, BPF_JEQ, AF_INET, next, e->at);
 	next = emit_load_arg(e, family, false);
-	emit_if(e, BPF_JEQ, SOCK_RAW, hold, next);
+	emit_set(e, socket_types, ARRAY_SIZE(socket_types), hold, next);
 	emit(e, BPF_ALU | BPF_AND | BPF_K, 0xf /* SOCK_TYPE_MASK */, 0, 0);
 	return emit_load_arg(e, family + 1, false);
 }
@@ -204,6 +220,9 @@ static size_t emit_test(struct emitter *e, const struct body *b)
 		return emit_zero(e, b->arg, false, emit_zero(e, b->arg, true, allow));
 	case TEST_ONEOF:
 		emit_set(e, tty_ioctls, ARRAY_SIZE(tty_ioctls), hold, allow);
+		break;
+	case TEST_SOCKOPT:
+		emit_set(e, sockopts, ARRAY_SIZE(sockopts), hold, allow);
 		break;
 	case TEST_NOTIN:
 		emit_set(e, personas, ARRAY_SIZE(personas), allow, hold);

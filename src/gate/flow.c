@@ -30,10 +30,10 @@ static void tell(struct inside *in, struct flow *f, const char *end)
 	ev.t = end ? 0 : f->began;
 	ev.v[EV_AT(FLOW, OP)] = V_Z(end ? "end" : "begin");
 	ev.v[EV_AT(FLOW, FLOW)] = V_INT(f->facts.id);
-	ev.v[EV_AT(FLOW, PROTOCOL)] = V_Z(f->facts.tcp ? "tcp" : f->icmp ? "icmp" : "udp");
+	ev.v[EV_AT(FLOW, PROTOCOL)] = V_Z(f->facts.tcp ? "tcp" : f->icmp ? "icmp" : f->other ? "other" : "udp");
 	ev.v[EV_AT(FLOW, SRC)] = V_Z(addr_text(&f->facts.src, src));
 	ev.v[EV_AT(FLOW, DST)] = V_Z(addr_text(&f->facts.dst, dst));
-	if (!f->icmp) {
+	if (!f->icmp && !f->other) {
 		ev.v[EV_AT(FLOW, SRC_PORT)] = V_INT(f->facts.src.port);
 		ev.v[EV_AT(FLOW, DST_PORT)] = V_INT(f->facts.dst.port);
 	}
@@ -169,6 +169,24 @@ struct flow *flow_begin_ping(struct inside *in, const struct addr *src, const st
 	return f;
 }
 
+struct flow *flow_begin_astray(struct inside *in, bool tcp, bool other, const struct addr *src,
+			       const struct addr *dst, const char *why)
+{
+	struct flow *f = new_flow(in, src, dst);
+
+	if (!f)
+		return NULL;
+	f->facts.tcp = tcp;
+	f->other = other;
+	f->way = WAY_SINK;
+	f->answer = "unanswered";
+	snprintf(f->reason, sizeof(f->reason), "%s", why);
+	tell(in, f, NULL);
+	if (!tcp && !other)
+		f->watch = watch_new(&f->facts, false, &in->emit);
+	return f;
+}
+
 /* ---- while it lasts ----------------------------------------------------------------------- */
 
 static const char *place_of(bool inside)
@@ -288,8 +306,7 @@ void flow_end(struct inside *in, struct flow *f, const char *end)
 	queue_drop(f, &f->idle, true);
 	names_forget(in, f);
 	forget_id(in, f);
-	if (!f->facts.tcp)
-		udp_forget(in, f);
+	udp_forget(in, f);
 	side_close(in, &f->client, reset);
 	side_close(in, &f->server, reset);
 	side_close(in, &f->check_side, true);

@@ -395,28 +395,49 @@ static int pings(int family)
 	return s;
 }
 
-/* Writes frames that come in by lo, reads nothing. */
-static int packets(struct err *err)
+/* The box's own address, as what it sends to everybody else has it. */
+static int own_address(int family, struct sockaddr_storage *ret, socklen_t *ret_n)
 {
-	struct sockaddr_ll lo = { .sll_family = AF_PACKET,
-				  .sll_ifindex = (int)if_nametoindex("lo") };
-	int s = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct addr at = { .v6 = family == AF_INET6, .port = 9 };
+	cleanup_close int s = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	if (s < 0 || bind(s, (struct sockaddr *)&lo, sizeof(lo))) {
-		int rc = err_set_exit(err, EXIT_NO_WALL, errno, "gate: open a packet socket");
-
-		if (s >= 0)
-			close(s);
-		return rc;
-	}
-	return s;
+	memcpy(at.ip, at.v6 ? "\x20\x01\x0d\xb8" : "\xc0\0\2\1", 4);
+	*ret_n = addr_to_sockaddr(&at, ret);
+	if (s < 0 || connect(s, (struct sockaddr *)ret, *ret_n))
+		return -errno;
+	*ret_n = sizeof(*ret);
+	return getsockname(s, (struct sockaddr *)ret, ret_n) ? -errno : 0;
 }
+
+/* Writes whole packets in the name of anybody, and reads nothing. They are routed as the box's own
+ * kernel would: so they are for sockets that are bound to the interface as well. */
+static int raw(int family, struct err *err)
+{
+	int s = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW), none = 0;
+	struct sockaddr_storage own;
+	uint32_t mark = GATE_MARK;
+	socklen_t n;
+	int rc = s < 0 ? -errno : own_address(family, &own, &n);
+
+	if (!rc && (setsockopt(s, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) ||
+		    setsockopt(s, SOL_SOCKET, SO_RCVBUF, &none, sizeof(none)) ||
+		    connect(s, (struct sockaddr *)&own, n)))
+		rc = -errno;
+	if (!rc)
+		return s;
+	if (s >= 0)
+		close(s);
+	return err_set_exit(err, EXIT_NO_WALL, -rc, "gate: open a raw socket");
+}
+
+#define ETHER_HEAD 14
 
 void inside_inject(struct inside *in, size_t n)
 {
-	if (n && send(in->packet, in->frame, n, MSG_DONTWAIT) < 0 && errno != ENOBUFS &&
-	    errno != EAGAIN)
-		return; /* a datagram is lost, as in any network */
+	/* a datagram may be lost, as in any network */
+	if (n > ETHER_HEAD)
+		(void)!send(in->raw[in->frame[ETHER_HEAD] >> 4 == 6], in->frame + ETHER_HEAD,
+			    n - ETHER_HEAD, MSG_DONTWAIT);
 }
 
 static int open_sockets(struct inside *in, struct err *err)
@@ -425,9 +446,11 @@ static int open_sockets(struct inside *in, struct err *err)
 	bool v6 = true;
 
 	in->ep = epoll_create1(EPOLL_CLOEXEC);
-	in->packet = packets(err);
-	if (in->ep < 0 || in->packet < 0)
-		return in->packet < 0 ? in->packet : err_set(err, errno, "gate: epoll");
+	in->astray = (struct source){ SOURCE_ASTRAY, astray_open("eth0", err) };
+	if (in->ep < 0 || in->astray.fd < 0)
+		return in->astray.fd < 0 ? in->astray.fd : err_set(err, errno, "gate: epoll");
+	if (inside_watch(in, &in->astray, EPOLLIN))
+		return err_set(err, errno, "gate: watch a socket");
 	for (int i = 0; i < 2; i++) {
 		struct source *s[] = { &in->tcp[i], &in->udp[i], &in->ping[i] };
 
@@ -436,6 +459,9 @@ static int open_sockets(struct inside *in, struct err *err)
 		v6 = i == 0 || in->tcp[i].fd != -EAFNOSUPPORT;
 		if (!v6)
 			break;
+		in->raw[i] = raw(family[i], err);
+		if (in->raw[i] < 0)
+			return in->raw[i];
 		*s[1] = (struct source){ SOURCE_UDP, transparent(family[i], SOCK_DGRAM, err) };
 		*s[2] = (struct source){ SOURCE_PING, pings(family[i]) };
 		for (int k = 0; k < 3; k++) {
@@ -470,6 +496,10 @@ static void dispatch(struct inside *in, struct source *s, uint32_t events)
 	case SOURCE_PING:
 		if (in->begun)
 			ping_receive(in, s);
+		break;
+	case SOURCE_ASTRAY:
+		if (in->begun)
+			astray_receive(in, s);
 		break;
 	case SOURCE_CLIENT:
 	case SOURCE_SERVER:

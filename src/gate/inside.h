@@ -50,6 +50,7 @@ enum source_kind {
 	SOURCE_TCP,  /* listener */
 	SOURCE_UDP,  /* listener */
 	SOURCE_PING, /* raw ICMP */
+	SOURCE_ASTRAY, /* what goes out by the interface */
 	SOURCE_CLIENT,
 	SOURCE_SERVER,
 	SOURCE_CHECK,
@@ -109,7 +110,7 @@ struct flow {
 	uint64_t began;
 	enum way way;
 	enum step step;
-	bool icmp, ended, told, pinned;
+	bool icmp, other, ended;
 	const char *answer; /* FLOW.answer */
 	char reason[256];
 	char dialed[ADDR_TEXT_MAX + 8];
@@ -153,8 +154,9 @@ struct inside {
 	struct ca *ca;
 	struct trust *trust;
 	struct answers *answers;
-	int desk, ep, packet; /* packet socket on lo, for what we inject */
-	struct source desk_source, tcp[2], udp[2], ping[2];
+	int desk, ep;
+	int raw[2]; /* to the box's own address, for what we inject; IPv4, IPv6 */
+	struct source desk_source, tcp[2], udp[2], ping[2], astray;
 	uint64_t t0; /* CLOCK_MONOTONIC of t = 0 */
 	uint64_t now;
 	uint64_t box_time_ahead;
@@ -201,6 +203,9 @@ struct flow *flow_begin(struct inside *in, bool tcp, const struct addr *src,
 			const struct addr *dst);
 /** flow_begin_ping() - the same for echo requests; ports are the identifier */
 struct flow *flow_begin_ping(struct inside *in, const struct addr *src, const struct addr *dst);
+/** flow_begin_astray() - the same for what goes to nobody, @why */
+struct flow *flow_begin_astray(struct inside *in, bool tcp, bool other, const struct addr *src,
+			       const struct addr *dst, const char *why);
 /** flow_saw() - bytes of it, before they go on. False: it has been ended because of them */
 bool flow_saw(struct inside *in, struct flow *f, enum dir dir, const void *p, size_t n);
 /** flow_saw_inside() - plain bytes within TLS */
@@ -253,6 +258,16 @@ void udp_reply(struct inside *in, struct flow *f, const void *p, size_t n);
 void udp_unreachable(struct inside *in, const struct flow *f);
 void udp_forget(struct inside *in, struct flow *f); /* takes it out of the table */
 void ping_receive(struct inside *in, struct source *s);
+
+/** flow_astray() - the flow of a packet that nobody gets: begun if it has none. @other: neither TCP
+ * nor UDP. NULL: over the limit */
+struct flow *flow_astray(struct inside *in, bool tcp, bool other, const struct addr *src,
+			 const struct addr *dst, const char *why);
+
+/* ---- astray.c ----------------------------------------------------------------------------- */
+/** astray_open() - before the lock-down. Return: a socket or -errno */
+int astray_open(const char *interface, struct err *err);
+void astray_receive(struct inside *in, struct source *s);
 
 /* ---- names.c: what goes to the resolver --------------------------------------------------- */
 /** names_query() - one DNS message of the flow; the reply goes by tcp_reply() or udp_reply() */

@@ -31,16 +31,30 @@ static size_t slot_of(const struct inside *in, const struct addr *src, const str
 	return (h ^ h >> 15) % ARRAY_SIZE(in->udp_hash);
 }
 
-static struct flow *find(const struct inside *in, bool icmp, const struct addr *src,
-			 const struct addr *dst)
+/* @like: of its kind */
+static bool same_kind(const struct flow *f, const struct flow *like)
+{
+	return f->icmp == like->icmp && f->other == like->other && f->facts.tcp == like->facts.tcp;
+}
+
+static struct flow *find_like(const struct inside *in, const struct flow *like,
+			      const struct addr *src, const struct addr *dst)
 {
 	struct flow *f = in->udp_hash[slot_of(in, src, dst)];
 
-	while (f && (f->icmp != icmp || f->facts.src.port != src->port ||
+	while (f && (!same_kind(f, like) || f->facts.src.port != src->port ||
 		     f->facts.dst.port != dst->port || !addr_same_ip(&f->facts.src, src) ||
 		     !addr_same_ip(&f->facts.dst, dst)))
 		f = f->hash_next;
 	return f;
+}
+
+static struct flow *find(const struct inside *in, bool icmp, const struct addr *src,
+			 const struct addr *dst)
+{
+	struct flow like = { .icmp = icmp };
+
+	return find_like(in, &like, src, dst);
 }
 
 static void enter(struct inside *in, struct flow *f)
@@ -294,6 +308,24 @@ void udp_receive(struct inside *in, struct source *s)
 		if (f)
 			datagram(in, f, in->scratch, (size_t)k);
 	}
+}
+
+/* ---- what goes to nobody ------------------------------------------------------------------ */
+
+struct flow *flow_astray(struct inside *in, bool tcp, bool other, const struct addr *src,
+			 const struct addr *dst, const char *why)
+{
+	const struct flow like = { .facts.tcp = tcp, .other = other };
+	struct flow *f = find_like(in, &like, src, dst);
+
+	if (!f) {
+		f = flow_begin_astray(in, tcp, other, src, dst, why);
+		if (!f)
+			return NULL;
+		enter(in, f);
+	}
+	queue_put(&in->udp_idle, f, &f->idle, in->now + UDP_IDLE_NS, true);
+	return f;
 }
 
 /* ---- pings -------------------------------------------------------------------------------- */
