@@ -101,7 +101,7 @@ static const char *const proc_masked[] = { "/proc/kcore",	  "/proc/keys",
 					   "/proc/sched_debug",	  "/proc/kallsyms",
 					   "/proc/latency_stats", "/proc/kmsg" };
 
-static void add_kernel_files(struct box_plan *p)
+static void add_kernel_files(struct box_plan *p, const struct box_info *info, enum box_net net)
 {
 	struct step *st;
 
@@ -118,6 +118,14 @@ static void add_kernel_files(struct box_plan *p)
 		 "/proc/sys/kernel/shmall = %llu pages, unless a cgroup counts",
 		 (unsigned long long)(p->limits.memory / 4096));
 	st->value = xasprintf("%llu", (unsigned long long)(p->limits.memory / 4096));
+	if (net != BOX_NET_OFF) {
+		/* both ends must be ids that the box has */
+		st = add(p, STEP_SYSCTL, "/proc/sys/net/ipv4/ping_group_range",
+			 "/proc/sys/net/ipv4/ping_group_range: everybody may ping");
+		st->value = info->range ? xstrdup("0 65535")
+					: xasprintf("%u %u", (unsigned)p->inner_uid,
+						    (unsigned)p->inner_uid);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(proc_readonly); i++)
 		add(p, STEP_READONLY, proc_readonly[i], "read-only: %s", proc_readonly[i]);
 }
@@ -233,7 +241,7 @@ static void plan_steps(struct box_plan *p, const struct box *box, const struct b
 	add_layer(p, info);
 	add(p, STEP_SOURCES, NULL, "open what comes from the host");
 	add_overlay(p, info, 0);
-	add_kernel_files(p);
+	add_kernel_files(p, info, opts->net);
 	for (int i = 1; i < p->nmounts; i++)
 		add_overlay(p, info, i);
 	add(p, STEP_DEV, "/dev", "tmpfs on /dev: null zero full random urandom tty, own devpts");

@@ -36,12 +36,14 @@ int recorder_failed(const struct recorder *rec);
 
 /**
  * recorder_flow_owner() - which process has used a port of the box to talk to somebody outside
- * @ip6: by IPv6 on the wire; @at: CLOCK_MONOTONIC: who had it then, since ports are used again
+ * @protocol: IPPROTO_TCP, _UDP, _ICMP (of pings the port is the identifier); @ip6: by IPv6 on the
+ * wire; @at: CLOCK_MONOTONIC: who had it then, since ports are used again
  *
  * A socket gets its port while the call that talks is held, so the answer is there before the
  * first packet is. Any thread may ask. Return: process key, 0 unknown.
  */
-uint32_t recorder_flow_owner(struct recorder *rec, bool tcp, bool ip6, uint16_t port, uint64_t at);
+uint32_t recorder_flow_owner(struct recorder *rec, int protocol, bool ip6, uint16_t port,
+			     uint64_t at);
 
 /** recorder_hits() - limits that the recorder has seen reached: RECORDER_HIT_… bits */
 enum recorder_hit {

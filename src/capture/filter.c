@@ -41,8 +41,9 @@ static const uint32_t tty_ioctls[] = { TIOCSTI, TIOCLINUX };
 /* types that are not a box's own, in every family: SOCK_PACKET is AF_PACKET's old name */
 static const uint32_t socket_types[] = { SOCK_RAW, SOCK_RDM, SOCK_DCCP, SOCK_PACKET };
 /* what the gate carries, and 0: the usual one. IPPROTO_MPTCP falls back to TCP */
-static const uint32_t protocols[] = { 0,	   IPPROTO_TCP,	   IPPROTO_UDP,
-				      IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_MPTCP };
+static const uint32_t protocols[] = {
+	0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_MPTCP
+};
 /* SO_MARK, IP_TRANSPARENT, IPV6_TRANSPARENT: the decoder looks at the level */
 static const uint32_t sockopts[] = { SO_MARK, IP_TRANSPARENT, IPV6_TRANSPARENT };
 static const uint32_t personas[] = { 0, 0xffffffff };

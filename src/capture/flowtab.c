@@ -30,7 +30,7 @@ struct owner {
 
 struct flowtab {
 	pthread_mutex_t lock;
-	struct owner of[2][2][PORTS][HISTORY]; /* newest first; tcp, ip6 */
+	struct owner of[3][2][PORTS][HISTORY]; /* newest first; protocol, ip6 */
 	uint64_t cookie[2][PORTS];	       /* of the UDP socket that talked last; ip6 */
 	struct port_uses *uses;		       /* borrowed, NULL: nobody looks */
 };
@@ -52,9 +52,15 @@ void flowtab_free(struct flowtab *t)
 	free(t);
 }
 
-void flowtab_put(struct flowtab *t, bool tcp, bool ip6, uint16_t port, uint32_t proc, uint64_t at)
+static int row(int protocol)
 {
-	struct owner *o = t->of[tcp][ip6][port];
+	return protocol == IPPROTO_TCP ? 0 : protocol == IPPROTO_UDP ? 1 : 2;
+}
+
+void flowtab_put(struct flowtab *t, int protocol, bool ip6, uint16_t port, uint32_t proc,
+		 uint64_t at)
+{
+	struct owner *o = t->of[row(protocol)][ip6][port];
 
 	pthread_mutex_lock(&t->lock);
 	if (o->proc != proc) {
@@ -64,9 +70,9 @@ void flowtab_put(struct flowtab *t, bool tcp, bool ip6, uint16_t port, uint32_t 
 	pthread_mutex_unlock(&t->lock);
 }
 
-uint32_t flowtab_get(struct flowtab *t, bool tcp, bool ip6, uint16_t port, uint64_t at)
+uint32_t flowtab_get(struct flowtab *t, int protocol, bool ip6, uint16_t port, uint64_t at)
 {
-	const struct owner *o = t->of[tcp][ip6][port];
+	const struct owner *o = t->of[row(protocol)][ip6][port];
 	uint32_t proc = 0;
 
 	pthread_mutex_lock(&t->lock);
@@ -79,9 +85,10 @@ uint32_t flowtab_get(struct flowtab *t, bool tcp, bool ip6, uint16_t port, uint6
 	return proc;
 }
 
-uint32_t recorder_flow_owner(struct recorder *rec, bool tcp, bool ip6, uint16_t port, uint64_t at)
+uint32_t recorder_flow_owner(struct recorder *rec, int protocol, bool ip6, uint16_t port,
+			     uint64_t at)
 {
-	return rec->flows ? flowtab_get(rec->flows, tcp, ip6, port, at) : 0;
+	return rec->flows ? flowtab_get(rec->flows, protocol, ip6, port, at) : 0;
 }
 
 static void count_use(struct flowtab *t, bool ip6, uint16_t port, int fd)
@@ -130,19 +137,23 @@ void flow_is_of(struct held *h, int fd, const struct sockaddr_storage *to)
 	const struct sockaddr_in6 *in6 = (const void *)to;
 	cleanup_close int copy = -1;
 	bool ip6 = to->ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
-	int type = 0;
-	socklen_t n = sizeof(type);
+	int protocol = 0;
+	socklen_t n = sizeof(protocol);
 	uint16_t port;
 
 	if (to->ss_family != AF_INET && to->ss_family != AF_INET6)
 		return;
 	copy = target_fd(h, fd);
-	if (copy < 0 || getsockopt(copy, SOL_SOCKET, SO_TYPE, &type, &n))
+	if (copy < 0 || getsockopt(copy, SOL_SOCKET, SO_PROTOCOL, &protocol, &n))
 		return;
 	port = port_now(copy);
 	if (!port)
 		return;
-	flowtab_put(h->rec->flows, type == SOCK_STREAM, ip6, port, h->proc, clock_mono_ns());
-	if (type != SOCK_STREAM)
+	if (protocol == IPPROTO_MPTCP) /* on the wire it is TCP */
+		protocol = IPPROTO_TCP;
+	if (protocol == IPPROTO_ICMPV6)
+		protocol = IPPROTO_ICMP;
+	flowtab_put(h->rec->flows, protocol, ip6, port, h->proc, clock_mono_ns());
+	if (protocol == IPPROTO_UDP)
 		count_use(h->rec->flows, ip6, port, copy);
 }

@@ -234,8 +234,9 @@ void flowtab_free(struct flowtab *t);
  * port is, from now on, the caller's. Gives the socket a port when it has none */
 void flow_is_of(struct held *h, int fd, const struct sockaddr_storage *to);
 /** flowtab_put(), flowtab_get() - the table itself */
-void flowtab_put(struct flowtab *t, bool tcp, bool ip6, uint16_t port, uint32_t proc, uint64_t at);
-uint32_t flowtab_get(struct flowtab *t, bool tcp, bool ip6, uint16_t port, uint64_t at);
+void flowtab_put(struct flowtab *t, int protocol, bool ip6, uint16_t port, uint32_t proc,
+		 uint64_t at);
+uint32_t flowtab_get(struct flowtab *t, int protocol, bool ip6, uint16_t port, uint64_t at);
 
 /* ---- exec (exec.c, code_cache.c)
  * ------------------------------------------------------------------------ */

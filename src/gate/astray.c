@@ -6,12 +6,12 @@
  *
  * What is sent to somebody comes back by `lo` and is delivered to the gate (box/net.c). The kernel
  * sends datagrams to a multicast group or a broadcast address by the interface itself, whatever a
- * mark says, and there nobody is. A packet socket on the interface sees them. They become flows like
- * others, so that it is on record who looked for whom (service discovery, name service by multicast,
- * DHCP); nobody answers, as in a network in which the box is alone.
+ * mark says, and there nobody is. A packet socket on the interface sees them. They become flows
+ * like others, so that it is on record who looked for whom (service discovery, name service by
+ * multicast, DHCP); nobody answers, as in a network in which the box is alone.
  *
- * The filter leaves out what the box's kernel says by itself (ARP, neighbours, group membership) and
- * the gate's own packets, which carry its mark.
+ * The filter leaves out what the box's kernel says by itself (ARP, neighbours, group membership)
+ * and the gate's own packets, which carry its mark.
  */
 #include "gate/inside.h"
 #include "gate/packet.h"

@@ -4,6 +4,7 @@
  */
 #include "gate/desk.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -150,11 +151,14 @@ static bool text_is(const struct val *v, const char *z)
 static uint32_t owner_of(const struct gate *g, const struct event *ev)
 {
 	const struct val *port = &ev->v[EV_AT(FLOW, SRC_PORT)], *src = &ev->v[EV_AT(FLOW, SRC)];
-	bool tcp = text_is(&ev->v[EV_AT(FLOW, PROTOCOL)], "tcp");
+	const struct val *name = &ev->v[EV_AT(FLOW, PROTOCOL)];
+	int protocol = text_is(name, "tcp")    ? IPPROTO_TCP
+		       : text_is(name, "icmp") ? IPPROTO_ICMP
+					       : IPPROTO_UDP;
 
 	if (!g->opts.owner || port->type != VAL_INT || port->i < 0 || port->i > UINT16_MAX)
 		return 0;
-	return g->opts.owner(g->opts.owner_ctx, tcp,
+	return g->opts.owner(g->opts.owner_ctx, protocol,
 			     src->type == VAL_TEXT && memchr(src->s.p, ':', src->s.n) != NULL,
 			     (uint16_t)port->i, g->t0 + ev->t);
 }

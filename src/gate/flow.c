@@ -30,11 +30,15 @@ static void tell(struct inside *in, struct flow *f, const char *end)
 	ev.t = end ? 0 : f->began;
 	ev.v[EV_AT(FLOW, OP)] = V_Z(end ? "end" : "begin");
 	ev.v[EV_AT(FLOW, FLOW)] = V_INT(f->facts.id);
-	ev.v[EV_AT(FLOW, PROTOCOL)] = V_Z(f->facts.tcp ? "tcp" : f->icmp ? "icmp" : f->other ? "other" : "udp");
+	ev.v[EV_AT(FLOW, PROTOCOL)] = V_Z(f->facts.tcp ? "tcp"
+					  : f->icmp    ? "icmp"
+					  : f->other   ? "other"
+						       : "udp");
 	ev.v[EV_AT(FLOW, SRC)] = V_Z(addr_text(&f->facts.src, src));
 	ev.v[EV_AT(FLOW, DST)] = V_Z(addr_text(&f->facts.dst, dst));
-	if (!f->icmp && !f->other) {
+	if (!f->other)
 		ev.v[EV_AT(FLOW, SRC_PORT)] = V_INT(f->facts.src.port);
+	if (!f->icmp && !f->other) {
 		ev.v[EV_AT(FLOW, DST_PORT)] = V_INT(f->facts.dst.port);
 	}
 	text_field(&ev, EV_AT(FLOW, NAME), f->facts.name);

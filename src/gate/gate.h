@@ -104,9 +104,10 @@ struct gate_opts {
 	pid_t (*start_inside)(void *starter, void (*fn)(void *arg, int fd), void *arg, int fd,
 			      struct err *err);
 	/* process key of who owned the box's port @port at @at (CLOCK_MONOTONIC); 0 unknown.
+	 * @protocol: IPPROTO_TCP, IPPROTO_UDP; IPPROTO_ICMP: the port is the identifier of pings.
 	 * Thread-safe */
 	void *owner_ctx;
-	uint32_t (*owner)(void *ctx, bool tcp, bool ip6, uint16_t port, uint64_t at);
+	uint32_t (*owner)(void *ctx, int protocol, bool ip6, uint16_t port, uint64_t at);
 	/* counted by whoever sees programs use ports; shared memory that the gate process can
 	 * only read. NULL: nobody counts */
 	const struct port_uses *uses;

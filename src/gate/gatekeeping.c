@@ -45,6 +45,47 @@ static void remember_good(struct inside *in, const struct flow *f)
 	c->next = (c->next + 1) % CHECKED_MAX;
 }
 
+/** struct unopened - names whose TLS could not be opened, and why: a ring. The next connection to
+ * one is passed through or refused, as the policy says, and its flow says so */
+#define UNOPENED_MAX 256
+struct unopened {
+	struct {
+		char name[NAME_MAX_DNS + 1];
+		const char *why;
+	} at[UNOPENED_MAX];
+	int next;
+};
+
+static const char pins[] = "the program pins the server's certificate, as an earlier connection "
+			   "showed",
+		  asks[] = "the server asks for a client certificate";
+
+static const char *name_of(const struct flow *f)
+{
+	return f->hello.sni[0] ? f->hello.sni : f->facts.name;
+}
+
+static const char *why_unopened(const struct inside *in, const struct flow *f)
+{
+	for (int i = 0; in->unopened && i < UNOPENED_MAX; i++)
+		if (in->unopened->at[i].why && !strcmp(in->unopened->at[i].name, name_of(f)))
+			return in->unopened->at[i].why;
+	return NULL;
+}
+
+static void remember_unopened(struct inside *in, const struct flow *f, const char *why)
+{
+	struct unopened *u = in->unopened;
+
+	if (!u)
+		u = in->unopened = xcalloc(1, sizeof(*u));
+	if (why_unopened(in, f))
+		return;
+	snprintf(u->at[u->next].name, sizeof(u->at[0].name), "%s", name_of(f));
+	u->at[u->next].why = why;
+	u->next = (u->next + 1) % UNOPENED_MAX;
+}
+
 /* What was held goes on. */
 static void pass(struct inside *in, struct flow *f)
 {
@@ -59,16 +100,25 @@ static void pass(struct inside *in, struct flow *f)
 	free(held);
 }
 
+/* What is held stays so, until it is certain that it can be opened. */
 static void open_tls(struct inside *in, struct flow *f)
 {
-	uint8_t *held = steal_ptr(&f->hold);
-	size_t n = f->hold_n;
-
-	f->hold_n = 0;
 	f->step = STEP_OPENED;
 	f->opened = opened_new(&in->opened_env, &f->facts, f->hello.sni, f->hello.alpn);
-	gate_opened_step(in, f, DIR_OUT, held, n, false);
-	free(held);
+	gate_opened_step(in, f, DIR_OUT, f->hold, f->hold_n, false);
+}
+
+/* True: it goes on unopened; false: it has been refused. */
+static bool let_through(struct inside *in, struct flow *f, const char *why)
+{
+	bool passes = policy_passes_pinned(in->policy);
+
+	snprintf(f->reason, sizeof(f->reason),
+		 "TLS to '%.80s' is not opened but %s (tls-pinned %s): %s", name_of(f),
+		 passes ? "passed through" : "refused", passes ? "pass" : "refuse", why);
+	if (!passes)
+		flow_refuse(in, f, f->reason);
+	return passes;
 }
 
 static bool wants_check(const struct inside *in, const struct flow *f)
@@ -94,11 +144,13 @@ static bool refused_name(struct inside *in, struct flow *f, const char *inner, c
 
 static void said_hello(struct inside *in, struct flow *f)
 {
-	const char *name = f->hello.sni[0] ? f->hello.sni : f->facts.name;
+	bool opens =
+		f->facts.tcp && in->ca && in->trust && policy_opens_tls(in->policy, name_of(f));
+	const char *why = opens ? why_unopened(in, f) : NULL;
 
-	if (refused_name(in, f, f->hello.sni, "SNI"))
+	if (refused_name(in, f, f->hello.sni, "SNI") || (why && !let_through(in, f, why)))
 		return;
-	if (f->facts.tcp && in->ca && in->trust && policy_opens_tls(in->policy, name)) {
+	if (opens && !why) {
 		open_tls(in, f);
 	} else if (f->facts.tcp && wants_check(in, f)) {
 		f->step = STEP_CHECK;
@@ -202,6 +254,63 @@ void gate_check_step(struct inside *in, struct flow *f, const void *p, size_t n,
 
 /* ---- TLS that is opened ------------------------------------------------------------------- */
 
+/* The server was asked once, by us; now the program asks it itself, with what it has said so far.
+ */
+static void start_again(struct inside *in, struct flow *f)
+{
+	remember_good(in, f); /* its certificate held */
+	remember_unopened(in, f, asks);
+	if (!let_through(in, f, asks))
+		return;
+	opened_free(steal_ptr(&f->opened));
+	side_close(in, &f->server, false);
+	f->server = (struct side){ .src = { SOURCE_SERVER, -1, f } };
+	pass(in, f);
+	if (f->ended)
+		return;
+	flow_dial(in, f, false);
+	queue_put(&in->dialing, f, &f->wait, in->now + DIAL_NS, false);
+}
+
+static void keep_held(struct flow *f, const void *p, size_t n)
+{
+	if (!f->hold || p == f->hold)
+		return;
+	f->hold = xrealloc(f->hold, f->hold_n + n);
+	memcpy(f->hold + f->hold_n, p, n);
+	f->hold_n += n;
+}
+
+static void drop_held(struct flow *f)
+{
+	free(steal_ptr(&f->hold));
+	f->hold_n = 0;
+}
+
+static void not_opened(struct inside *in, struct flow *f, enum opened_state state)
+{
+	bool pass = policy_passes_pinned(in->policy);
+
+	switch (state) {
+	case OPENED_UPSTREAM_BAD:
+		f->answer = "refused";
+		f->last_end = "policy";
+		snprintf(f->reason, sizeof(f->reason), "%s", opened_why(f->opened));
+		break;
+	case OPENED_PINNED:
+		remember_unopened(in, f, pins);
+		snprintf(f->reason, sizeof(f->reason),
+			 "%.100s: it pins; the next connection to '%.50s' is %s (tls-pinned %s)",
+			 opened_why(f->opened), name_of(f),
+			 pass ? "passed through unopened" : "refused", pass ? "pass" : "refuse");
+		break;
+	default:
+		snprintf(f->reason, sizeof(f->reason), "TLS broke while it was opened: %s",
+			 opened_why(f->opened));
+		break;
+	}
+}
+
 void gate_opened_step(struct inside *in, struct flow *f, enum dir from, const void *p, size_t n,
 		      bool eof)
 {
@@ -211,6 +320,7 @@ void gate_opened_step(struct inside *in, struct flow *f, enum dir from, const vo
 	enum opened_state state;
 
 	if (from == DIR_OUT) {
+		keep_held(f, p, n);
 		io.from_program = p;
 		io.n_program = n;
 		io.eof_program = eof;
@@ -224,6 +334,8 @@ void gate_opened_step(struct inside *in, struct flow *f, enum dir from, const vo
 	in->current = f;
 	state = opened_step(f->opened, &io);
 	in->current = NULL;
+	if (to_program.n)
+		drop_held(f); /* it has been told something: there is no way back */
 	if (to_program.n && flow_saw(in, f, DIR_IN, to_program.p, to_program.n) &&
 	    side_send(in, &f->client, to_program.p, to_program.n))
 		flow_end(in, f, "reset");
@@ -237,28 +349,14 @@ void gate_opened_step(struct inside *in, struct flow *f, enum dir from, const vo
 		flow_refuse(in, f, f->refused);
 		return;
 	}
-	switch (state) {
-	case OPENED_GOING:
+	if (state == OPENED_GOING)
 		return;
-	case OPENED_DONE:
-		f->client.eof = f->server.eof = true;
+	if (state == OPENED_CLIENT_CERT) {
+		start_again(in, f);
 		return;
-	case OPENED_UPSTREAM_BAD:
-		snprintf(f->reason, sizeof(f->reason),
-			 "the server's certificate does not hold for '%.150s'", f->hello.sni);
-		break;
-	case OPENED_PINNED:
-		snprintf(f->reason, sizeof(f->reason),
-			 "the program refuses the box's own certificate: it pins another");
-		break;
-	case OPENED_CLIENT_CERT:
-		snprintf(f->reason, sizeof(f->reason),
-			 "the server asks for a client certificate: such TLS cannot be opened");
-		break;
-	case OPENED_BROKEN:
-		snprintf(f->reason, sizeof(f->reason), "TLS broke while it was opened");
-		break;
 	}
+	if (state != OPENED_DONE)
+		not_opened(in, f, state);
 	/* what is on its way, such as an alert, still goes out */
 	f->client.eof = f->server.eof = true;
 }

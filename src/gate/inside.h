@@ -47,9 +47,9 @@
 
 enum source_kind {
 	SOURCE_DESK,
-	SOURCE_TCP,  /* listener */
-	SOURCE_UDP,  /* listener */
-	SOURCE_PING, /* raw ICMP */
+	SOURCE_TCP,    /* listener */
+	SOURCE_UDP,    /* listener */
+	SOURCE_PING,   /* raw ICMP */
 	SOURCE_ASTRAY, /* what goes out by the interface */
 	SOURCE_CLIENT,
 	SOURCE_SERVER,
@@ -114,6 +114,8 @@ struct flow {
 	const char *answer; /* FLOW.answer */
 	char reason[256];
 	char dialed[ADDR_TEXT_MAX + 8];
+	const char
+		*last_end; /* FLOW.end when both sides have closed and all is sent; NULL: closed */
 	char refused[256]; /* set while its bytes are looked at: it must end */
 	struct side client, server, check_side;
 	uint32_t asks; /* look-ups that are out */
@@ -178,6 +180,7 @@ struct inside {
 	struct asked *asked; /* look-ups that are out */
 	int nasked;
 	struct checked *checked;
+	struct unopened *unopened;
 	struct ring *ring;
 	uint8_t scratch[READ_BIG];
 	uint8_t frame[INJECT_MAX];

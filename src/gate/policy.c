@@ -447,6 +447,11 @@ bool policy_encrypted_dns(const struct policy *p, const char *name, uint16_t por
 	return j.reason[0];
 }
 
+bool policy_passes_pinned(const struct policy *p)
+{
+	return !p->pinned_refused;
+}
+
 bool policy_opens_tls(const struct policy *p, const char *name)
 {
 	char plain[NAME_MAX_DNS + 1];

@@ -53,6 +53,9 @@ struct judged policy_inner_name(const struct policy *p, const char *name, const 
  * that refused? Then @why is set. @name: SNI or the flow's name, "" none */
 bool policy_encrypted_dns(const struct policy *p, const char *name, uint16_t port, const char *alpn,
 			  bool ech, char why[256]);
+/** policy_passes_pinned() - TLS that should be opened and cannot be, since the program or the
+ * server would have to be deceived: is it passed through, or refused? */
+bool policy_passes_pinned(const struct policy *p);
 /** policy_opens_tls() - shall TLS to this name be opened by the box's CA? */
 bool policy_opens_tls(const struct policy *p, const char *name);
 

@@ -61,8 +61,9 @@ struct rule {
 
 struct policy {
 	enum gate_mode mode;
-	bool encrypted_dns; /* allowed */
-	bool ech;	    /* allowed */
+	bool encrypted_dns;  /* allowed */
+	bool ech;	     /* allowed */
+	bool pinned_refused; /* TLS that cannot be opened is refused, else passed through */
 	struct entry *entries;
 	struct rule *rule; /* as they were added */
 	int nrules;

@@ -299,8 +299,8 @@ bool gate_mode_read(const char *word, enum gate_mode *ret)
 
 /** struct reading - what a file has said so far */
 struct reading {
-	struct policy *p;	       /* of its own */
-	bool mode, encrypted_dns, ech; /* were said */
+	struct policy *p;		       /* of its own */
+	bool mode, encrypted_dns, ech, pinned; /* were said */
 };
 
 /* One word of two: is it the first? */
@@ -331,6 +331,16 @@ static const char *read_encrypted(struct reading *r, struct str word)
 static const char *read_ech(struct reading *r, struct str word)
 {
 	return either(word, "allow", "refuse", &r->p->ech, &r->ech);
+}
+
+static const char *read_pinned(struct reading *r, struct str word)
+{
+	if (r->pinned)
+		return "is said twice";
+	r->pinned = true;
+	r->p->pinned_refused = str_eq(word, STR("refuse"));
+	return r->p->pinned_refused || str_eq(word, STR("pass")) ? NULL
+								 : "is neither 'pass' nor 'refuse'";
 }
 
 static const char *read_rule(struct reading *r, enum rule_op op, struct str word)
@@ -370,6 +380,7 @@ static const struct {
 	{ "mode", read_mode },
 	{ "encrypted-dns", read_encrypted },
 	{ "ech", read_ech },
+	{ "tls-pinned", read_pinned },
 };
 
 /* The next word of a line, from *at on; empty at the end or where a comment begins. */
@@ -412,7 +423,7 @@ static const char *read_line(struct reading *r, struct str line, struct str *ret
 		*ret_word = next_word(line, &at);
 		return ret_word->n ? "is one word too many" : NULL;
 	}
-	return "is none of allow, deny, tls-open, mode, encrypted-dns, ech";
+	return "is none of allow, deny, tls-open, mode, encrypted-dns, ech, tls-pinned";
 }
 
 static int said_wrong(struct err *err, const char *file, int line, struct str whole,
@@ -469,6 +480,8 @@ static int merge(struct policy *p, const struct reading *r)
 		p->encrypted_dns = r->p->encrypted_dns;
 	if (r->ech)
 		p->ech = r->p->ech;
+	if (r->pinned)
+		p->pinned_refused = r->p->pinned_refused;
 	return rc;
 }
 
@@ -496,8 +509,9 @@ void policy_print(const struct policy *p, struct buf *out)
 	char text[WORD_TEXT_MAX];
 
 	static_assert(ARRAY_SIZE(ops) == RULE_OPS, "a word for each");
-	buf_printf(out, "mode %s\nencrypted-dns %s\nech %s\n", mode_words[p->mode],
-		   p->encrypted_dns ? "allow" : "refuse", p->ech ? "allow" : "refuse");
+	buf_printf(out, "mode %s\nencrypted-dns %s\nech %s\ntls-pinned %s\n", mode_words[p->mode],
+		   p->encrypted_dns ? "allow" : "refuse", p->ech ? "allow" : "refuse",
+		   p->pinned_refused ? "refuse" : "pass");
 	for (int i = 0; i < p->nrules; i++) {
 		struct rule_word w = { .s = p->rule[i].at->s, .port = p->rule[i].port };
 

@@ -346,7 +346,7 @@ static void closing(struct inside *in, struct flow *f)
 	if (s->eof && f->step != STEP_OPENED)
 		half_close(c);
 	if (c->eof && s->eof && !waiting(c) && !waiting(s))
-		flow_end(in, f, "closed");
+		flow_end(in, f, f->last_end ? f->last_end : "closed");
 }
 
 static void tcp_run(struct inside *in, struct flow *f)

@@ -104,9 +104,9 @@ static pid_t start_inside(void *run, void (*fn)(void *arg, int fd), void *arg, i
 	return box_run_inside(run, fn, arg, fd, err);
 }
 
-static uint32_t owner(void *rec, bool tcp, bool ip6, uint16_t port, uint64_t at)
+static uint32_t owner(void *rec, int protocol, bool ip6, uint16_t port, uint64_t at)
 {
-	return recorder_flow_owner(rec, tcp, ip6, port, at);
+	return recorder_flow_owner(rec, protocol, ip6, port, at);
 }
 
 static int keep_bytes(void *box, const void *p, size_t n, char ret_sha256[SHA256_HEX],
@@ -157,7 +157,7 @@ int network_start(struct network *n, const struct network_opts *o, struct box *b
 {
 	struct gate_opts g = { .answers_fd = o->answers ? o->answers_fd : -1,
 			       .answers = o->answers,
-			       .box_dirfd = -1,
+			       .box_dirfd = box_dirfd(box),
 			       .nxdomain_first = o->nxdomain_first,
 			       .sink_refuses = o->refuse,
 			       .sink_silent = o->silent,
@@ -177,7 +177,6 @@ int network_start(struct network *n, const struct network_opts *o, struct box *b
 	if (keep)
 		rc = capture_files(n, err);
 	if (keep && !rc) {
-		g.box_dirfd = box_dirfd(box);
 		g.keep = keep_bytes;
 		g.keep_ctx = box;
 		box_canaries(box, take_canary, n);

@@ -184,6 +184,8 @@ static void test_errors_name_line_and_column_and_add_nothing(void **state UNUSED
 		{ "mode open\nmode open", "t:2:6:", "is said twice" },
 		{ "encrypted-dns maybe", "t:1:15:", "is neither 'allow' nor 'refuse'" },
 		{ "ech allow\nech allow", "t:2:5:", "is said twice" },
+		{ "tls-pinned allow", "t:1:12:", "is neither 'pass' nor 'refuse'" },
+		{ "tls-pinned pass\ntls-pinned pass", "t:2:12:", "is said twice" },
 		{ "tls-open 192.0.2.1", "t:1:10:", "TLS is opened by name" },
 		{ "tls-open a.example:443", "t:1:10:", "has a port" },
 		{ "deny 10.0.0.1/8", "t:1:6:", "has bits set beyond" },
@@ -226,8 +228,9 @@ static void test_comments_blanks_and_line_ends(void **state UNUSED)
 	cleanup_buf struct buf out = { 0 };
 
 	policy_print(p, &out);
-	assert_string_equal(buf_z(&out), "mode open\nencrypted-dns refuse\nech refuse\n"
-					 "allow a.example\nallow b.example\n");
+	assert_string_equal(buf_z(&out),
+			    "mode open\nencrypted-dns refuse\nech refuse\ntls-pinned pass\n"
+			    "allow a.example\nallow b.example\n");
 	policy_free(p);
 }
 

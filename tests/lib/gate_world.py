@@ -27,6 +27,7 @@ NAMES = {
     "echo.example": ("192.0.2.30", "2001:db8::30"),
     "closed.example": ("192.0.2.30", None),
     "wrong.example": ("192.0.2.40", None),
+    "asks.example": ("192.0.2.30", None),
 }
 LOCK = threading.Lock()
 
@@ -163,6 +164,18 @@ class Tls(Tcp):
         pass
 
 
+class TlsDone(Tls):
+    """Writes down whether the client showed a certificate."""
+
+    def finish_request(self, request, client_address):
+        try:
+            request.do_handshake()
+            log("asked", "certificate " + str(bool(request.getpeercert())))
+            super().finish_request(request, client_address)
+        except OSError as e:
+            log("asked", "failed " + type(e).__name__)
+
+
 class Udp(socketserver.ThreadingUDPServer):
     allow_reuse_address = True
     max_packet_size = 65536
@@ -205,7 +218,13 @@ def main():
         # at 192.0.2.40 stands somebody else than who is asked for
         tls.context = good
         servers.append(tls)
+    asks = TlsDone(("192.0.2.30", 443), Http)
+    asks.context = certificate("asks", ["asks.example"])
+    asks.context.load_verify_locations(os.path.join(FOLDER, "ca.pem"))
+    asks.context.verify_mode = ssl.CERT_REQUIRED
+    certificate("person", ["person.example"])
     servers += [
+        asks,
         Tcp6(("2001:db8::10", 80), Http),
         Tcp(("192.0.2.30", 7), Echo), Tcp6(("2001:db8::30", 7), Echo),
         Tcp(("192.0.2.30", 8), Resetting), Tcp(("192.0.2.30", 9), Stuck),
