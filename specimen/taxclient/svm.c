@@ -12,7 +12,7 @@
 #include "roles.h"
 
 static const struct role {
-	const char *name, *key; /* key: the setting that switches it on */
+	const char *name, *key; /* key: the setting that switches it on; NULL: it knows itself */
 	void (*play)(void);
 } roles[] = {
 	{ "twin", "twins", role_twin },
@@ -20,16 +20,12 @@ static const struct role {
 	{ "survive", "survive", role_survive },
 	{ "delayed", "delayed", role_delayed },
 	{ "updater", "updater", role_updater },
-	{ "other-updater", "updater", role_other_updater },
 	{ "orders", "orders", role_orders },
-	{ "beacon", "beacon", role_beacon },
-	{ "random", "random", role_random },
-	{ "inventory", "inventory", role_inventory },
+	{ "agent", NULL, role_agent },
 	{ "names", "names", role_names },
 	{ "stamps", "stamps", role_stamps },
 	{ "elevate", "elevate", role_elevate },
 	{ "tamper", "tamper", role_tamper },
-	{ "steer", "steer", role_steer },
 	{ "cleaner", "cleaner", role_cleaner },
 	{ "selected", "selected", role_selected },
 };
@@ -50,9 +46,10 @@ const char *beside(const char *name)
 static void start_all(void)
 {
 	for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++)
-		if (config_on(roles[i].key) && roles[i].play == role_twin)
+		if (roles[i].play == role_twin && config_on("twins"))
 			start(beside("svm"), "twin");
-		else if (config_on(roles[i].key))
+		else if (roles[i].key ? roles[i].play != role_twin && config_on(roles[i].key)
+				      : agent_wanted())
 			start(beside(roles[i].name), NULL);
 }
 
