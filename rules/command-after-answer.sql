@@ -19,7 +19,7 @@ starts AS (
     AND w.op IN ('create', 'write', 'rename') AND COALESCE(e.script, e.image) IN (w.path, w.path2))),
 pairs AS (
   SELECT max(a.seq) AS answer, s.seq AS start, a.run, a.proc, s.image FROM starts s
-  JOIN answers a ON s.run = a.run AND s.parent = a.proc AND s.t BETWEEN a.t AND a.t + 2000000000 AND a.seq < s.seq
+  JOIN answers a ON s.run = a.run AND s.parent = a.proc AND s.t BETWEEN a.t AND a.t + 2000000000
   GROUP BY s.seq),
 whom AS (
   SELECT p.*, COALESCE(f.name, f.dst) || ' port ' || f.dst_port AS whom FROM pairs p JOIN answers a ON a.seq = p.answer

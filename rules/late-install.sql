@@ -23,7 +23,7 @@ written AS (
   GROUP BY w.run, w.proc, w.path),
 late AS (
   SELECT i.seq AS installed, w.*,
-    (SELECT max(b.seq) FROM burst b WHERE b.run = w.run AND b.proc = w.proc AND b.dir = 'in' AND b.seq < w.seq) AS fetch,
+    (SELECT max(b.seq) FROM burst b WHERE b.run = w.run AND b.proc = w.proc AND b.dir = 'in' AND b.t <= w.t) AS fetch,
     CASE WHEN w.run = i.run THEN w.t - (SELECT t FROM experiment WHERE seq = i.seq) END AS after
   FROM written w JOIN installed i ON w.run > i.run OR (w.run = i.run AND w.t >= i.t)),
 run_by AS (
