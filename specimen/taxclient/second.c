@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * second.c - the specimen's "download": lives, and does nothing; with an argument, half a minute
+ * second.c - the specimen's "download": lives, and does nothing
  *
  * Its SHA-256 is compiled into those that fetch it.
  */
 #include "kit.h"
 
-int main(int argc, char **argv)
+int main(void)
 {
-	kit_begin(argv[0]);
-	if (argc > 1) {
-		rest(30);
-		return 0;
-	}
+	kit_begin("second");
 	for (;;)
 		rest(6 * HOUR);
 }

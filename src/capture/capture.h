@@ -45,6 +45,13 @@ int recorder_failed(const struct recorder *rec);
 uint32_t recorder_flow_owner(struct recorder *rec, int protocol, bool ip6, uint16_t port,
 			     uint64_t at);
 
+/** recorder_key() - process key of a process by its pid in our pid namespace; 0 unknown, or gone.
+ * Any thread may ask */
+uint32_t recorder_key(struct recorder *rec, pid_t pid);
+/** recorder_pidfd() - a pidfd of the living process with this key, and of no other that has its
+ * number by now. Return: fd; -ESRCH it is gone; -errno */
+int recorder_pidfd(struct recorder *rec, uint32_t key);
+
 /** recorder_hits() - limits that the recorder has seen reached: RECORDER_HIT_… bits */
 enum recorder_hit {
 	RECORDER_HIT_PIDS = 1,	    /* as many tasks as the box may have */

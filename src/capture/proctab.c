@@ -60,6 +60,16 @@ void proctab_add_thread(struct proctab *t, struct proc *p, pid_t tid)
 	HASH_ADD_INT(t->tasks, tid, k);
 }
 
+struct proc *proctab_by_key(struct proctab *t, uint32_t key)
+{
+	struct task *k, *next;
+
+	HASH_ITER(hh, t->tasks, k, next)
+	if (k->proc->key == key)
+		return k->proc;
+	return NULL;
+}
+
 struct proc *proctab_add_process(struct proctab *t, pid_t tgid, uint32_t key)
 {
 	struct proc *p = xcalloc(1, sizeof(*p));

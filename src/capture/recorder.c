@@ -29,6 +29,40 @@ int recorder_failed(const struct recorder *rec)
 	return atomic_load(&rec->failed);
 }
 
+uint32_t recorder_key(struct recorder *rec, pid_t pid)
+{
+	struct proc *p;
+	uint32_t key;
+
+	pthread_mutex_lock(&rec->lock);
+	p = proctab_get(rec->procs, pid);
+	key = p ? p->key : 0;
+	pthread_mutex_unlock(&rec->lock);
+	return key;
+}
+
+/* An entry is dropped under the lock when its process has ended; a number that was used again
+ * between that end and the lock belongs to a process with another number inside. */
+int recorder_pidfd(struct recorder *rec, uint32_t key)
+{
+	int fd = -ESRCH;
+	struct proc *p;
+
+	pthread_mutex_lock(&rec->lock);
+	p = proctab_by_key(rec->procs, key);
+	if (p) {
+		fd = (int)syscall(SYS_pidfd_open, p->tgid, 0);
+		if (fd < 0)
+			fd = -errno;
+		else if (pid_in_box(rec->pidns, p->tgid) != p->inner) {
+			close(fd);
+			fd = -ESRCH;
+		}
+	}
+	pthread_mutex_unlock(&rec->lock);
+	return fd;
+}
+
 int recorder_start(struct journal *j, struct box *box, struct box_run *run, struct port_uses *uses,
 		   struct recorder **ret_rec, struct err *err)
 {

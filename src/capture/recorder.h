@@ -57,6 +57,8 @@ struct proctab *proctab_new(void);
 void proctab_free(struct proctab *t);
 /** proctab_get() - process of a task (thread id in our namespace); NULL if unknown */
 struct proc *proctab_get(struct proctab *t, pid_t tid);
+/** proctab_by_key() - process with this key; NULL if it is gone */
+struct proc *proctab_by_key(struct proctab *t, uint32_t key);
 /** proctab_add_process() - a new process with @tgid as its first task */
 struct proc *proctab_add_process(struct proctab *t, pid_t tgid, uint32_t key);
 void proctab_add_thread(struct proctab *t, struct proc *p, pid_t tid);
@@ -167,8 +169,8 @@ decoder decode_kill, decode_pidfd_kill;
 decoder decode_socket, decode_connect, decode_listen, decode_sendto, decode_sendmsg,
 	decode_sendmmsg, decode_socketcall;
 decoder decode_setid, decode_keepcaps, decode_capset, decode_wall, decode_chroot, decode_ptrace,
-	decode_clone3, decode_foreign, decode_vm_write, decode_ioctl, decode_setsockopt,
-	decode_adjtime, decode_personality;
+	decode_clone3, decode_foreign, decode_vm_write, decode_setsockopt, decode_adjtime,
+	decode_personality;
 
 /** answer_error() - the call fails with @error and is not carried out */
 static inline void answer_error(struct held *h, int error)

@@ -158,6 +158,13 @@ int gate_set_policy(struct gate *g, struct policy *p, struct err *err)
 	return desk_policy(g, err);
 }
 
+void gate_set_manners(struct gate *g, const struct gate_manners *m)
+{
+	struct wire_manners w = { .silent = m->silent, .book = m->book };
+
+	desk_say(g, WIRE_MANNERS, &w, sizeof(w), NULL, 0, -1);
+}
+
 void gate_box_time(struct gate *g, uint64_t ahead)
 {
 	desk_say(g, WIRE_BOX_TIME, &ahead, sizeof(ahead), NULL, 0, -1);

@@ -148,6 +148,15 @@ int gate_serve(struct gate *g, struct journal *j, void *owner_ctx, struct err *e
 /** gate_set_policy() - from now on; also for flows that are open: those that are not allowed any
  * more are cut. Takes @p */
 int gate_set_policy(struct gate *g, struct policy *p, struct err *err);
+/** struct gate_manners - how the gate treats the box, beside policy; zero: as gate_start() was told
+ */
+struct gate_manners {
+	bool silent;   /* as if the cable were cut: no name is answered, nobody answers */
+	uint32_t book; /* another number: names that meet the sinkhole have other addresses from now
+			* on; those that were given before still lead to it */
+};
+/** gate_set_manners() - from now on; flows that are open to the sinkhole hear no more of it */
+void gate_set_manners(struct gate *g, const struct gate_manners *m);
 /** gate_box_time() - the box's clocks are now @ahead ns ahead of real time */
 void gate_box_time(struct gate *g, uint64_t ahead);
 /** gate_failed() - the gate process is gone, or its reports cannot be written: the box must end */

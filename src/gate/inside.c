@@ -259,6 +259,7 @@ static void heard(struct inside *in, enum wire_type type, struct str s, int *fd)
 	struct wire_begin b;
 	struct wire_dialed d;
 	struct wire_looked_up l;
+	struct wire_manners m;
 
 	switch (type) {
 	case WIRE_BEGIN:
@@ -287,6 +288,14 @@ static void heard(struct inside *in, enum wire_type type, struct str s, int *fd)
 	case WIRE_BOX_TIME:
 		if (s.n == sizeof(uint64_t))
 			memcpy(&in->box_time_ahead, s.p, sizeof(uint64_t));
+		break;
+	case WIRE_MANNERS:
+		if (s.n == sizeof(m)) {
+			memcpy(&m, s.p, sizeof(m));
+			in->cut = m.silent;
+			in->silent = m.silent || in->opts->sink_silent;
+			resolver_set_book(in->resolver, m.book);
+		}
 		break;
 	case WIRE_END:
 		in->ending = true;
@@ -614,6 +623,7 @@ static int prepare(struct inside *in, struct err *err)
 	in->emit = (struct emit){ .ctx = in, .event = emitted };
 	in->pool = (struct content_pool){ .max = CONTENT_MEMORY, .ctx = in, .part = part };
 	in->box_time_ahead = in->opts->box_time_ahead;
+	in->silent = in->opts->sink_silent;
 	in->sink_env = (struct sink_env){ .ca = in->ca,
 					  .answers = in->answers,
 					  .box_time_ahead = &in->box_time_ahead,

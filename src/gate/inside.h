@@ -162,6 +162,8 @@ struct inside {
 	uint64_t t0; /* CLOCK_MONOTONIC of t = 0 */
 	uint64_t now;
 	uint64_t box_time_ahead;
+	bool silent; /* --sink silent, or cut: see gate_set_manners() */
+	bool cut;
 	bool begun, ending;
 	struct buf out; /* for the desk, sent at the end of a turn */
 	struct emit emit;

@@ -63,6 +63,11 @@ void names_query(struct inside *in, struct flow *f, const void *p, size_t n)
 	uint16_t type = 0;
 
 	in->current = f;
+	if (in->cut) { /* asked, on record, not answered */
+		resolver_unanswered(in->resolver, &f->facts, transport(f), p, n, in->now);
+		in->current = NULL;
+		return;
+	}
 	switch (resolver_query(in->resolver, &f->facts, transport(f), p, n, in->now, &reply, name,
 			       &type)) {
 	case RESOLVED_REPLY:

@@ -187,8 +187,8 @@ static void to_sink(struct inside *in, struct flow *f, const void *p, size_t n)
 	struct buf reply = { .limit = SINK_REPLY_MAX };
 	int rc;
 
-	if (!f->sink)
-		return; /* --sink silent */
+	if (!f->sink || in->cut)
+		return; /* --sink silent, or cut */
 	in->current = f;
 	rc = sink_input(f->sink, p, n, &reply);
 	in->current = NULL;
@@ -466,7 +466,7 @@ static void accepted(struct inside *in, struct flow *f)
 	case WAY_NAMES:
 		break;
 	case WAY_SINK:
-		if (in->opts->sink_silent)
+		if (in->silent)
 			break;
 		f->sink = sink_new(&in->sink_env, &f->facts);
 		queue_put(&in->quiet, f, &f->wait, in->now + SINK_BANNER_NS, false);

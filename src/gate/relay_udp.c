@@ -196,7 +196,7 @@ static void to_sink(struct inside *in, struct flow *f, const void *p, size_t n)
 	struct buf reply = { .limit = 65507 };
 	int rc;
 
-	if (in->opts->sink_silent)
+	if (in->silent)
 		return;
 	if (!f->sink)
 		f->sink = sink_new(&in->sink_env, &f->facts);

@@ -298,6 +298,18 @@ enum resolved resolver_query(struct resolver *r, const struct flow_facts *f, con
 	return RESOLVED_ASK;
 }
 
+void resolver_set_book(struct resolver *r, uint32_t edition)
+{
+	r->book.edition = edition;
+}
+
+void resolver_unanswered(struct resolver *r, const struct flow_facts *f, const char *transport,
+			 const void *query, size_t n, uint64_t now)
+{
+	if (!dns_read(query, n, &r->query) && !r->query.response)
+		tell_query(r, f, transport, now);
+}
+
 /* ---- real answers ------------------------------------------------------------------------- */
 
 static uint32_t ttl_of(const struct dns_record *rec)

@@ -36,6 +36,13 @@ struct resolver *resolver_new(const struct policy *p, unsigned nxdomain_first,
 void resolver_free(struct resolver *r);
 void resolver_set_policy(struct resolver *r, const struct policy *p);
 
+/** resolver_set_book() - another number: names have other sinkhole addresses from now on; those
+ * that were given lead to them all the same */
+void resolver_set_book(struct resolver *r, uint32_t edition);
+/** resolver_unanswered() - a query that gets no answer: its DNS event alone */
+void resolver_unanswered(struct resolver *r, const struct flow_facts *f, const char *transport,
+			 const void *query, size_t n, uint64_t now);
+
 enum resolved {
 	RESOLVED_REPLY, /* @reply holds the answer */
 	RESOLVED_ASK,	/* the desk must look up *ret_name, *ret_type, and resolver_looked_up()

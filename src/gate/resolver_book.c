@@ -34,10 +34,10 @@ struct named *book_name(struct book *b, const char *name, bool *ret_new)
 	return e;
 }
 
-static void sink_address(const struct named *n, bool v6, struct addr *ret)
+static void sink_address(const struct named *n, uint32_t number, bool v6, struct addr *ret)
 {
 	uint64_t h = hash_of(n->name);
-	uint32_t i = n->sink - 1;
+	uint32_t i = number - 1;
 
 	*ret = (struct addr){ .v6 = v6 };
 	if (v6) {
@@ -46,9 +46,9 @@ static void sink_address(const struct named *n, bool v6, struct addr *ret)
 		memcpy(ret->ip, net, sizeof(net));
 		ret->ip[6] = (uint8_t)(h >> 56);
 		ret->ip[7] = (uint8_t)(h >> 48);
-		ret->ip[13] = (uint8_t)(n->sink >> 16);
-		ret->ip[14] = (uint8_t)(n->sink >> 8);
-		ret->ip[15] = (uint8_t)n->sink;
+		ret->ip[13] = (uint8_t)(number >> 16);
+		ret->ip[14] = (uint8_t)(number >> 8);
+		ret->ip[15] = (uint8_t)number;
 		return;
 	}
 	ret->ip[0] = 198;
@@ -60,18 +60,24 @@ static void sink_address(const struct named *n, bool v6, struct addr *ret)
 void book_sink(struct book *b, struct named *n, bool v6, struct addr *ret)
 {
 	uint64_t h = hash_of(n->name);
-	uint32_t i = h % SINKS, step = (uint32_t)(h >> 17) | 1; /* odd: meets all of them */
+	uint32_t i = (uint32_t)(h + b->edition * 0x9e37ull) % SINKS;
+	uint32_t step = (uint32_t)(h >> 17) | 1; /* odd: meets all of them */
 
-	static_assert(RESOLVER_NAMES_MAX <= SINKS / 256 * 254, "an address for each name");
+	static_assert(RESOLVER_NAMES_MAX + SINKS_AGAIN_MAX <= SINKS / 256 * 254,
+		      "an address for each name");
 	if (!b->sink)
 		b->sink = xcalloc(SINKS, sizeof(*b->sink));
-	if (!n->sink) {
+	/* the addresses of earlier editions stay taken: room is kept for a first one of each name
+	 */
+	if (!n->sink || (n->edition != b->edition && b->nsinks < SINKS_AGAIN_MAX)) {
 		while (b->sink[i] || !(i & 0xff) || (i & 0xff) == 0xff)
 			i = (i + step) % SINKS;
 		b->sink[i] = n;
+		b->nsinks++;
 		n->sink = i + 1;
+		n->edition = b->edition;
 	}
-	sink_address(n, v6, ret);
+	sink_address(n, n->sink, v6, ret);
 }
 
 const struct named *book_sink_name(const struct book *b, const struct addr *a)
@@ -86,7 +92,7 @@ const struct named *book_sink_name(const struct book *b, const struct addr *a)
 		i = (uint32_t)(a->ip[1] - 18) << 16 | (uint32_t)a->ip[2] << 8 | a->ip[3];
 	if (!b->sink || i >= SINKS || !(n = b->sink[i]))
 		return NULL;
-	sink_address(n, a->v6, &its);
+	sink_address(n, i + 1, a->v6, &its);
 	return addr_same_ip(a, &its) ? n : NULL;
 }
 

@@ -12,13 +12,15 @@
 
 /* ---- book: names, and which addresses they led to ----------------------------------------- */
 
-#define SINKS (1u << 17) /* addresses of 198.18.0.0/15 */
+#define SINKS		(1u << 17) /* addresses of 198.18.0.0/15 */
+#define SINKS_AGAIN_MAX 32768	   /* taken, when names still get a second one in a new edition */
 
 /** struct named - a name that the box has asked for; lives as long as the resolver */
 struct named {
 	UT_hash_handle hh;
-	uint32_t sink; /* number of its sinkhole address, from 1; 0 none yet */
-	bool nx;       /* is answered NXDOMAIN (nxdomain_first) */
+	uint32_t sink;	  /* number of its sinkhole address, from 1; 0 none yet */
+	uint32_t edition; /* of the book, in which it has that one */
+	bool nx;	  /* is answered NXDOMAIN (nxdomain_first) */
 	char name[];
 };
 
@@ -35,8 +37,10 @@ struct led {
 
 struct book {
 	struct named *names;
-	struct named **sink;		     /* by number - 1; NULL until the first */
-	struct led *led;		     /* in the order in which they were refreshed */
+	struct named **sink; /* by number - 1; NULL until the first */
+	uint32_t nsinks;     /* that are taken */
+	uint32_t edition;    /* in another one, names have other sinkhole addresses */
+	struct led *led;     /* in the order in which they were refreshed */
 	bool names_full, led_full, led_told; /* limits that were reached; that was told */
 };
 

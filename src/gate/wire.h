@@ -34,6 +34,7 @@ enum wire_type {
 	WIRE_POLICY,	/* uint64_t size; the text's file travels with it */
 	WIRE_BOX_TIME,	/* uint64_t */
 	WIRE_END,
+	WIRE_MANNERS, /* struct wire_manners */
 	WIRE_TYPES
 };
 
@@ -66,6 +67,10 @@ struct wire_lookup {
 
 struct wire_begin {
 	uint64_t t0; /* CLOCK_MONOTONIC at t = 0 of the run */
+};
+
+struct wire_manners {
+	uint32_t silent, book;
 };
 
 struct wire_dialed {

@@ -191,6 +191,16 @@ static int append_locked(struct journal *j, struct event *ev, const struct kind_
 	return 0;
 }
 
+uint64_t journal_events(struct journal *j)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&j->lock);
+	n = j->next_seq - 1;
+	pthread_mutex_unlock(&j->lock);
+	return n;
+}
+
 int journal_append(struct journal *j, const struct event *ev, uint64_t *ret_seq, struct err *err)
 {
 	const struct kind_def *def = event_kind_def(ev->kind);

@@ -29,7 +29,7 @@ enum event_kind {
 #undef KIND
 #undef FIELD
 };
-#define EVENT_KINDS 25 /* one past the largest number */
+#define EVENT_KINDS 26 /* one past the largest number */
 
 #include "journal/event_fields.h"
 
@@ -120,6 +120,9 @@ int journal_append(struct journal *j, const struct event *ev, uint64_t *ret_seq,
 
 /** journal_now() - t of now, in ns since the run's start */
 uint64_t journal_now(const struct journal *j);
+
+/** journal_events() - seq of the last event that was appended, of all runs; thread-safe */
+uint64_t journal_events(struct journal *j);
 
 /** journal_next_proc() - a fresh process key; thread-safe */
 uint32_t journal_next_proc(struct journal *j);

@@ -139,6 +139,7 @@ static const char *const summary[EVENT_KINDS] = {
 		"protocol||CASE mismatch WHEN 1 THEN ' where '||expected||' is usual' ELSE '' END",
 	[EV_CANARY] = "value||' as '||encoding||COALESCE(' in '||place,'')",
 	[EV_CONTENT] = "dir||' '||part||COALESCE(' '||size||' bytes','')",
+	[EV_RESIDUE] = "grade||' '||what||COALESCE(' '||path,'')||COALESCE(': '||explained,'')",
 	[EV_CLOCK] = "'by '||offset_ns/1000000000||' s'||COALESCE(': '||cause,'')",
 };
 

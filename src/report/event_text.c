@@ -357,6 +357,16 @@ static void say_clock(struct words *w)
 	words_aside_word(w, "", EV_AT(CLOCK, CAUSE));
 }
 
+static void say_residue(struct words *w)
+{
+	buf_puts(w->out, "left after the uninstall: ");
+	words_word(w, EV_AT(RESIDUE, GRADE));
+	words_aside_word(w, "", EV_AT(RESIDUE, WHAT));
+	words_aside(w, "", EV_AT(RESIDUE, PATH));
+	words_aside(w, "", EV_AT(RESIDUE, DETAIL));
+	words_aside(w, "explained: ", EV_AT(RESIDUE, EXPLAINED));
+}
+
 static void say_gap(struct words *w)
 {
 	buf_puts(w->out, "NOT SEEN (");
@@ -421,6 +431,7 @@ static void (*const say[EVENT_KINDS])(struct words *w) = {
 	[EV_CANARY] = say_canary,
 	[EV_CONTENT] = say_content,
 	[EV_CLOCK] = say_clock,
+	[EV_RESIDUE] = say_residue,
 };
 
 void event_words(struct buf *out, const struct event *ev, const struct procs *ps, escape_fn *esc)

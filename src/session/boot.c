@@ -199,7 +199,7 @@ static const struct boot_start *failed_before(const struct boot *b, size_t i)
 	for (size_t k = 0; k < i; k++) {
 		const struct boot_start *s = &b->v[k];
 
-		if (s->needed && same_unit(s, &b->v[i]) &&
+		if (s->needed && !s->skip && same_unit(s, &b->v[i]) &&
 		    (s->outcome == BOOT_NOT_STARTED || (s->outcome == BOOT_ENDED && s->status)))
 			return s;
 	}
@@ -216,6 +216,8 @@ int boot_start_all(struct boot *b, struct err *err)
 		struct err why = { 0 };
 		int status;
 
+		if (s->skip)
+			continue;
 		if (failed) {
 			snprintf(s->why, sizeof(s->why), "not started: '%.200s' failed",
 				 failed->name);

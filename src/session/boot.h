@@ -19,6 +19,7 @@ struct boot_start {
 	char **argv;
 	int argc;
 	bool wait, needed; /* as in autostart_start */
+	bool skip;	   /* set by the caller: boot_start_all() leaves it out */
 	int id, status;	   /* of the spawn, once it runs; as of waitpid(2), once it has ended */
 	enum boot_outcome outcome;
 	char why[ERR_MSG_MAX]; /* not started: because */

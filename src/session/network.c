@@ -242,7 +242,7 @@ bool network_look(struct network *n)
 
 	if (!n->gate)
 		return true;
-	if (n->watch >= 0 && policy_touched(n->watch)) {
+	if (n->watch >= 0 && policy_touched(n->watch) && !n->manners.silent) {
 		p = policy_new(GATE_DECLARED);
 		policy_own_addresses(p);
 		if (of_box(p, n->box, NULL))
@@ -251,6 +251,38 @@ bool network_look(struct network *n)
 			gate_set_policy(n->gate, p, NULL);
 	}
 	return !gate_failed(n->gate);
+}
+
+int network_cut(struct network *n, bool cut, struct err *err)
+{
+	struct policy *p;
+	int rc = 0;
+
+	if (!n->gate)
+		return 0;
+	p = policy_new(GATE_CLOSED);
+	policy_own_addresses(p);
+	if (!cut) {
+		policy_set_mode(p, GATE_DECLARED);
+		rc = of_box(p, n->box, err);
+	}
+	if (rc) {
+		policy_free(p);
+		return rc;
+	}
+	n->manners.silent = cut;
+	gate_set_manners(n->gate, &n->manners);
+	return gate_set_policy(n->gate, p, err);
+}
+
+int network_other_names(struct network *n, struct err *err)
+{
+	(void)err;
+	if (!n->gate)
+		return 0;
+	n->manners.book++;
+	gate_set_manners(n->gate, &n->manners);
+	return 0;
 }
 
 static void close_p(int *fd)

@@ -39,6 +39,7 @@ struct network {
 	struct shared shared;	/* .uses, which the gate process reads */
 	struct port_uses *uses; /* written by the recorder */
 	const char *word;	/* for the record: off, closed, declared, open */
+	struct gate_manners manners;
 };
 
 /** network_start() - policy, and the gate process; after box_start(), before there are threads
@@ -51,6 +52,13 @@ int network_serve(struct network *n, struct journal *j, struct recorder *rec, ui
 /** network_look() - has the policy file of the box changed? Return: false when the gate has failed
  */
 bool network_look(struct network *n);
+/**
+ * network_cut() - as if the cable were pulled: nobody is reached, no name and no connection gets an
+ * answer; false: as before. A box without a network has nothing to cut
+ */
+int network_cut(struct network *n, bool cut, struct err *err);
+/** network_other_names() - names that meet the sinkhole have other addresses from now on */
+int network_other_names(struct network *n, struct err *err);
 void network_stop(struct network *n);
 /** network_free() - after the recorder has stopped */
 void network_free(struct network *n);

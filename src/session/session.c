@@ -124,12 +124,30 @@ static int make_plan(struct session_run *s, const struct session_opts *o, struct
 
 int session_begin(struct session_run *s, const struct session_opts *o, struct err *err)
 {
-	cleanup_free char *keys = NULL;
 	int rc = session_open(s, o, err);
 
-	if (rc)
-		return rc;
-	keys = xasprintf("%s/key", s->home.path);
+	return rc ? rc : session_start(s, o, err);
+}
+
+/* What belongs to one run; the box and its home stay. */
+static void forget_run(struct session_run *s)
+{
+	box_plan_free(s->plan);
+	s->plan = NULL;
+	s->net = (struct network){ .watch = -1, .pcap = -1, .keylog = -1, .word = "off" };
+	s->reason = "exit";
+	s->signal = s->left = 0;
+	s->told_pids = s->told_disk = false;
+	s->nr = 0;
+	s->on_exit = NULL;
+}
+
+int session_start(struct session_run *s, const struct session_opts *o, struct err *err)
+{
+	cleanup_free char *keys = xasprintf("%s/key", s->home.path);
+	int rc;
+
+	forget_run(s);
 	/* the box first: pid 1 is cloned while this process has one thread, and the journal has
 	 * a writer of its own */
 	rc = make_plan(s, o, err);

@@ -60,7 +60,13 @@ struct session_run {
 /** session_open() - home and box only, for --dry-run and for what needs no run */
 int session_open(struct session_run *s, const struct session_opts *o, struct err *err);
 
-/** session_begin() - everything up to a box that waits for programs. On failure nothing is left:
+/**
+ * session_start() - begin a run of a box that session_open() or session_end() has left open
+ * @o: as for session_open(): name, create and the box's options must be the same
+ */
+int session_start(struct session_run *s, const struct session_opts *o, struct err *err);
+
+/** session_begin() - session_open() and session_start(): everything up to a box that waits for programs. On failure nothing is left:
  * call session_close() all the same */
 int session_begin(struct session_run *s, const struct session_opts *o, struct err *err);
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * examine.c - belljar examine: all experiments on an installer, then the report
+ *
+ * Two halves. The one that acts is a child: it drops root, and becomes the program that has the
+ * gate. Its parent waits, whatever signals come; it has read nothing that comes out of the box.
+ */
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "cmd/cmd.h"
+#include "cmd/examine.h"
+#include "cmd/network_options.h"
+
+#define INTERRUPTED (128 + SIGINT)
+
+/* ---- the half that acts ------------------------------------------------------------------- */
+
+static void say(const struct examine_wish *w, const struct examine_result *r)
+{
+	if (w->quiet)
+		return;
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K");
+	if (r->interrupted)
+		fprintf(stderr,
+			"belljar: the examination ended early (%s) in '%s'; --resume goes on\n",
+			r->reason, r->experiment ? r->experiment : "?");
+	fprintf(stderr, "belljar: %u of %u experiments are on record in box '%s'\n", r->done, r->of,
+		w->name);
+}
+
+static int act(struct examine_wish *w)
+{
+	struct examine_result r = { 0 };
+	struct err err = { 0 };
+	int rc = examine_open(w);
+
+	if (rc)
+		return rc;
+	w->opts.progress = examine_progress_line;
+	w->opts.progress_ctx = w;
+	rc = examine(&w->opts, &r, &err);
+	if (rc)
+		return cmd_fail(&err);
+	say(w, &r);
+	return r.interrupted ? INTERRUPTED : EXIT_OK;
+}
+
+/* ---- the half that waits ------------------------------------------------------------------ */
+
+static int become_acting(const struct examine_wish *w, int argc, char **argv)
+{
+	char **all = xcalloc((size_t)argc + 2, sizeof(*all));
+	int rc;
+
+	all[0] = argv[0];
+	all[1] = (char *)"--act-only";
+	memcpy(all + 2, argv + 1, (size_t)argc * sizeof(*all));
+	rc = network_here(&w->opts.session.net, all);
+	free(all);
+	return rc;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return EXIT_INTERNAL;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Signals of the terminal reach the child as well, which ends its run in order. */
+static int act_in_child(struct examine_wish *w, int argc, char **argv)
+{
+	pid_t pid = fork();
+	int rc;
+
+	if (pid == 0) {
+		rc = become_acting(w, argc, argv);
+		if (rc < 0)
+			rc = act(w);
+		fflush(NULL);
+		_exit(rc);
+	}
+	if (pid < 0) {
+		struct err err = { 0 };
+
+		err_set(&err, errno, "examine: start a process");
+		return cmd_fail(&err);
+	}
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	rc = wait_for(pid);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	return rc;
+}
+
+int cmd_examine(int argc, char **argv)
+{
+	static struct examine_wish w;
+	int rc = examine_parse(argc, argv, &w);
+
+	if (rc)
+		return rc;
+	if (w.act_only)
+		return act(&w);
+	return act_in_child(&w, argc, argv);
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * examine.h - belljar examine: what was asked
+ */
+#ifndef BELLJAR_CMD_EXAMINE_H
+#define BELLJAR_CMD_EXAMINE_H
+
+#include "examine/examine.h"
+
+/** struct examine_wish - the command line */
+struct examine_wish {
+	struct examine_opts opts;
+	char name[BOX_NAME_MAX + 1]; /* of the box */
+	const char *installer, *dir; /* dir: -o */
+	bool quiet, act_only;
+	char **arg; /* after the installer */
+	int nargs;
+};
+/** examine_parse() - Return: 0, or an exit status after its sentence */
+int examine_parse(int argc, char **argv, struct examine_wish *w);
+/** examine_open() - the installer, and the files that its arguments name, while we still may */
+int examine_open(struct examine_wish *w);
+/** examine_progress_line() - for examine_opts.progress */
+void examine_progress_line(void *ctx, const struct examine_progress *p);
+
+#endif

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * acts_kill.c - kill what lives long: each, in pairs, all; and make the program whole again
+ *
+ * The signal comes from outside of the box, so no process in it has sent it; nobody who watches
+ * the others can refuse it.
+ */
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include "examine/inner.h"
+
+#define ROUNDS 2 /* each is killed so often: once may be chance */
+
+/* ---- kill --------------------------------------------------------------------------------- */
+
+static int send_kill(void *ctx)
+{
+	const int *fd = ctx;
+
+	return syscall(SYS_pidfd_send_signal, *fd, SIGKILL, NULL, 0) && errno != ESRCH ? errno : 0;
+}
+
+int kill_key(struct exam *x, uint32_t key, struct err *err)
+{
+	int fd = recorder_pidfd(x->s.rec, key), status = 0, rc;
+
+	if (fd < 0)
+		return fd == -ESRCH ? fd : err_set(err, fd, "examine: find a process to kill");
+	/* it may have another user than box root */
+	rc = box_run_in_userns(x->s.run, send_kill, &fd, &status, err);
+	close(fd);
+	if (!rc && status)
+		rc = err_set(err, status, "examine: kill a process");
+	return rc;
+}
+
+static struct proc_row copy_of(const struct proc_row *p)
+{
+	struct proc_row c = *p;
+
+	c.image = p->image ? xstrdup(p->image) : NULL;
+	c.script = p->script ? xstrdup(p->script) : NULL;
+	c.command = p->command ? xstrdup(p->command) : NULL;
+	c.cwd = p->cwd ? xstrdup(p->cwd) : NULL;
+	return c;
+}
+
+void victims_free(struct victims *v)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		free(v->v[i].image);
+		free(v->v[i].script);
+		free(v->v[i].command);
+		free(v->v[i].cwd);
+	}
+	v->n = 0;
+}
+
+int victims_find(struct exam *x, struct victims *ret, struct err *err)
+{
+	uint32_t key[LONG_LIVED_MAX];
+	int rc = subject_update(x, err);
+
+	ret->n = 0;
+	if (rc)
+		return rc;
+	ret->n = subject_long_lived(x, key);
+	for (size_t i = 0; i < ret->n; i++)
+		ret->v[i] = copy_of(subject_get(&x->subject, key[i]));
+	return 0;
+}
+
+/* ---- whole again -------------------------------------------------------------------------- */
+
+static bool runs(const struct exam *x, const struct proc_row *p)
+{
+	for (size_t i = 0; i < x->subject.n; i++) {
+		const struct proc_row *o = &x->subject.v[i];
+
+		if (o->alive && o->origin == ORIGIN_SUBJECT && o->key != p->key && proc_same(o, p))
+			return true;
+	}
+	return false;
+}
+
+static void add_command(struct buf *b, const struct proc_row *p)
+{
+	const char *rest = strchr(p->command, ' ');
+
+	buf_puts(b, "exec ");
+	if (p->uid > 0)
+		buf_printf(b, "setpriv --reuid=%lld --clear-groups -- ", (long long)p->uid);
+	if (p->command[0] == '/') {
+		buf_puts(b, p->command);
+		return;
+	}
+	/* argv[0] need not be the program's name */
+	buf_quote(b, p->image, strlen(p->image));
+	if (rest)
+		buf_puts(b, rest);
+}
+
+static int start_again(struct exam *x, const struct proc_row *p, struct err *err)
+{
+	cleanup_buf struct buf b = { 0 };
+	struct err why = { 0 };
+	uint32_t key = 0;
+	int id, rc;
+
+	if (!p->command || !p->image)
+		return 0;
+	if (p->cwd && p->cwd[0] == '/') {
+		buf_puts(&b, "cd ");
+		buf_quote(&b, p->cwd, strlen(p->cwd));
+		buf_puts(&b, " && ");
+	}
+	add_command(&b, p);
+	rc = mark(x,
+		  &(struct mark){ .step = "act",
+				  .detail = "started again",
+				  .target = p->key,
+				  .path = proc_file(p) },
+		  err);
+	/* that it does not start is on record, and what it means is not ours to say */
+	if (!rc)
+		start_by_shell(x, buf_z(&b), "put-back", &id, &key, &why);
+	return rc;
+}
+
+int make_whole(struct exam *x, const struct proc_row *v, size_t n, struct err *err)
+{
+	int rc = subject_update(x, err);
+	bool again = false;
+
+	for (size_t i = 0; i < n && !rc; i++) {
+		const struct proc_row *now = subject_get(&x->subject, v[i].key);
+
+		if ((now && now->alive) || runs(x, &v[i]))
+			continue;
+		rc = start_again(x, &v[i], err);
+		again = true;
+	}
+	/* long enough to be long-lived at the next experiment */
+	if (!rc && again)
+		rc = watch(x, 2 * LONG_LIVED_NS, err);
+	return rc;
+}
+
+/* ---- experiments -------------------------------------------------------------------------- */
+
+bool has_long_lived(struct exam *x)
+{
+	struct err err = { 0 };
+	uint32_t key[LONG_LIVED_MAX];
+
+	return x->running && !subject_update(x, &err) && subject_long_lived(x, key) > 0;
+}
+
+bool has_pair(struct exam *x)
+{
+	uint32_t key[LONG_LIVED_MAX];
+
+	return has_long_lived(x) && subject_long_lived(x, key) > 1;
+}
+
+static int kill_marked(struct exam *x, const struct proc_row *a, const struct proc_row *b,
+		       struct err *err)
+{
+	struct mark m = { .step = "act", .target = a->key, .path = proc_file(a) };
+	int rc;
+
+	if (b)
+		m.target2 = b->key;
+	rc = mark(x, &m, err);
+	if (!rc)
+		rc = kill_key(x, a->key, err);
+	if (b && (!rc || rc == -ESRCH))
+		rc = kill_key(x, b->key, err);
+	return rc == -ESRCH ? 0 : rc;
+}
+
+/* Who is killed is looked for anew in each round: it may be another process by then. */
+int act_kill(struct exam *x, struct err *err)
+{
+	int rc = 0;
+
+	for (int round = 0; round < ROUNDS && !rc; round++) {
+		struct victims v;
+
+		rc = victims_find(x, &v, err);
+		for (size_t i = 0; i < v.n && !rc; i++) {
+			const struct proc_row *now;
+
+			rc = subject_update(x, err);
+			now = subject_get(&x->subject, v.v[i].key);
+			if (rc || !now || !now->alive)
+				continue; /* it has gone with another */
+			progress(x, proc_file(&v.v[i]));
+			rc = kill_marked(x, &v.v[i], NULL, err);
+			if (!rc)
+				rc = watch(x, x->now->watch, err);
+			if (!rc)
+				rc = make_whole(x, &v.v[i], 1, err);
+		}
+		victims_free(&v);
+	}
+	return rc;
+}
+
+static int one_pair(struct exam *x, const struct proc_row *a, const struct proc_row *b,
+		    struct err *err)
+{
+	struct proc_row both[2] = { *a, *b };
+	int rc;
+
+	progress(x, proc_file(a));
+	rc = kill_marked(x, a, b, err);
+	if (!rc)
+		rc = watch(x, x->now->watch, err);
+	return rc ? rc : make_whole(x, both, 2, err);
+}
+
+/* The living process that runs what @p ran: itself, or who took its place. */
+static bool living(const struct exam *x, const struct proc_row *p, struct proc_row *ret)
+{
+	const struct proc_row *now = subject_get(&x->subject, p->key);
+
+	*ret = *p;
+	if (now && now->alive)
+		return true;
+	for (size_t i = x->subject.n; i > 0; i--) {
+		const struct proc_row *o = &x->subject.v[i - 1];
+
+		if (o->alive && o->origin == ORIGIN_SUBJECT && proc_same(o, p)) {
+			ret->key = o->key;
+			return true;
+		}
+	}
+	return false;
+}
+
+int act_kill_pair(struct exam *x, struct err *err)
+{
+	struct victims v;
+	int rc = victims_find(x, &v, err), pairs = 0;
+
+	for (size_t i = 0; i < v.n && !rc; i++)
+		for (size_t k = i + 1; k < v.n && !rc && pairs < PAIRS_MAX; k++) {
+			struct proc_row a, b;
+
+			rc = subject_update(x, err);
+			if (rc || !living(x, &v.v[i], &a) || !living(x, &v.v[k], &b) ||
+			    a.key == b.key)
+				continue;
+			pairs++;
+			rc = one_pair(x, &a, &b, err);
+		}
+	victims_free(&v);
+	return rc;
+}
+
+/* All that live, young ones too: one of these may be there to start the others. */
+static int kill_subject(struct exam *x, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < x->subject.n && !rc; i++) {
+		const struct proc_row *p = &x->subject.v[i];
+
+		if (p->alive && p->origin == ORIGIN_SUBJECT)
+			rc = kill_key(x, p->key, err);
+		if (rc == -ESRCH)
+			rc = 0;
+	}
+	return rc;
+}
+
+int act_kill_all(struct exam *x, struct err *err)
+{
+	struct victims v;
+	int rc = victims_find(x, &v, err);
+
+	for (size_t i = 0; i < v.n && !rc; i++)
+		rc = mark(x,
+			  &(struct mark){
+				  .step = "act", .target = v.v[i].key, .path = proc_file(&v.v[i]) },
+			  err);
+	if (!rc)
+		rc = kill_subject(x, err);
+	if (!rc)
+		rc = watch(x, x->now->watch, err);
+	if (!rc)
+		rc = make_whole(x, v.v, v.n, err);
+	victims_free(&v);
+	return rc;
+}

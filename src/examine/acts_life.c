@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * acts_life.c - the life of a program on a machine: installed, used, left alone, restarted, removed
+ */
+#include <sys/wait.h>
+
+#include "examine/inner.h"
+
+bool always(struct exam *x UNUSED)
+{
+	return true;
+}
+
+bool is_used(struct exam *x)
+{
+	return x->o->use != NULL;
+}
+
+bool has_network(struct exam *x)
+{
+	return !x->o->session.net.off;
+}
+
+int act_watch(struct exam *x, struct err *err)
+{
+	return watch(x, x->now->watch, err);
+}
+
+int act_control(struct exam *x, struct err *err)
+{
+	return act_watch(x, err);
+}
+
+/* ---- programs of ours --------------------------------------------------------------------- */
+
+static int start(struct exam *x, const char *const *argv, const char *cwd, const char *cause,
+		 int *ret_id, uint32_t *ret_key, struct err *err)
+{
+	struct box_program prog = { .argv = argv, .cwd = cwd, .stdio = STDIO_NULL };
+	struct box_proc proc;
+	int rc;
+
+	rc = session_spawn(&x->s, &prog, cause, &proc, err);
+	if (rc)
+		return rc;
+	*ret_id = proc.id;
+	*ret_key = recorder_key(x->s.rec, proc.pid);
+	return 0;
+}
+
+int start_by_shell(struct exam *x, const char *command, const char *cause, int *ret_id,
+		   uint32_t *ret_key, struct err *err)
+{
+	const char *argv[] = { "sh", "-c", command, NULL };
+
+	return start(x, argv, NULL, cause, ret_id, ret_key, err);
+}
+
+/* Until it ends, or the row's time is over: then it goes on beside the rest. */
+static int await(struct exam *x, int id, const char **ret_how, char words[64], struct err *err)
+{
+	uint64_t begin = session_box_now(&x->s), whole = scaled(x, x->now->watch);
+	int status = 0, rc = 0;
+
+	if (whole < 60 * NSEC_PER_SEC)
+		whole = 60 * NSEC_PER_SEC;
+	while (!rc && session_box_now(&x->s) - begin < whole) {
+		rc = session_wait_box(&x->s, id, 0, NSEC_PER_SEC, &status, err);
+		progress(x, NULL);
+	}
+	if (rc < 0)
+		return rc;
+	if (!rc)
+		snprintf(words, 64, "still runs");
+	else if (WIFEXITED(status))
+		snprintf(words, 64, "ended with status %d", WEXITSTATUS(status));
+	else
+		snprintf(words, 64, "ended by signal %d", WTERMSIG(status));
+	*ret_how = words;
+	return 0;
+}
+
+/* ---- install ------------------------------------------------------------------------------ */
+
+static int bring(struct exam *x, const struct examine_file *f, struct err *err)
+{
+	cleanup_free char *path = xasprintf("%s/%s", SETUP_DIR, f->name);
+
+	return session_has(&x->s, path) ? 0 : session_copy_in(&x->s, f->fd, path, err);
+}
+
+static int make_runnable(struct exam *x, const char *path, struct err *err)
+{
+	cleanup_free char *command = NULL;
+	struct buf b = { 0 };
+	uint32_t key;
+	int id, status, rc;
+
+	buf_puts(&b, "chmod 755 ");
+	buf_quote(&b, path, strlen(path));
+	command = buf_z(&b);
+	rc = start_by_shell(x, command, "prepare", &id, &key, err);
+	if (!rc)
+		rc = session_wait_box(&x->s, id, 0, MINUTE, &status, err);
+	return rc < 0 ? rc : 0;
+}
+
+int act_install(struct exam *x, struct err *err)
+{
+	cleanup_free char *path = xasprintf("%s/%s", SETUP_DIR, x->o->installer.name);
+	const char *argv[EXAMINE_ARGS_MAX + 8], *how = NULL;
+	char words[64];
+	uint32_t key = 0;
+	int id, rc;
+
+	rc = bring(x, &x->o->installer, err);
+	for (int i = 0; i < x->o->nfiles && !rc; i++)
+		rc = bring(x, &x->o->file[i], err);
+	if (!rc && (x->kind == INSTALLER_SCRIPT || x->kind == INSTALLER_PROGRAM))
+		rc = make_runnable(x, path, err);
+	if (rc)
+		return rc;
+	installer_words(x, path, argv);
+	rc = start(x, argv, SETUP_DIR, "install", &id, &key, err);
+	if (!rc)
+		rc = mark(x, &(struct mark){ .step = "act", .target = key, .path = path }, err);
+	if (!rc)
+		rc = await(x, id, &how, words, err);
+	if (!rc)
+		rc = mark(
+			x,
+			&(struct mark){ .step = "act", .target = key, .path = path, .detail = how },
+			err);
+	progress(x, how);
+	if (!rc)
+		rc = watch(x, SETUP_WAIT_NS, err);
+	/* what a service manager does for a package, and there is none in the box */
+	return rc ? rc : start_entries(x, "boot", err);
+}
+
+/* ---- use, idle ---------------------------------------------------------------------------- */
+
+int act_use(struct exam *x, struct err *err)
+{
+	const char *how = NULL;
+	char words[64];
+	uint32_t key;
+	int id, rc;
+
+	rc = start_by_shell(x, x->o->use, "use", &id, &key, err);
+	if (!rc)
+		rc = mark(x, &(struct mark){ .step = "act", .target = key, .detail = x->o->use },
+			  err);
+	if (!rc)
+		rc = await(x, id, &how, words, err);
+	if (!rc)
+		rc = mark(x, &(struct mark){ .step = "act", .target = key, .detail = how }, err);
+	return rc ? rc : watch(x, x->now->watch, err);
+}
+
+int act_idle(struct exam *x, struct err *err)
+{
+	uint64_t ns = x->now->watch;
+	int rc = start_entries(x, "timer", err); /* what cron and timers would do within a day */
+
+	if (x->o->days > 0)
+		ns = (uint64_t)(x->o->days * 24 * (double)HOUR);
+	return rc ? rc : watch(x, ns, err);
+}
+
+/* ---- entries ------------------------------------------------------------------------------ */
+
+/* Is what this entry starts there already? A package's own scripts may have started it. */
+static bool runs_already(const struct exam *x, const struct boot_start *s)
+{
+	for (int i = 0; i < s->argc; i++) {
+		if (s->argv[i][0] != '/')
+			continue;
+		for (size_t k = 0; k < x->subject.n; k++) {
+			const struct proc_row *p = &x->subject.v[k];
+
+			if (p->alive && p->origin == ORIGIN_SUBJECT &&
+			    (!strcmp(proc_file(p), s->argv[i]) ||
+			     (p->image && !strcmp(p->image, s->argv[i]))))
+				return true;
+		}
+	}
+	return false;
+}
+
+int start_entries(struct exam *x, const char *when, struct err *err)
+{
+	cleanup_free char *words = NULL;
+	int rc = subject_update(x, err), n = 0;
+
+	boot_free(&x->boot);
+	if (!rc)
+		rc = boot_list(&x->s, &x->boot, err);
+	if (rc == -E2BIG)
+		rc = 0; /* the first of them */
+	for (size_t i = 0; i < x->boot.n && !rc; i++) {
+		struct boot_start *s = &x->boot.v[i];
+
+		s->skip = when && (strcmp(s->when, when) != 0 || runs_already(x, s));
+		n += !s->skip;
+	}
+	if (rc || !n)
+		return rc;
+	words = xasprintf("%d entr%s started as %s would", n, n == 1 ? "y" : "ies",
+			  when && !strcmp(when, "boot") ? "a service manager"
+			  : when			? "cron and timers"
+							: "a boot and a login");
+	rc = mark(x, &(struct mark){ .step = "act", .detail = words }, err);
+	if (!rc)
+		rc = boot_start_all(&x->boot, err);
+	progress(x, words);
+	return rc;
+}
+
+/* ---- a month, restart, uninstall ---------------------------------------------------------- */
+
+int act_month_ahead(struct exam *x, struct err *err)
+{
+	struct err none = { 0 };
+	int rc = session_clock_ahead(&x->s, 30 * 24 * HOUR, &none);
+
+	if (rc == -ENOTSUP)
+		return mark(x,
+			    &(struct mark){ .step = "act",
+					    .detail = "not done: the box's time is real" },
+			    err);
+	if (rc)
+		*err = none;
+	if (!rc)
+		rc = mark(x, &(struct mark){ .step = "act", .detail = "30 days" }, err);
+	return rc ? rc : watch(x, x->now->watch, err);
+}
+
+int act_restart(struct exam *x, struct err *err)
+{
+	int rc = start_entries(x, NULL, err);
+
+	return rc ? rc : watch(x, x->now->watch, err);
+}
+
+static int find_uninstall(struct exam *x, struct err *err)
+{
+	struct state s;
+	int rc;
+
+	if (x->uninstall_asked)
+		return 0;
+	rc = state_take(x, &s, err);
+	if (rc)
+		return rc;
+	x->uninstall = uninstall_command(x, &s);
+	x->uninstall_asked = true;
+	state_free(&s);
+	return 0;
+}
+
+bool has_uninstall(struct exam *x)
+{
+	struct err err = { 0 };
+
+	if (x->running && !find_uninstall(x, &err))
+		return x->uninstall != NULL;
+	return x->o->uninstall || x->uninstall;
+}
+
+int act_uninstall(struct exam *x, struct err *err)
+{
+	const char *how = NULL;
+	char words[64];
+	uint32_t key;
+	int id, rc;
+
+	rc = start_by_shell(x, x->uninstall, "uninstall", &id, &key, err);
+	if (!rc)
+		rc = mark(x, &(struct mark){ .step = "act", .target = key, .detail = x->uninstall },
+			  err);
+	if (!rc)
+		rc = await(x, id, &how, words, err);
+	if (!rc)
+		rc = mark(x, &(struct mark){ .step = "act", .target = key, .detail = how }, err);
+	progress(x, how);
+	return rc;
+}

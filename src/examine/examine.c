@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * examine.c - go through the table: runs, begin and end of each experiment, what is done already
+ */
+#include <assert.h>
+#include <sqlite3.h>
+
+#include "examine/inner.h"
+
+/* ---- what the journal says is done -------------------------------------------------------- */
+
+#define DONE_SQL                                                                                   \
+	"SELECT experiment, max(step='end') FROM mark WHERE name='experiment' GROUP BY experiment"
+
+static unsigned row_of(const char *name)
+{
+	for (unsigned i = 0; i < nexperiments; i++)
+		if (!strcmp(experiments[i].name, name))
+			return i;
+	return nexperiments;
+}
+
+static bool is_done(const struct exam *x, const char *name)
+{
+	unsigned i = row_of(name);
+
+	return i < nexperiments && x->done >> i & 1;
+}
+
+static int read_done(struct exam *x, struct err *err)
+{
+	cleanup_free char *path = xasprintf("%s/journal.db", box_path(x->s.box));
+	cleanup_free char *keys = xasprintf("%s/key", x->s.home.path);
+	struct journal_reader *r = NULL;
+	struct journal *j = NULL;
+	sqlite3_stmt *st = NULL;
+	int rc;
+
+	/* what a killed run left in the spool is stored first */
+	rc = journal_open(box_dirfd(x->s.box), keys, &j, err);
+	if (!rc)
+		rc = journal_close(j, err);
+	if (!rc)
+		rc = journal_read_open(path, &r, err);
+	if (rc)
+		return rc;
+	rc = sqlite3_prepare_v2(journal_db(r), DONE_SQL, -1, &st, NULL);
+	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		const char *name = (const char *)sqlite3_column_text(st, 0);
+		unsigned i = name ? row_of(name) : nexperiments;
+
+		if (i < nexperiments && sqlite3_column_int(st, 1))
+			x->done |= 1ull << i;
+		rc = SQLITE_OK;
+	}
+	if (rc != SQLITE_DONE)
+		err_set(err, EIO, "examine: read the marks of the record");
+	sqlite3_finalize(st);
+	journal_read_close(r);
+	return rc == SQLITE_DONE ? 0 : -EIO;
+}
+
+static bool find_snapshot(struct exam *x)
+{
+	const struct box_info *info = box_get_info(x->s.box);
+
+	for (unsigned i = 0; i < info->nsnapshots; i++)
+		if (!strcmp(info->snapshot[i].name, BEFORE_INSTALL)) {
+			x->since = info->snapshot[i].layer;
+			return true;
+		}
+	return false;
+}
+
+/* An install that did not come to its end is done again, from before it. */
+static int prepare(struct exam *x, struct err *err)
+{
+	bool has_record = !faccessat(box_dirfd(x->s.box), "journal.db", F_OK, 0);
+	int rc = 0;
+
+	if (has_record && !x->o->resume)
+		return err_set_exit(err, EXIT_EXISTS, EEXIST,
+				    "examine: the box '%s' has a record already: --resume goes on, "
+				    "'belljar remove' makes room for a new one",
+				    x->o->session.name);
+	if (has_record)
+		rc = read_done(x, err);
+	if (rc)
+		return rc;
+	if (find_snapshot(x) && !is_done(x, "install"))
+		rc = box_rollback(x->s.box, BEFORE_INSTALL, err);
+	return rc;
+}
+
+/* ---- runs --------------------------------------------------------------------------------- */
+
+static int end_run(struct exam *x, struct err *err)
+{
+	int rc;
+
+	if (!x->running)
+		return 0;
+	x->running = false;
+	x->before_ns += session_box_now(&x->s);
+	subject_clear(&x->subject);
+	rc = session_end(&x->s, -1, err);
+	boot_free(&x->boot);
+	return rc;
+}
+
+static int begin_run(struct exam *x, const struct experiment *e, bool boots, struct err *err)
+{
+	cleanup_free char *line = xasprintf("belljar examine: %s", e->name);
+	int rc = end_run(x, err);
+
+	if (!rc && !strcmp(e->name, "install") && !find_snapshot(x)) {
+		rc = box_snapshot(x->s.box, BEFORE_INSTALL, err);
+		find_snapshot(x);
+	}
+	if (rc)
+		return rc;
+	x->session = x->o->session;
+	x->session.command_line = line;
+	x->session.mark = boots ? "restart" : NULL;
+	rc = session_start(&x->s, &x->session, err);
+	x->running = !rc;
+	x->began = 0;
+	return rc;
+}
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
+static int begin_mark(struct exam *x, struct err *err)
+{
+	x->began = session_box_now(&x->s);
+	progress(x, "begins");
+	return mark(x, &(struct mark){ .step = "begin", .detail = x->now->shows }, err);
+}
+
+/* A row that begins a run: where it is a boot, the end of the run before belongs to it. */
+static int enter(struct exam *x, const struct experiment *e, struct err *err)
+{
+	int rc = 0;
+
+	if (e->new_run)
+		return begin_run(x, e, e->boots, err);
+	if (!x->running) {
+		/* resumed: what ran has ended with its run, and a boot starts it */
+		rc = begin_run(x, e, true, err);
+		if (!rc)
+			rc = start_entries(x, NULL, err);
+		if (!rc)
+			rc = watch(x, 2 * LONG_LIVED_NS, err);
+	}
+	return rc;
+}
+
+static int one(struct exam *x, unsigned i, struct err *err)
+{
+	const struct experiment *e = &experiments[i];
+	int rc;
+
+	x->now = e;
+	x->now_nr = i;
+	/* asked of what runs now, before a row's own run begins */
+	if (e->new_run && !e->applies(x))
+		return 0;
+	rc = enter(x, e, err);
+	if (rc || !e->applies(x))
+		return rc;
+	rc = begin_mark(x, err);
+	if (!rc)
+		rc = e->act(x, err);
+	if (!rc)
+		rc = mark(x, &(struct mark){ .step = "end" }, err);
+	if (!rc)
+		x->done |= 1ull << i;
+	if (!rc)
+		progress(x, "done");
+	return rc;
+}
+
+static int all(struct exam *x, struct err *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < nexperiments && !rc; i++)
+		if (!(x->done >> i & 1))
+			rc = one(x, i, err);
+	return rc;
+}
+
+static void fill(struct exam *x, struct examine_result *ret, int rc)
+{
+	*ret = (struct examine_result){ .of = nexperiments, .reason = "exit" };
+	for (unsigned i = 0; i < nexperiments; i++)
+		ret->done += x->done >> i & 1;
+	if (rc == -ECANCELED) {
+		ret->interrupted = true;
+		ret->reason = x->s.reason;
+		ret->experiment = x->now ? x->now->name : NULL;
+	}
+}
+
+int examine(const struct examine_opts *o, struct examine_result *ret, struct err *err)
+{
+	struct exam x = { .o = o };
+	struct err late = { 0 };
+	int rc, end;
+
+	static_assert(EXPERIMENTS <= 64, "a bit for each");
+	rc = installer_find(&o->installer, &x.kind, err);
+	if (rc)
+		return rc;
+	rc = session_open(&x.s, &o->session, err);
+	if (!rc)
+		rc = prepare(&x, err);
+	if (!rc)
+		rc = all(&x, err);
+	if (rc == -ECANCELED && x.running)
+		mark(&x, &(struct mark){ .step = "act", .detail = "interrupted" }, &late);
+	fill(&x, ret, rc);
+	if (rc == -ECANCELED)
+		rc = 0;
+	end = end_run(&x, rc ? &late : err);
+	boot_free(&x.boot);
+	free(x.uninstall);
+	session_close(&x.s);
+	return rc ? rc : end;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * inner.h - what the files of the room share
+ *
+ * Theory of operation
+ *
+ * table.c lists the experiments. examine.c walks the list: it marks begin and end, begins the runs
+ * (control; install and what follows; restart; the look after a restart), and skips what the
+ * journal says is done. acts*.c do. Who is meant is asked of the record itself: subject.c keeps the
+ * table of processes from the journal's `process` rows, state.c the files and entries that differ
+ * from before the install. file.c and recorder_pidfd() act from outside: nothing of ours runs in
+ * the box but what is marked.
+ *
+ * Invariant: every act is in the journal before it is done.
+ */
+#ifndef BELLJAR_EXAMINE_INNER_H
+#define BELLJAR_EXAMINE_INNER_H
+
+#include "examine/examine.h"
+
+#define BEFORE_INSTALL "before-install"	 /* snapshot that looks compare with */
+#define SETUP_DIR      "/root/Downloads" /* where the installer lies in the box */
+
+#define MINUTE (60 * NSEC_PER_SEC)
+#define HOUR   (60 * MINUTE)
+
+#define LONG_LIVED_NS  (60 * NSEC_PER_SEC)
+#define LONG_LIVED_MAX 8		   /* long-lived processes that experiments are made on */
+#define PAIRS_MAX      6		   /* pairs of them */
+#define DELETES_MAX    8		   /* files that are deleted */
+#define ENTRIES_MAX    64		   /* autostart entries that are removed */
+#define PROCS_MAX      500000		   /* processes of a run that are kept in the table */
+#define PATHS_MAX      200000		   /* paths of the state that are kept */
+#define SETUP_WAIT_NS  (60 * NSEC_PER_SEC) /* after the installer, before services are started */
+#define PROGRAM_NS     HOUR /* an installer that has not ended by then goes on beside the rest */
+
+struct exam;
+
+/** struct experiment - a row of the table */
+struct experiment {
+	const char *name;
+	const char *shows; /* for people */
+	uint64_t watch;	   /* box time */
+	bool new_run;	   /* begins a run of its own */
+	bool boots;	   /* and that run is a boot */
+	bool (*applies)(struct exam *x);
+	int (*act)(struct exam *x, struct err *err);
+};
+#define EXPERIMENTS 19
+extern const struct experiment experiments[EXPERIMENTS];
+extern const unsigned nexperiments;
+
+/* ---- subject.c: processes ------------------------------------------------------------------ */
+
+enum origin { ORIGIN_OURS, ORIGIN_SUBJECT };
+
+struct proc_row {
+	uint32_t key, parent;
+	uint64_t born, execed; /* t */
+	bool alive, booted;    /* booted: started by a boot as it is */
+	enum origin origin;
+	int64_t uid;
+	char *image, *script, *command, *cwd; /* of its last exec, or its parent's */
+};
+
+struct subject {
+	struct proc_row *v; /* by key */
+	size_t n, cap;
+	uint64_t seq; /* read up to here */
+	bool cut;
+};
+/** record_open() - the journal as of now, for reading; it is a snapshot, and to be closed soon */
+int record_open(struct exam *x, struct journal_reader **ret, struct err *err);
+/** subject_update() - take what the journal has gained in this run */
+int subject_update(struct exam *x, struct err *err);
+void subject_clear(struct subject *s);
+const struct proc_row *subject_get(const struct subject *s, uint32_t key);
+/** subject_long_lived() - keys of living processes of the subject that are long-lived by now */
+size_t subject_long_lived(struct exam *x, uint32_t ret[LONG_LIVED_MAX]);
+/** proc_file() - the file that it runs: its script, else its image; "" unknown */
+const char *proc_file(const struct proc_row *p);
+/** proc_same() - do both run the same program? */
+bool proc_same(const struct proc_row *a, const struct proc_row *b);
+
+/* ---- state.c: files and entries ------------------------------------------------------------ */
+
+struct state_path {
+	char *path;
+	enum change_op op;
+	const char *type;
+	uint32_t mode;
+	uint64_t size;
+	unsigned concerns; /* CONCERN_… */
+	uint32_t writer;   /* process key, 0 unknown: state_writers() */
+	char sha256[SHA256_HEX];
+	char *detail;
+};
+struct state_entry {
+	enum change_op op;
+	const struct autostart_class *class;
+	char *place, *name, *command, *program;
+};
+/** struct state - what differs from before the install */
+struct state {
+	struct state_path *path; /* sorted by path */
+	size_t npaths, paths_cap;
+	struct state_entry *entry;
+	size_t nentries, entries_cap;
+	bool cut;
+};
+int state_take(struct exam *x, struct state *ret, struct err *err);
+/** state_writers() - who wrote what, by the record of all runs */
+int state_writers(struct exam *x, struct state *s, struct err *err);
+void state_free(struct state *s);
+const struct state_path *state_find(const struct state *s, const char *path);
+/** entry_starts() - an entry that starts a program by itself (not one of trust, users, …) */
+bool entry_starts(const struct state_entry *e);
+
+/* ---- file.c: files of the box, from outside ------------------------------------------------ */
+
+/** struct kept_file - a regular file or link that was removed, as it was */
+struct kept_file {
+	char *path;
+	int fd; /* memory file with its bytes; -1: a link */
+	char target[4096];
+	uint32_t mode, uid, gid;
+	uint64_t size;
+	char sha256[SHA256_HEX];
+};
+/** file_take() - read it. -ENOENT, -EINVAL (neither file nor link), -EFBIG */
+int file_take(struct exam *x, const char *path, struct kept_file *ret, struct err *err);
+/** file_remove() - remove what is at that path */
+int file_remove(struct exam *x, const char *path, struct err *err);
+/** file_put_back() - as it was, where nothing is there now. Return: 1 put back; 0 there is one */
+int file_put_back(struct exam *x, const struct kept_file *f, struct err *err);
+void kept_file_free(struct kept_file *f);
+
+/* ---- mark.c -------------------------------------------------------------------------------- */
+
+struct mark {
+	const char *step, *detail;
+	uint32_t target, target2;
+	const char *path, *sha256;
+};
+/** mark() - of the experiment that is under way */
+int mark(struct exam *x, const struct mark *m, struct err *err);
+void progress(struct exam *x, const char *words);
+/** watch() - wait so much box time (scaled), with progress. Return: 0; -ECANCELED; -errno */
+int watch(struct exam *x, uint64_t ns, struct err *err);
+uint64_t scaled(const struct exam *x, uint64_t ns);
+
+/* ---- installer.c --------------------------------------------------------------------------- */
+
+/** installer_find() - its kind, by its bytes */
+int installer_find(const struct examine_file *f, enum installer_kind *ret, struct err *err);
+/** installer_words() - argv for the box; strings live in @a. Return: count */
+int installer_words(const struct exam *x, const char *path, const char *argv[EXAMINE_ARGS_MAX + 8]);
+/** uninstall_command() - for sh -c: asked for, by kind, or a script that was left; NULL. Freed by
+ * the caller */
+char *uninstall_command(const struct exam *x, const struct state *s);
+
+/* ---- acts ---------------------------------------------------------------------------------- */
+
+int act_control(struct exam *x, struct err *err);
+int act_install(struct exam *x, struct err *err);
+int act_watch(struct exam *x, struct err *err);
+int act_use(struct exam *x, struct err *err);
+int act_idle(struct exam *x, struct err *err);
+int act_kill(struct exam *x, struct err *err);
+int act_kill_pair(struct exam *x, struct err *err);
+int act_kill_all(struct exam *x, struct err *err);
+int act_delete(struct exam *x, struct err *err);
+int act_autostart_off(struct exam *x, struct err *err);
+int act_network_cut(struct exam *x, struct err *err);
+int act_network_back(struct exam *x, struct err *err);
+int act_names_changed(struct exam *x, struct err *err);
+int act_month_ahead(struct exam *x, struct err *err);
+int act_restart(struct exam *x, struct err *err);
+int act_uninstall(struct exam *x, struct err *err);
+int act_look(struct exam *x, struct err *err);
+bool always(struct exam *x);
+bool has_long_lived(struct exam *x);
+bool has_pair(struct exam *x);
+bool has_files(struct exam *x);
+bool has_entries(struct exam *x);
+bool has_network(struct exam *x);
+bool is_used(struct exam *x);
+bool has_uninstall(struct exam *x);
+
+/** start_by_shell() - a command of ours in the box; ret_key: its process key */
+int start_by_shell(struct exam *x, const char *command, const char *cause, int *ret_id,
+		   uint32_t *ret_key, struct err *err);
+/** kill_key() - SIGKILL, from outside. -ESRCH: it is gone */
+int kill_key(struct exam *x, uint32_t key, struct err *err);
+/** make_whole() - start again what was killed and nobody else has started again; @v: copies */
+int make_whole(struct exam *x, const struct proc_row *v, size_t n, struct err *err);
+/** struct victims - copies of the long-lived processes as they are now */
+struct victims {
+	struct proc_row v[LONG_LIVED_MAX];
+	size_t n;
+};
+int victims_find(struct exam *x, struct victims *ret, struct err *err);
+void victims_free(struct victims *v);
+/** start_entries() - what a service manager would start of the box's entries
+ * @when: boot: those that do not run yet; timer: each once; NULL: a whole boot and login */
+int start_entries(struct exam *x, const char *when, struct err *err);
+
+/** struct exam - an examination that is under way */
+struct exam {
+	const struct examine_opts *o;
+	struct session_run s;
+	bool running;
+	struct session_opts session; /* of the run */
+	const struct experiment *now;
+	unsigned now_nr;
+	uint64_t began, before_ns; /* t at the experiment's begin; box time of earlier runs */
+	enum installer_kind kind;
+	struct subject subject;
+	struct boot boot;
+	unsigned since; /* layer that looks compare with */
+	uint64_t done;	/* bit by row */
+	char *uninstall;
+	bool uninstall_asked; /* `uninstall` has been looked for */
+};
+
+#endif

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * mark.c - marks, progress, and watching in box time
+ */
+#include "examine/inner.h"
+
+#define SLICES	     24
+#define SLICE_NS_MIN (NSEC_PER_SEC / 5)
+
+int mark(struct exam *x, const struct mark *m, struct err *err)
+{
+	struct event ev = { .kind = EV_MARK, .t = UINT64_MAX };
+
+	ev.v[EV_AT(MARK, NAME)] = V_Z("experiment");
+	ev.v[EV_AT(MARK, EXPERIMENT)] = V_Z(x->now->name);
+	ev.v[EV_AT(MARK, STEP)] = V_Z(m->step);
+	ev.v[EV_AT(MARK, DETAIL)] = V_Z(m->detail);
+	if (m->target)
+		ev.v[EV_AT(MARK, TARGET)] = V_INT(m->target);
+	if (m->target2)
+		ev.v[EV_AT(MARK, TARGET2)] = V_INT(m->target2);
+	ev.v[EV_AT(MARK, PATH)] = V_Z(m->path);
+	ev.v[EV_AT(MARK, SHA256)] = V_Z(m->sha256 && m->sha256[0] ? m->sha256 : NULL);
+	return journal_append(x->s.journal, &ev, NULL, err);
+}
+
+uint64_t scaled(const struct exam *x, uint64_t ns)
+{
+	return (uint64_t)((double)ns * x->o->scale);
+}
+
+static uint64_t watch_of(const struct exam *x)
+{
+	uint64_t ns = x->now->watch;
+
+	if (!strcmp(x->now->name, "idle") && x->o->days > 0)
+		ns = (uint64_t)(x->o->days * 24 * (double)HOUR);
+	return scaled(x, ns);
+}
+
+void progress(struct exam *x, const char *words)
+{
+	struct examine_progress p = { .experiment = x->now->name,
+				      .shows = x->now->shows,
+				      .nr = x->now_nr + 1,
+				      .of = nexperiments,
+				      .watch_ns = watch_of(x),
+				      .words = words };
+	uint64_t t = x->running ? session_box_now(&x->s) : 0;
+
+	if (!x->o->progress)
+		return;
+	p.box_ns = t > x->began ? t - x->began : 0;
+	p.total_ns = x->before_ns + t;
+	p.events = x->running ? journal_events(x->s.journal) : 0;
+	x->o->progress(x->o->progress_ctx, &p);
+}
+
+int watch(struct exam *x, uint64_t ns, struct err *err)
+{
+	uint64_t begin = session_box_now(&x->s), whole = scaled(x, ns), gone = 0;
+	uint64_t slice = whole / SLICES > SLICE_NS_MIN ? whole / SLICES : SLICE_NS_MIN;
+
+	while (gone < whole) {
+		uint64_t left = whole - gone;
+		int status, rc = session_wait_box(&x->s, 0, 0, left < slice ? left : slice, &status,
+						  err);
+
+		if (rc < 0)
+			return rc;
+		gone = session_box_now(&x->s) - begin;
+		progress(x, NULL);
+	}
+	return 0;
+}
