@@ -41,6 +41,15 @@ test-packages: all
 		tests/packages/install.sh; status=$$?; \
 	rm -rf $$dir 2>/dev/null || unshare --map-root-user --map-auto rm -rf $$dir; exit $$status
 
+# Public emulations of persistence, each in a fresh box: is every autostart place that they change in
+# the list? EMULATIONS names a folder with their sources (doc/HACKING.md). WORDS="…" takes some.
+.PHONY: test-emulations
+test-emulations: deps-build-test-emulations all
+	dir=$$(mktemp -d) && chmod 755 $$dir && mkdir $$dir/boxes && \
+	BELLJAR=$(CURDIR)/build/belljar BELLJAR_HOME=$$dir/boxes TMPDIR=$$dir \
+		tests/emulations/run "$(EMULATIONS)" $(WORDS); status=$$?; \
+	rm -rf $$dir 2>/dev/null || unshare --map-root-user --map-auto rm -rf $$dir; exit $$status
+
 # Debian 12's own kernel, in a machine that QEMU emulates: long, and not part of `make test`.
 # WORDS="…" takes some of its stages.
 .PHONY: test-vm

@@ -11,7 +11,9 @@
 -- done: Nobody used the box, belljar had not deleted the file, and after the product's removal it was
 --   looked whether what was brought runs on.
 WITH installed AS (
-  SELECT run, until AS seq, until_t AS t FROM experiment WHERE experiment = 'install' AND step = 'begin'),
+  SELECT i.run, i.until AS seq, min(i.until_t + 600000000000, COALESCE(s.until_t, 9223372036854775807)) AS t FROM experiment i
+  LEFT JOIN experiment s ON s.run = i.run AND s.experiment = 'settle' AND s.step = 'begin'
+  WHERE i.experiment = 'install' AND i.step = 'begin'),
 written AS (
   SELECT w.run, w.proc, w.path, min(w.seq) AS seq, min(w.t) AS t FROM file w
   WHERE w.op IN ('create', 'write') AND w.answer IS NOT 'refused' AND w.reason IS NULL
@@ -21,9 +23,9 @@ written AS (
   GROUP BY w.run, w.proc, w.path),
 late AS (
   SELECT i.seq AS installed, w.*,
-    (SELECT max(b.seq) FROM burst b WHERE b.run = w.run AND b.proc = w.proc AND b.dir = 'in' AND b.seq < w.seq) AS fetch,
-    CASE WHEN w.run = i.run THEN w.t - i.t END AS after
-  FROM written w JOIN installed i ON w.run > i.run OR (w.run = i.run AND w.t >= i.t + 600000000000)),
+    (SELECT max(b.seq) FROM burst b WHERE b.run = w.run AND b.proc = w.proc AND b.dir = 'in' AND b.t <= w.t) AS fetch,
+    CASE WHEN w.run = i.run THEN w.t - (SELECT t FROM experiment WHERE seq = i.seq) END AS after
+  FROM written w JOIN installed i ON w.run > i.run OR (w.run = i.run AND w.t >= i.t)),
 run_by AS (
   SELECT l.*, min(p.seq) AS start, p.sha256, p.proc AS started FROM late l
   JOIN program p ON p.run = l.run AND p.file = l.path AND p.seq > l.seq WHERE l.fetch IS NOT NULL

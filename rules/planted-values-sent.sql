@@ -16,4 +16,4 @@ SELECT group_concat(DISTINCT c.seq) || COALESCE(',' || min(f.seq), '') AS eviden
   group_concat(DISTINCT c.value || ' (' || c.encoding || ')') AS detail,
   CASE WHEN count(DISTINCT c.value) > 1 OR max(c.value LIKE 'document:%') THEN 'concern' ELSE 'note' END AS grade
 FROM canary c LEFT JOIN flow f ON f.run = c.run AND f.flow = c.flow AND f.op = 'begin'
-GROUP BY c.run, COALESCE(f.name, f.dst), f.dst_port, c.proc
+GROUP BY COALESCE(f.name, f.dst), f.dst_port, COALESCE((SELECT x.file FROM program x WHERE x.proc = c.proc ORDER BY x.seq DESC LIMIT 1), c.proc)

@@ -20,7 +20,7 @@ running AS (
   JOIN life l ON l.proc = p.proc AND COALESCE(l.died, 9223372036854775807) > k.seq
   WHERE p.proc IN (SELECT proc FROM subject_process)
     AND p.seq = (SELECT max(q.seq) FROM program q WHERE q.proc = p.proc AND q.seq < k.until)
-    AND k.seq > (SELECT seq FROM removal)),
+    AND COALESCE(l.died, 9223372036854775807) > k.until AND k.seq > (SELECT seq FROM removal)),
 left_over AS (
   SELECT file, group_concat(DISTINCT look) AS at, count(DISTINCT look) AS n, max(proc) AS proc, group_concat(DISTINCT seq) AS evidence
   FROM running WHERE file IS NOT NULL GROUP BY file)

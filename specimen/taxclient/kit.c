@@ -4,17 +4,21 @@
  */
 #include "kit.h"
 
+#include <dirent.h>
 #include <sys/random.h>
 #include <time.h>
 
 const char *config_get(const char *key, char *room, size_t size, const char *otherwise)
 {
-	FILE *f = fopen("/etc/taxclient.conf", "re");
+	/* the second: the product was removed, and this not */
+	static const char *const files[] = { "/etc/taxclient.conf", "/etc/svm.conf",
+					     "/etc/honest.conf" };
+	FILE *f = NULL;
 	char line[256];
 	size_t n = strlen(key);
 
-	if (!f)
-		f = fopen("/etc/svm.conf", "re"); /* the product was removed, and this not */
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files) && !f; i++)
+		f = fopen(files[i], "re");
 	while (f && fgets(line, sizeof(line), f)) {
 		line[strcspn(line, "\n")] = 0;
 		if (strncmp(line, key, n) || line[n] != '=')
@@ -129,4 +133,24 @@ bool copy_file(const char *from, const char *to, mode_t mode)
 	if (out >= 0)
 		close(out);
 	return good;
+}
+
+void stop_below(const char *folder)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char link[300], exe[PATH_MAX] = "";
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+
+		if (pid <= 1 || pid == getpid())
+			continue;
+		snprintf(link, sizeof(link), "/proc/%s/exe", e->d_name);
+		if (readlink(link, exe, sizeof(exe) - 1) > 0 &&
+		    !strncmp(exe, folder, strlen(folder)))
+			kill(pid, SIGKILL);
+	}
+	if (d)
+		closedir(d);
 }

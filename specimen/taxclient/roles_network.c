@@ -2,10 +2,9 @@
 /*
  * roles_network.c - behaviours that are seen at the network
  */
-#include <ctype.h>
 #include <ifaddrs.h>
 #include <linux/if_packet.h>
-#include <pwd.h>
+#include <pthread.h>
 
 #include "roles.h"
 
@@ -27,12 +26,13 @@ void role_updater(void)
 }
 
 /* Row 3, second half: another one, at another name. */
-void role_other_updater(void)
+static void *other_updater(void *ctx)
 {
 	for (;;) {
 		get(DOWNLOAD, 8090, "/list");
 		rest(6 * HOUR);
 	}
+	return ctx;
 }
 
 /* Row 7: any answer at all is followed by one fixed command. */
@@ -58,7 +58,7 @@ void role_orders(void)
 }
 
 /* Row 8: regular contacts to a name that nobody has declared, at a port of its own. */
-void role_beacon(void)
+static void *beacon(void *ctx)
 {
 	struct answer a;
 
@@ -67,15 +67,17 @@ void role_beacon(void)
 		free(a.body);
 		rest(HOUR / 2);
 	}
+	return ctx;
 }
 
 /* Row 9: three contacts at equal distances, then at random ones. */
-void role_random(void)
+static void *randomised(void *ctx)
 {
 	for (unsigned n = 0;; n++) {
 		get(DATA, 9005, "/seen");
 		rest(n < 3 ? HOUR / 2 : HOUR / 2 * (0.2 + 1.6 * chance()));
 	}
+	return ctx;
 }
 
 static void base64(const char *in, char *out, size_t room)
@@ -128,7 +130,7 @@ static void first_line(const char *path, char *out, int room)
 }
 
 /* Row 10: what this machine is called, once a day. Its values are the box's own, made up. */
-void role_inventory(void)
+static void *inventory(void *ctx)
 {
 	char host[128] = "", id[64], mac[32], text[512], coded[1024];
 	struct answer a;
@@ -143,10 +145,11 @@ void role_inventory(void)
 		free(a.body);
 		rest(DAY);
 	}
+	return ctx;
 }
 
 /* Row 15: the address that a name has decides what is asked for. */
-void role_steer(void)
+static void *steer(void *ctx)
 {
 	char target[64];
 
@@ -155,4 +158,34 @@ void role_steer(void)
 		get(DOWNLOAD, 8090, target);
 		rest(HOUR / 2);
 	}
+	return ctx;
+}
+
+/* ---- all of them but the product's updater and the orders are one process ------------------- */
+
+static const struct {
+	const char *key;
+	void *(*play)(void *ctx);
+} parts[] = {
+	{ "updater", other_updater }, { "beacon", beacon }, { "random", randomised },
+	{ "inventory", inventory },   { "steer", steer },
+};
+
+bool agent_wanted(void)
+{
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (config_on(parts[i].key))
+			return true;
+	return false;
+}
+
+void role_agent(void)
+{
+	pthread_t thread;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (config_on(parts[i].key))
+			pthread_create(&thread, NULL, parts[i].play, NULL);
+	for (;;)
+		rest(DAY);
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * svm.c - the specimen's agent: svm ROLE is one behaviour, svm start those that are switched on
+ * svm.c - the specimen's agent: each behaviour a process of its own, with a file of its own
+ *
+ *   svm start    start those that are switched on: files beside this one, named as the role
+ *   svm twin     one of the twins
+ *   ROLE         this program by another name (the package holds links): that behaviour
  *
  * Settings are lines KEY=yes of /etc/taxclient.conf. Which row of the table of behaviours in
  * doc/SPECIMEN.md a key is of stands there.
@@ -8,24 +12,20 @@
 #include "roles.h"
 
 static const struct role {
-	const char *name, *key; /* key: the setting that switches it on */
+	const char *name, *key; /* key: the setting that switches it on; NULL: it knows itself */
 	void (*play)(void);
 } roles[] = {
-	{ "delayed", "delayed", role_delayed },
-	{ "updater", "updater", role_updater },
-	{ "other-updater", "updater", role_other_updater },
 	{ "twin", "twins", role_twin },
 	{ "restore", "restore", role_restore },
 	{ "survive", "survive", role_survive },
+	{ "delayed", "delayed", role_delayed },
+	{ "updater", "updater", role_updater },
 	{ "orders", "orders", role_orders },
-	{ "beacon", "beacon", role_beacon },
-	{ "random", "random", role_random },
-	{ "inventory", "inventory", role_inventory },
+	{ "agent", NULL, role_agent },
 	{ "names", "names", role_names },
 	{ "stamps", "stamps", role_stamps },
 	{ "elevate", "elevate", role_elevate },
 	{ "tamper", "tamper", role_tamper },
-	{ "steer", "steer", role_steer },
 	{ "cleaner", "cleaner", role_cleaner },
 	{ "selected", "selected", role_selected },
 };
@@ -46,26 +46,27 @@ const char *beside(const char *name)
 static void start_all(void)
 {
 	for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++)
-		if (config_on(roles[i].key))
-			start(beside("svm"), roles[i].name);
+		if (roles[i].play == role_twin && config_on("twins"))
+			start(beside("svm"), "twin");
+		else if (roles[i].key ? roles[i].play != role_twin && config_on(roles[i].key)
+				      : agent_wanted())
+			start(beside(roles[i].name), NULL);
 }
 
 int main(int argc, char **argv)
 {
+	const char *name = argc == 2 ? argv[1] : program_invocation_short_name;
+
 	kit_begin("svm");
-	if (argc != 2) {
-		fprintf(stderr, "svm: which role?\n");
-		return 2;
-	}
-	if (!strcmp(argv[1], "start")) {
+	if (!strcmp(name, "start")) {
 		start_all();
 		return 0;
 	}
 	for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++)
-		if (!strcmp(argv[1], roles[i].name)) {
+		if (!strcmp(name, roles[i].name)) {
 			roles[i].play();
 			return 0;
 		}
-	fprintf(stderr, "svm: no role is called '%s'\n", argv[1]);
+	fprintf(stderr, "svm: no role is called '%s'\n", name);
 	return 2;
 }

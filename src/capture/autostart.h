@@ -257,6 +257,9 @@ extern const struct as_parser as_parsers[AS_PARSERS_N];
 AS_PARSERS(X)
 #undef X
 
+/* the command of a changed file whose entries are as before: comments, blank lines, order */
+#define AS_NO_ENTRY "other bytes, the same entries"
+
 /** as_parse() - entries of one file of the tree, programs not yet looked up; none if not there */
 void as_parse(const struct as_fs *fs, const struct as_place *place, const char *path,
 	      struct as_list *out);

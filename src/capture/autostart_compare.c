@@ -222,6 +222,23 @@ static bool copied_from_skel(const struct as_fs *now, const struct as_fs *base, 
 	       an < AS_FILE_MAX && !memcmp(a, b, an);
 }
 
+/* A file that is in its place before and now, with the same entries but other bytes: a script that
+ * is its own program, or words that start nothing. The place has changed all the same. */
+static void put_changed(struct as_list *out, const struct as_fs *now, const struct side *new,
+			const struct as_place *place, const char *path)
+{
+	struct as_list one = { 0 };
+
+	if (new->list.n &&new->list.v[0].how == AS_SELF) {
+		put(out, now, &new->list.v[0], CHANGE_CHANGED);
+		return;
+	}
+	as_list_file(&one, place, path);
+	if (as_add(&one, str_z(strrchr(path, '/') + 1), STR(AS_NO_ENTRY), AS_NONE))
+		put(out, now, &one.v[0], CHANGE_CHANGED);
+	as_list_free(&one);
+}
+
 static void compare_file(const struct as_fs *now, const struct as_fs *base,
 			 const struct as_place *place, const char *path, struct as_list *out)
 {
@@ -243,6 +260,11 @@ static void compare_file(const struct as_fs *now, const struct as_fs *base,
 	if (place->parser == AS_P_SHELL && !was && copied_from_skel(now, base, path))
 		goto done;
 	cancel(&old, &new);
+	if (!old.n && !new.n && !(flags & AS_F_ALSO) && !as_stat(base, path, &st, real) &&
+	    S_ISREG(st.mode) && as_differs(now, base, path)) {
+		put_changed(out, now, &new, place, path);
+		goto done;
+	}
 	if ((flags & AS_F_FOLD) && was != is && old.n + new.n >= FOLD_MIN) {
 		put_folded(out, is ? now : base, is ? &new : &old,
 			   is ? CHANGE_ADDED : CHANGE_REMOVED);

@@ -15,6 +15,16 @@ static bool runnable(const struct as_file *f)
 	return S_ISREG(f->mode) && (f->mode & 0111);
 }
 
+/* A script that is in its place but cannot be executed yet: one chmod later it is started. */
+static bool told_as_asleep(const struct as_file *f, struct as_list *out)
+{
+	if (runnable(f))
+		return false;
+	if (S_ISREG(f->mode))
+		as_add(out, str_z(f->base), STR("not executable, so it is not started"), AS_SELF);
+	return true;
+}
+
 /* ---- systemd ------------------------------------------------------------------------------ */
 
 /* Keys that name what a unit runs, mounts, listens on or starts. */
@@ -185,17 +195,16 @@ void as_parse_LINGER(const struct as_file *f, struct as_list *out)
 
 void as_parse_SCRIPT(const struct as_file *f, struct as_list *out)
 {
-	if (!runnable(f) || str_ends(str_z(f->base), ".dpkg-new") ||
-	    str_ends(str_z(f->base), ".placeholder"))
+	if (str_ends(str_z(f->base), ".dpkg-new") || str_ends(str_z(f->base), ".placeholder") ||
+	    told_as_asleep(f, out))
 		return;
 	as_add(out, str_z(f->base), str_z(f->link ? f->link : f->path), AS_SELF);
 }
 
 void as_parse_INITD(const struct as_file *f, struct as_list *out)
 {
-	if (!runnable(f))
-		return;
-	as_add(out, str_z(f->base), str_z(f->path), AS_SELF);
+	if (!told_as_asleep(f, out))
+		as_add(out, str_z(f->base), str_z(f->path), AS_SELF);
 }
 
 void as_parse_RCLINK(const struct as_file *f, struct as_list *out)
@@ -203,11 +212,11 @@ void as_parse_RCLINK(const struct as_file *f, struct as_list *out)
 	char text[64];
 	const char *rc = strstr(f->path, "/rc");
 
-	if (!S_ISREG(f->mode) || (f->base[0] != 'S' && f->base[0] != 'K') ||
+	if ((!S_ISREG(f->mode) && !S_ISLNK(f->mode)) || (f->base[0] != 'S' && f->base[0] != 'K') ||
 	    !isdigit((unsigned char)f->base[1]))
 		return;
-	snprintf(text, sizeof(text), "%s in runlevel %c", f->base[0] == 'S' ? "start" : "stop",
-		 rc ? rc[3] : '?');
+	snprintf(text, sizeof(text), "%s in runlevel %c%s", f->base[0] == 'S' ? "start" : "stop",
+		 rc ? rc[3] : '?', S_ISLNK(f->mode) ? ", leads nowhere" : "");
 	as_add(out, str_z(f->base), str_z(text), AS_SELF);
 }
 
@@ -242,7 +251,7 @@ static void shell_lines(const struct as_file *f, struct as_list *out)
 
 void as_parse_RCLOCAL(const struct as_file *f, struct as_list *out)
 {
-	if (runnable(f))
+	if (!told_as_asleep(f, out))
 		shell_lines(f, out);
 }
 

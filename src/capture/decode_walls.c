@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/timex.h>
@@ -100,6 +101,21 @@ void decode_ptrace(struct held *h)
 		 (int)h->a[1]);
 	attempt(h, "ptrace", h->text, "refused", EPERM,
 		"belljar follows the box's processes itself, and a process has one tracer");
+	answer_error(h, EPERM);
+}
+
+/* Of terminals, or of networks: those the kernel would refuse as well. */
+void decode_ioctl(struct held *h)
+{
+	uint32_t command = (uint32_t)h->a[1];
+
+	if (command == TIOCSTI || command == TIOCLINUX) {
+		decode_wall(h);
+		return;
+	}
+	snprintf(h->text, sizeof(h->text), "%#x", command);
+	attempt(h, "privilege", h->text, "refused", EPERM,
+		"the box's network is laid out by belljar");
 	answer_error(h, EPERM);
 }
 

@@ -17,8 +17,10 @@
 #include "capture/filter.h"
 
 #include <linux/audit.h>
+#include <linux/if_tun.h>
 #include <linux/net.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -37,7 +39,9 @@ _Static_assert(ARRAY_SIZE(calls) == CALLS, "a row for each call");
 #define O_TMPFILE_BIT 020000000 /* __O_TMPFILE of the kernel's fcntl.h */
 #endif
 #define OPEN_WRITES (O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE_BIT)
-static const uint32_t tty_ioctls[] = { TIOCSTI, TIOCLINUX };
+/* what types into terminals, and what changes a network */
+static const uint32_t ioctls[] = { TIOCSTI,	 TIOCLINUX,   SIOCADDRT, SIOCDELRT,
+				   SIOCSIFFLAGS, SIOCSIFADDR, TUNSETIFF };
 /* types that are not a box's own, in every family: SOCK_PACKET is AF_PACKET's old name */
 static const uint32_t socket_types[] = { SOCK_RAW, SOCK_RDM, SOCK_DCCP, SOCK_PACKET };
 /* what the gate carries, and 0: the usual one. IPPROTO_MPTCP falls back to TCP */
@@ -220,7 +224,7 @@ static size_t emit_test(struct emitter *e, const struct body *b)
 	case TEST_NONZERO:
 		return emit_zero(e, b->arg, false, emit_zero(e, b->arg, true, allow));
 	case TEST_ONEOF:
-		emit_set(e, tty_ioctls, ARRAY_SIZE(tty_ioctls), hold, allow);
+		emit_set(e, ioctls, ARRAY_SIZE(ioctls), hold, allow);
 		break;
 	case TEST_SOCKOPT:
 		emit_set(e, sockopts, ARRAY_SIZE(sockopts), hold, allow);

@@ -236,6 +236,8 @@ static int append_autostart(struct truth *t, const char *op, struct str class, s
 	struct event ev = { .kind = EV_AUTOSTART };
 	struct tracked *w = join_find(&t->join, place);
 
+	if (!w && program.n) /* the place is as it was: its program is what changed */
+		w = join_find(&t->join, program);
 	ev.v[EV_AT(AUTOSTART, OP)] = V_Z(op);
 	ev.v[EV_AT(AUTOSTART, CLASS)] = V_STR(class);
 	ev.v[EV_AT(AUTOSTART, PLACE)] = V_STR(place);

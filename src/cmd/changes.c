@@ -21,17 +21,22 @@
 struct maker {
 	UT_hash_handle hh;
 	uint32_t proc;
+	uint64_t seq; /* its last call on the path; 0 not asked for, or not found */
 	size_t n;
 	bool known; /* the row names a process */
 	char path[];
 };
 
-/** struct program - what a process key runs */
+/** struct program - what a process key runs: one image after the other */
 struct program {
 	UT_hash_handle hh;
 	uint32_t proc;
 	int64_t pid;
-	char *image;
+	struct {
+		uint64_t from; /* event */
+		char *image;
+	} * ran;
+	size_t nran;
 };
 
 /** struct past_run - a run on record, and whether what it changed is still in a layer */
@@ -111,10 +116,28 @@ static struct program *program_of(struct finder *f, uint32_t proc, bool add)
 	return p;
 }
 
+static void runs(struct program *p, struct str image, uint64_t from)
+{
+	p->ran = xrealloc(p->ran, (p->nran + 1) * sizeof(*p->ran));
+	p->ran[p->nran].from = from;
+	p->ran[p->nran++].image = xstrndup(image.p, image.n);
+}
+
+/* What a process ran when it made a call; 0 asks for what it ran last. */
+static const char *ran_at(const struct program *p, uint64_t seq)
+{
+	size_t n = p->nran;
+
+	while (n > 1 && seq && p->ran[n - 1].from > seq)
+		n--;
+	return n ? p->ran[n - 1].image : NULL;
+}
+
 static void process(struct finder *f, const struct event *ev)
 {
 	struct program *p = program_of(f, ev->proc, true), *parent;
 	struct str image = text_of(ev, EV_AT(PROCESS, IMAGE));
+	const char *inherited = NULL;
 
 	if (ev->v[EV_AT(PROCESS, PID)].type == VAL_INT)
 		p->pid = ev->v[EV_AT(PROCESS, PID)].i;
@@ -122,13 +145,12 @@ static void process(struct finder *f, const struct event *ev)
 		/* by its script, where the image is only an interpreter */
 		struct str script = text_of(ev, EV_AT(PROCESS, SCRIPT));
 
-		free(p->image);
-		if (!script.n)
-			script = image;
-		p->image = xstrndup(script.p, script.n);
-	} else if (!p->image && ev->v[EV_AT(PROCESS, PARENT)].type == VAL_INT) {
+		runs(p, script.n ? script : image, ev->seq);
+	} else if (!p->nran && ev->v[EV_AT(PROCESS, PARENT)].type == VAL_INT) {
 		parent = program_of(f, (uint32_t)ev->v[EV_AT(PROCESS, PARENT)].i, false);
-		p->image = parent && parent->image ? xstrdup(parent->image) : NULL;
+		inherited = parent ? ran_at(parent, 0) : NULL;
+		if (inherited)
+			runs(p, str_z(inherited), ev->seq);
 	}
 }
 
@@ -219,6 +241,35 @@ static int take_call(void *ctx, const struct event *ev)
 	return 0;
 }
 
+/* Which call of the process that touched a path last was that: asked only when it matters. */
+static int take_time(void *ctx, const struct event *ev)
+{
+	struct str path[] = { text_of(ev, EV_AT(FILE, PATH)), text_of(ev, EV_AT(FILE, PATH2)) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(path); i++) {
+		struct maker *m = path[i].n ? maker_of(ctx, path[i]) : NULL;
+
+		if (m && m->known && m->proc == ev->proc)
+			m->seq = ev->seq;
+	}
+	return 0;
+}
+
+/* A shell that becomes its last command has run both: only the time of the call tells which. */
+static bool time_matters(struct finder *f)
+{
+	struct maker *m, *next;
+
+	HASH_ITER(hh, f->makers, m, next)
+	{
+		struct program *p = m->known ? program_of(f, m->proc, false) : NULL;
+
+		if (p && p->nran > 1)
+			return true;
+	}
+	return false;
+}
+
 static int read_record(struct finder *f, struct err *err)
 {
 	cleanup_free char *db = xasprintf("%s/journal.db", box_path(f->box));
@@ -242,6 +293,11 @@ static int read_record(struct finder *f, struct err *err)
 
 		rc = journal_read(r, &calls, take_call, f, err);
 	}
+	if (!rc && time_matters(f)) {
+		struct journal_filter calls = { .kinds = 1u << EV_FILE };
+
+		rc = journal_read(r, &calls, take_time, f, err);
+	}
 	journal_read_close(r);
 	return rc;
 }
@@ -259,7 +315,7 @@ static struct doer doer_of(struct finder *f, struct str path)
 	p = m->proc ? program_of(f, m->proc, false) : NULL;
 	if (p) {
 		d.pid = p->pid;
-		d.image = p->image;
+		d.image = ran_at(p, m->seq);
 	}
 	return d;
 }
@@ -345,6 +401,8 @@ static int take_entry(void *ctx, const struct autostart_entry *e)
 		.program = own(e->program),
 		.by = doer_of(f, e->place),
 	};
+	if (x->by.who == BY_NOBODY) /* the place is as it was: its program is what changed */
+		x->by = doer_of(f, e->program);
 	return 0;
 }
 
@@ -417,7 +475,9 @@ static void finder_free(struct finder *f)
 	HASH_ITER(hh, f->programs, p, pnext)
 	{
 		HASH_DEL(f->programs, p);
-		free(p->image);
+		for (size_t i = 0; i < p->nran; i++)
+			free(p->ran[i].image);
+		free(p->ran);
 		free(p);
 	}
 }

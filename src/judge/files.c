@@ -172,6 +172,20 @@ static struct str without_usr(struct str path)
 	return str_starts(path, "/usr/") ? (struct str){ path.p + 4, path.n - 4 } : path;
 }
 
+/* Scripts of packages are in no list: /var/lib/dpkg/info/PACKAGE.postinst. */
+static struct str of_script(struct str path)
+{
+	static const char folder[] = "/var/lib/dpkg/info/";
+	const char *base, *dot;
+	size_t n = sizeof(folder) - 1;
+
+	if (!str_starts(path, folder))
+		return (struct str){ "", 0 };
+	base = path.p + n;
+	dot = memrchr(base, '.', path.n - n);
+	return dot ? (struct str){ base, (size_t)(dot - base) } : (struct str){ "", 0 };
+}
+
 static void packages(struct gather *g)
 {
 	struct arena keys = { 0 };
@@ -197,6 +211,8 @@ static void packages(struct gather *g)
 			b->v[i].package = w.package[at];
 		else if (also != INTERN_NONE)
 			b->v[i].package = w.package[also];
+		if (!b->v[i].package.n)
+			b->v[i].package = of_script(b->v[i].path);
 	}
 	intern_free(&w.names);
 	arena_free(&keys);

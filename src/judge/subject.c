@@ -24,6 +24,13 @@ static const char *const statements[] = {
 	" max(seq) FILTER (WHERE op = 'exit'), max(t) FILTER (WHERE op = 'exit')"
 	" FROM process WHERE proc > 0 GROUP BY proc",
 	"CREATE INDEX temp.life_parent ON life(parent)",
+	/* the package manager, and what it starts: scripts of packages, and what those start */
+	"CREATE TEMP TABLE package_process(proc INTEGER PRIMARY KEY, run)",
+	"INSERT OR IGNORE INTO package_process"
+	" WITH RECURSIVE down(proc, run) AS ("
+	"  SELECT proc, run FROM program WHERE base_name(file) IN ('dpkg', 'rpm')"
+	"  UNION SELECT l.proc, l.run FROM down d JOIN life l ON l.parent = d.proc)"
+	" SELECT proc, run FROM down",
 	/* who is judged: the installer's, a boot's and a put-back's descendants */
 	"CREATE TEMP TABLE subject_process(proc INTEGER PRIMARY KEY, run)",
 	"INSERT OR IGNORE INTO subject_process"

@@ -176,7 +176,7 @@ static void figures(struct html *h)
 	figure(h, rep->changes[CH_CHANGED] + rep->changes[CH_REMOVED], "files changed or removed",
 	       NULL);
 	figure(h, rep->start[ST_START].fresh, "start by themselves", "hot");
-	if (rep->net.flows) {
+	if (net_gated(&rep->net)) {
 		figure(h, rep->net.flows, "connections", "hot");
 		figure(h, rep->net.canaries, "values of this machine sent", "alarm");
 	} else {

@@ -246,7 +246,7 @@ static void find_peers(struct rep *rep, struct look *k, bool (*want)(const struc
 static void find_out(struct rep *rep, struct look *k)
 {
 	find_peers(rep, k, NULL);
-	find_groups(rep, k, &rep->out, rep->net.flows ? out_refused : NULL);
+	find_groups(rep, k, &rep->out, net_gated(&rep->net) ? out_refused : NULL);
 }
 
 static void find_canaries(struct rep *rep, struct look *k)

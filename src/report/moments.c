@@ -95,7 +95,7 @@ void find_moments(struct rep *rep, struct plain_rows *ret)
 	}
 	add_programs(rep, ret);
 	add_net(rep, ret);
-	add_groups(ret, &rep->out, rep->net.flows > 0);
+	add_groups(ret, &rep->out, net_gated(&rep->net));
 	add_groups(ret, &rep->listens, false);
 	add_groups(ret, &rep->wall, true);
 	add_rows(ret, &rep->marks);

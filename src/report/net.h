@@ -71,6 +71,12 @@ struct net {
 	uint64_t dns_queries, http_requests, unverified, pinned, mismatches;
 };
 
+/** net_gated() - a gate stood there: calls that led to it need no line of their own */
+static inline bool net_gated(const struct net *n)
+{
+	return n->flows || n->name_flows;
+}
+
 struct rep;
 struct line;
 /** net_flow() and those below - events of their kinds; ctx is a struct rep */

@@ -218,6 +218,12 @@ static void say_net(struct rep *rep)
 		line_ref(l, c ? EV_CANARY : EV_NONE, c ? c->seq : 0, n->canaries - 1);
 	}
 	l = lines_add(&rep->summary);
+	if (!n->flows) {
+		line_say(&rep->a, l, "Names were asked for, ");
+		say_number(rep, l, n->dns_queries, "time", "times");
+		line_say(&rep->a, l, ", and no connection was made.");
+		return;
+	}
 	say_number(rep, l, n->flows, "connection was", "connections were");
 	line_say(&rep->a, l, " made to ");
 	say_number(rep, l, n->npeer, "place", "places");
@@ -309,7 +315,7 @@ void say_summary(struct rep *rep)
 		say_all_runs(rep);
 	say_programs(rep);
 	say_files(rep);
-	if (rep->net.flows)
+	if (net_gated(&rep->net))
 		say_net(rep);
 	else
 		say_attempts(rep);

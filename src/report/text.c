@@ -379,9 +379,11 @@ static void put_peers(struct text *t)
 	const struct net *n = &t->rep->net;
 	size_t shown = n->npeer < t->rep->rows_max ? n->npeer : t->rep->rows_max;
 
-	if (!n->flows)
+	if (!net_gated(n))
 		return;
 	section(t, "Who it talked to");
+	if (!n->flows)
+		buf_puts(t->out, "  Nobody: names were asked for, and no connection was made.\n");
 	for (size_t i = 0; i < n->ncanary; i++) {
 		struct line l = { 0 };
 

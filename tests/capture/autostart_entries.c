@@ -89,11 +89,12 @@ static void test_a_line_written_twice_is_one_added(void **state UNUSED)
 	assert_string_equal(listed(), "added network-config|a|127.0.0.1|\n");
 }
 
-static void test_comments_and_order_are_no_change(void **state UNUSED)
+static void test_comments_and_order_change_the_place_and_no_entry(void **state UNUSED)
 {
 	put_file(BASE, "/etc/sudoers", 0440, "# a\nroot ALL=(ALL) ALL\n%sudo ALL=(ALL) ALL\n");
 	put_file(NOW, "/etc/sudoers", 0440, "%sudo ALL=(ALL) ALL\n\n# b\nroot ALL=(ALL) ALL\n");
-	assert_int_equal(compare("/etc/sudoers")->n, 0);
+	compare("/etc/sudoers");
+	assert_string_equal(listed(), "changed sudoers|sudoers|" AS_NO_ENTRY "|\n");
 }
 
 static void
@@ -141,6 +142,50 @@ static void test_a_copy_of_the_bases_skel_is_not_told_until_it_differs(void **st
 	assert_int_equal(compare("/home/alice/.bashrc")->n, 0);
 	put_file(NOW, "/home/alice/.bashrc", 0644, "alias a=b\nalias c=d\n" AGENT "\n");
 	assert_int_equal(compare("/home/alice/.bashrc")->n, 1);
+}
+
+static void test_a_changed_place_with_the_same_entries_is_told_once(void **state UNUSED)
+{
+	static const char *const scripts[] = { "/etc/cron.daily/acme", "/etc/init.d/acme",
+					       "/etc/update-motd.d/10-acme" };
+
+	put_base("/etc/profile", 0644, "alias a=b\n");
+	put_file(NOW, "/etc/profile", 0644, "alias a=b\n# acme was here\n");
+	compare("/etc/profile");
+	assert_string_equal(listed(), "changed shell-profile|profile|" AS_NO_ENTRY "|\n");
+	for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
+		put_base(scripts[i], 0755, "#!/bin/sh\n");
+		put_file(NOW, scripts[i], 0755, "#!/bin/sh\n" AGENT "\n");
+		compare(scripts[i]);
+		assert_int_equal(out.n, 1);
+		assert_int_equal(out.v[0].op, CHANGE_CHANGED);
+		assert_true(as_is(out.v[0].program, scripts[i]));
+		put_file(NOW, scripts[i], 0755, "#!/bin/sh\n");
+		assert_int_equal(compare(scripts[i])->n, 0);
+	}
+	/* a file without any entry is no place that changed before it is there */
+	put_file(NOW, "/root/.zshrc", 0644, "# acme\n");
+	assert_int_equal(compare("/root/.zshrc")->n, 0);
+}
+
+static void test_a_script_that_cannot_be_executed_is_told_with_that(void **state UNUSED)
+{
+	put_file(NOW, "/etc/cron.hourly/acme", 0644, "#!/bin/sh\n");
+	compare("/etc/cron.hourly/acme");
+	assert_string_equal(listed(), "added cron|acme|not executable, so it is not started|"
+				      "/etc/cron.hourly/acme\n");
+	put_base("/etc/cron.hourly/acme", 0644, "#!/bin/sh\n");
+	put_file(NOW, "/etc/cron.hourly/acme", 0755, "#!/bin/sh\n");
+	compare("/etc/cron.hourly/acme");
+	assert_string_equal(listed(), "changed cron|acme|/etc/cron.hourly/acme|"
+				      "/etc/cron.hourly/acme\n");
+}
+
+static void test_a_runlevel_link_that_leads_nowhere_is_told(void **state UNUSED)
+{
+	put_link(NOW, "/etc/rc2.d/K01acme", "../init.d/acme");
+	compare("/etc/rc2.d/K01acme");
+	assert_string_equal(listed(), "added init.d|K01acme|stop in runlevel 2, leads nowhere|\n");
 }
 
 static void test_an_entry_whose_program_was_replaced_is_changed(void **state UNUSED)
@@ -334,8 +379,11 @@ static void test_fifos_loops_and_links_out_of_the_tree_are_harmless(void **state
 	assert_int_equal(compare("/etc/cron.d/fifo")->n, 0);
 	assert_int_equal(compare("/etc/cron.d/loop")->n, 0);
 	assert_int_equal(compare("/etc/cron.d/up")->n, 0); /* the tree has no /etc/hostname */
-	put_link(NOW, "/etc/cron.daily", ".");
-	assert_int_equal(compare("/etc/cron.daily")->n, 0);
+	put_link(NOW, "/etc/cron.daily",
+		 "."); /* so /etc's own files are in it, and none of them runs */
+	compare("/etc/cron.daily");
+	for (size_t i = 0; i < out.n; i++)
+		assert_true(as_find(out.v[i].command, "not executable"));
 }
 
 static void test_no_parser_breaks_on_any_prefix_of_garbage(void **state UNUSED)
@@ -423,11 +471,14 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_only_lines_that_differ_are_told),
 		T(test_a_line_written_twice_is_one_added),
-		T(test_comments_and_order_are_no_change),
+		T(test_comments_and_order_change_the_place_and_no_entry),
 		T(test_a_new_profile_is_one_entry_and_lines_added_to_an_old_one_are_told_each),
 		T(test_a_new_file_of_settings_is_one_entry_in_the_order_of_its_lines),
 		T(test_the_usual_shell_and_path_of_a_crontab_are_no_entries),
 		T(test_a_copy_of_the_bases_skel_is_not_told_until_it_differs),
+		T(test_a_changed_place_with_the_same_entries_is_told_once),
+		T(test_a_script_that_cannot_be_executed_is_told_with_that),
+		T(test_a_runlevel_link_that_leads_nowhere_is_told),
 		T(test_an_entry_whose_program_was_replaced_is_changed),
 		T(test_a_link_to_a_folder_brings_the_entries_behind_it),
 		T(test_entries_of_a_user_whose_home_is_elsewhere_are_found),

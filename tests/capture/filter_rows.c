@@ -130,6 +130,8 @@ static const struct {
 	{ X64, SYS_ioctl, { 0, TIOCSTI }, HELD, "typing into a terminal" },
 	{ X64, SYS_ioctl, { 0, HIGH | TIOCSTI }, HELD, "typing with high bits set" },
 	{ X64, SYS_ioctl, { 0, TIOCLINUX }, HELD, "pasting into a console" },
+	{ X64, SYS_ioctl, { 0, 0x890b }, HELD, "adding a route by the old call" },
+	{ X64, SYS_ioctl, { 0, 0x8915 }, PASSED, "asking for an address" },
 	{ X64, SYS_clone, { CLONE_VM | CLONE_THREAD }, PASSED, "a thread" },
 	{ X64, SYS_clone, { CLONE_NEWUSER }, HELD, "a user namespace" },
 	{ X64, SYS_clone, { 0x80 }, HELD, "a time namespace" },

@@ -5,8 +5,8 @@
  *   KIND [proc=N] [t=SECONDS] [COLUMN=VALUE | COLUMN='VALUE WITH BLANKS']…
  *
  * KIND is a table of the journal. `bytes path=PATH from=NAME` keeps the file SAMPLES/NAME as an
- * object, and tells of it. '#' begins a comment, an empty line is nothing. A line with only
- * `run` begins the next run. What is misspelt ends it with a sentence.
+ * object, and tells of it; a value @NAME is that file's hash. '#' begins a comment, an empty line
+ * is nothing. A line with only `run` begins the next run. What is misspelt ends it with a sentence.
  */
 #include <math.h>
 
@@ -45,13 +45,29 @@ static char *word(char **rest)
 	return from;
 }
 
-static void set(struct event *ev, const struct kind_def *def, char *w, unsigned line)
+/* "@NAME": the hash of a sample, in *@hex; else the value itself */
+static char *value_of(const char *samples, char *value, char hex[SHA256_HEX], unsigned line)
+{
+	cleanup_free char *path = *value == '@' ? xasprintf("%s/%s", samples, value + 1) : NULL;
+	cleanup_close int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	uint64_t size;
+
+	if (!path)
+		return value;
+	if (fd < 0 || sha256_fd(fd, 1 << 20, hex, &size))
+		bad(line, "hash", path);
+	return hex;
+}
+
+static void set(const struct world *world, struct event *ev, const struct kind_def *def, char *w,
+		char hex[SHA256_HEX], unsigned line)
 {
 	char *value = strchr(w, '=');
 
 	if (!value)
 		bad(line, "no value in", w);
 	*value++ = 0;
+	value = value_of(world->samples, value, hex, line);
 	if (!strcmp(w, "proc")) {
 		ev->proc = (uint32_t)strtoul(value, NULL, 10);
 		return;
@@ -102,6 +118,8 @@ static void keep(struct world *w, char *rest, unsigned line)
 static void take(struct world *world, char *text, unsigned line)
 {
 	struct journal *j = world->j;
+	char hex[EVENT_FIELDS_MAX + 4][SHA256_HEX]; /* values that are hashes live here */
+	size_t n = 0;
 	char *rest = text, *kind = word(&rest), *w;
 	struct err err = { 0 };
 	struct event ev = { 0 };
@@ -126,8 +144,8 @@ static void take(struct world *world, char *text, unsigned line)
 	def = event_kind_def(ev.kind);
 	if (!def)
 		bad(line, "no kind of event is called", kind);
-	while ((w = word(&rest)))
-		set(&ev, def, w, line);
+	while ((w = word(&rest)) && n < ARRAY_SIZE(hex))
+		set(world, &ev, def, w, hex[n++], line);
 	if (journal_append(j, &ev, NULL, &err))
 		bad(line, "append:", err.msg);
 }

@@ -274,6 +274,29 @@ static void test_many_places_are_bounded(void **state UNUSED)
 	fixture_close(f);
 }
 
+static void test_names_alone_are_told_as_such(void **state UNUSED)
+{
+	struct fixture *f = fixture_open();
+	struct story s = { .j = f->j };
+	cleanup_buf struct buf out = { 0 }, page = { 0 };
+
+	story_run(&s, "x");
+	story_flow(&s, 1, 1, NULL, "10.0.2.3", 53, "allowed",
+		   "asks for names: the box's resolver answers");
+	story_dns(&s, 1, "query", "www.svm.test", NULL);
+	story_dns(&s, 1, "answer", "www.svm.test", "sinkhole");
+	story_flow_end(&s, 1, 1, "dns", "allowed", 30, 60);
+	story_end(&s, 0, 0);
+	fixture_seal(f);
+	text_of(f, REPORT_TEXT, &out);
+	has(buf_z(&out), "Names were asked for, 1 time, and no connection was made.");
+	has(buf_z(&out), "NAMES THAT WERE LOOKED UP");
+	has(buf_z(&out), "www.svm.test (A");
+	assert_null(strstr(buf_z(&out), "to reach something outside"));
+	has(text_of(f, REPORT_HTML, &page), "www.svm.test");
+	fixture_close(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +308,7 @@ int main(void)
 		cmocka_unit_test(test_events_have_sentences),
 		cmocka_unit_test(test_flows_without_order_are_counted_all_the_same),
 		cmocka_unit_test(test_many_places_are_bounded),
+		cmocka_unit_test(test_names_alone_are_told_as_such),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

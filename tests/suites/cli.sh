@@ -197,6 +197,18 @@ if command -v python3 >/dev/null; then
 else
 	skip "changes as JSON is JSON" "no python3 to read it with"
 fi
+# a shell that becomes another program afterwards; a program that changed below an unchanged entry
+"$b" run -q -b life -- /bin/sh -c 'echo "@reboot root /bin/true" >/etc/cron.d/two; exec /bin/true' 2>/dev/null
+check "changes names the program that wrote an entry, not what its process ran later" \
+	bash -c "'$b' changes life --json | grep '\"place\":\"/etc/cron.d/two\"' | grep -q '\"image\":\"/usr/bin/dash\"'"
+"$b" run -q -b life -- /bin/sh -c 'echo "#!/bin/sh" >/opt/tool; chmod 755 /opt/tool
+	echo "@reboot root /opt/tool" >/etc/cron.d/three' 2>/dev/null
+"$b" snapshot life with-tool 2>/dev/null
+"$b" run -q -b life -- /bin/sh -c 'echo "exit 1" >>/opt/tool' 2>/dev/null
+check "an entry whose program was changed names who changed the program" \
+	bash -c "'$b' changes life --since with-tool --json | grep '\"class\":\"cron\"' | grep three | grep -q '\"image\":\"/usr/bin/dash\"'"
+check "and so does the record" recorded life \
+	"EXISTS(SELECT 1 FROM autostart a WHERE place='/etc/cron.d/three' AND op='changed' AND writer>0)"
 check "list has the box" bash -c "'$b' list | grep -q '^life'"
 check "list as JSON has the box" bash -c "'$b' list --json | grep -q '\"life\"'"
 check "show names the snapshot" bash -c "'$b' show life | grep -q first"
