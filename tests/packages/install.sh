@@ -9,6 +9,7 @@
 # users: root range single
 # timeout: 3600
 . "$BELLJAR_SRC/tests/lib/tap.sh"
+. "$BELLJAR_SRC/tests/lib/packages.sh"
 b=$BELLJAR
 cache=${BELLJAR_DEBS:-$TMPDIR/debs}
 # npm and apt outside of the box use a home of ours
@@ -31,21 +32,6 @@ exim4-daemon-light|exim4 Debian-exim|/usr/sbin/exim4|25
 cups|cups.service lpadmin|/usr/sbin/cupsd|631'
 [ "${BELLJAR_TEST_ALL:-}" != 1 ] && [ $# = 0 ] || table="$table
 $long"
-
-has() { dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed; }
-
-# The package and what it needs that this machine has not, as files: names (.names) by apt, bytes by
-# apt. What is in the way (another time service) is in .purge, to be removed in the box.
-fetch() { # PACKAGE
-	mkdir -p "$cache/$1" && cd "$cache/$1" || return 1
-	[ ! -e .complete ] || return 0
-	apt-get -o Debug::NoLocking=1 -s --no-install-recommends install "$1" >.plan || return 1
-	sed -n 's/^Inst \([^ ]*\) .*/\1/p' .plan >.names
-	sed -n 's/^Remv \([^ ]*\) .*/\1/p' .plan >.purge
-	[ -s .names ] || { echo "apt knows no $1"; return 1; }
-	# shellcheck disable=SC2046
-	apt-get -o APT::Sandbox::User= download $(cat .names) && touch .complete
-}
 
 installed() { # BOX PACKAGE
 	"$b" run -q -b "$1" -- dpkg -s "$2" 2>&1 | grep -qx 'Status: install ok installed'
