@@ -50,6 +50,15 @@ test-emulations: deps-build-test-emulations all
 		tests/emulations/run "$(EMULATIONS)" $(WORDS); status=$$?; \
 	rm -rf $$dir 2>/dev/null || unshare --map-root-user --map-auto rm -rf $$dir; exit $$status
 
+# Ordinary software, installed, used and removed in boxes: the rules must give no finding. WORDS="…"
+# takes some of tests/ordinary/packages.
+.PHONY: test-ordinary
+test-ordinary: all
+	dir=$$(mktemp -d) && chmod 755 $$dir && mkdir $$dir/boxes && \
+	BELLJAR=$(CURDIR)/build/belljar BELLJAR_HOME=$$dir/boxes BELLJAR_SRC=$(CURDIR) TMPDIR=$$dir \
+		tests/ordinary/run $(WORDS); status=$$?; \
+	rm -rf $$dir 2>/dev/null || unshare --map-root-user --map-auto rm -rf $$dir; exit $$status
+
 # Debian 12's own kernel, in a machine that QEMU emulates: long, and not part of `make test`.
 # WORDS="…" takes some of its stages.
 .PHONY: test-vm

@@ -253,49 +253,79 @@ static int append_autostart(struct truth *t, const char *op, struct str class, s
 	return append(t, &ev);
 }
 
+/** struct told - an entry as an earlier run told it */
+struct told {
+	struct str op, command, program;
+};
+
+/* The next of the entries of one class, place and name. */
+static bool next_told(struct rd *r, struct told *ret)
+{
+	if (r->bad || r->p >= r->end)
+		return false;
+	ret->op = get_field(r);
+	ret->command = get_field(r);
+	ret->program = get_field(r);
+	return !r->bad;
+}
+
+static struct rd values_of(const struct known *k)
+{
+	return (struct rd){ .p = (const uint8_t *)k->value,
+			    .end = (const uint8_t *)k->value + k->value_n };
+}
+
 static int autostart_entry(void *ctx, const struct autostart_entry *e)
 {
 	struct truth *t = ctx;
 	enum change_op op =
 		e->op == CHANGE_ADDED || e->op == CHANGE_REMOVED ? e->op : CHANGE_CHANGED;
-	cleanup_buf struct buf key = { 0 }, value = { 0 };
+	struct str op_name = str_z(change_op_name[op]);
+	cleanup_buf struct buf key = { 0 };
 	const struct tracked *w;
 	struct known *k;
 
 	add_field(&key, str_z(e->class->name));
 	add_field(&key, e->place);
 	add_field(&key, e->name);
-	add_field(&value, str_z(change_op_name[op]));
-	add_field(&value, e->command);
-	add_field(&value, e->program);
 	known_put(&t->seen, key.p, key.n);
 	w = join_find(&t->join, e->place);
 	if (w && w->how == TOUCH_SETUP)
 		return 0;
 	k = known_get(t->history.autostart, key.p, key.n);
-	if (k && k->value_n == value.n && !memcmp(k->value, value.p, value.n))
-		return 0;
+	if (k) {
+		struct rd values = values_of(k);
+		struct told told;
+
+		while (next_told(&values, &told))
+			if (str_eq(told.op, op_name) && str_eq(told.command, e->command) &&
+			    str_eq(told.program, e->program))
+				return 0;
+	}
 	return append_autostart(t, change_op_name[op], str_z(e->class->name), e->place, e->name,
 				e->command, e->program, e->class->technique);
 }
 
-/* An entry that an earlier run on this layer changed, and that is as before the layer now. */
+/* Entries that an earlier run on this layer changed, and that are as before the layer now. */
 static int autostart_back(struct truth *t, const struct known *k)
 {
 	struct rd key = { .p = (const uint8_t *)k->key, .end = (const uint8_t *)k->key + k->n };
-	struct rd value = { .p = (const uint8_t *)k->value,
-			    .end = (const uint8_t *)k->value + k->value_n };
 	struct str class = get_field(&key), place = get_field(&key), name = get_field(&key);
-	struct str op = get_field(&value), command = get_field(&value);
-	struct str program = get_field(&value);
 	const struct autostart_class *c = autostart_classes();
+	struct rd values = values_of(k);
+	struct told told;
+	int rc = 0;
 
 	while (c->name && !str_eq(class, str_z(c->name)))
 		c++;
-	/* a removed row for what is not there needs no second one */
-	if (key.bad || value.bad || !c->name || !str_eq(op, STR("added")))
+	if (key.bad || !c->name)
 		return 0;
-	return append_autostart(t, "removed", class, place, name, command, program, c->technique);
+	/* a removed row for what is not there needs no second one */
+	while (!rc && next_told(&values, &told))
+		if (str_eq(told.op, STR("added")))
+			rc = append_autostart(t, "removed", class, place, name, told.command,
+					      told.program, c->technique);
+	return rc;
 }
 
 static int write_autostart(struct truth *t)

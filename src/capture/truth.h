@@ -51,6 +51,7 @@ struct known {
 	size_t n;
 	char *value;
 	size_t value_n;
+	uint32_t run; /* that the value is of */
 	char key[];
 };
 struct known *known_get(struct known *set, const void *key, size_t n);
@@ -63,7 +64,8 @@ struct history {
 	size_t nruns;
 	struct prior *paths;
 	struct known *objects;	 /* hashes that have an OBJECT event */
-	struct known *autostart; /* class, place, name → op, command, program */
+	struct known *autostart; /* class, place, name → op, command, program; those of all
+				  * entries of that name that the last run with any told */
 	struct known *copied;	 /* paths that belljar copied in, and their folders */
 	uint32_t current;	 /* run that is written now */
 	unsigned layer;

@@ -177,9 +177,17 @@ static void take_autostart(struct history *h, const struct event *ev)
 		add_field(&v, truth_text(ev, value[i]));
 	}
 	e = known_put(&h->autostart, k.p, k.n);
-	free(e->value);
-	e->value = v.p;
-	e->value_n = v.n;
+	if (e->run == ev->run) { /* a second line of the same name */
+		e->value = xrealloc(e->value, e->value_n + v.n);
+		memcpy(e->value + e->value_n, v.p, v.n);
+		e->value_n += v.n;
+		buf_free(&v);
+	} else {
+		free(e->value);
+		e->value = v.p;
+		e->value_n = v.n;
+	}
+	e->run = ev->run;
 	buf_free(&k);
 }
 

@@ -13,6 +13,7 @@
 
 static const struct autostart_class fake_class[] = { { "cron", "Cron", "T1053.003" }, { 0 } };
 static const char *fake_entry; /* command of the one entry, NULL for none */
+static const char *fake_twin;  /* a second one of the same name */
 
 const struct autostart_class *autostart_classes(void)
 {
@@ -44,6 +45,12 @@ int autostart_of(struct box *box, struct box_run *run, unsigned since, const str
 	(void)since;
 	(void)w;
 	(void)err;
+	if (fake_entry && fake_twin) {
+		struct autostart_entry twin = e;
+
+		twin.command = str_z(fake_twin);
+		assert_int_equal(fn(ctx, &twin), 0);
+	}
 	return fake_entry ? fn(ctx, &e) : 0;
 }
 
@@ -588,6 +595,33 @@ static void test_autostart_entry_has_its_writer_and_is_told_once(void **state)
 	record_is(w, 3, "removed /etc/cron.d/job by 5\nautostart removed /opt/agent by 5\n");
 }
 
+static void test_two_entries_of_one_name_are_told_once_each(void **state)
+{
+	struct world *w = *state;
+
+	fake_entry = "/opt/agent";
+	fake_twin = "/opt/other";
+	begin(w);
+	calls(w, 3, "mkdir", "/etc/cron.d", NULL, FRESH);
+	calls(w, 4, "create", "/etc/cron.d/job", NULL, FRESH);
+	mk_file(w->box, "1/root/etc/cron.d/job", "* * * * * root /opt/agent\n", 0644);
+	finish(w);
+	begin(w);
+	finish(w);
+	fake_entry = fake_twin = NULL;
+	begin(w);
+	calls(w, 5, "unlink", "/etc/cron.d/job", NULL, THERE);
+	assert_int_equal(unlink(place(w->box, "1/root/etc/cron.d/job")), 0);
+	finish(w);
+	record_is(w, 1,
+		  "added /etc/cron.d by 3\nadded /etc/cron.d/job by 4\n"
+		  "autostart added /opt/other by 4\nautostart added /opt/agent by 4\n");
+	record_is(w, 2, "");
+	record_is(w, 3,
+		  "removed /etc/cron.d/job by 5\n"
+		  "autostart removed /opt/other by 5\nautostart removed /opt/agent by 5\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -611,6 +645,7 @@ int main(void)
 		T(test_programs_are_kept_once_under_their_hash),
 		T(test_object_over_the_total_is_told_and_not_kept),
 		T(test_autostart_entry_has_its_writer_and_is_told_once),
+		T(test_two_entries_of_one_name_are_told_once_each),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
