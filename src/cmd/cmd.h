@@ -63,4 +63,8 @@ int cmd_doctor(int argc, char **argv);
  */
 int verify_planted(bool json, struct err *err);
 
+/** say_verdict() - one line on stderr: what rules say of the record at @journal; nothing where
+ * belljar-judge is not there. What takes longer than ten seconds is given up */
+void say_verdict(const char *journal);
+
 #endif

@@ -15,6 +15,7 @@
 	"                      without, the box is removed after its report\n"                     \
 	"  -o, --output FILE   write the report to FILE (.html, .json, else text)\n"               \
 	"  -q, --quiet         no words of our own, no report on the terminal\n"                   \
+	"  --no-judge          do not ask rules about the record at the end of the run\n"          \
 	"  --dry-run           print what would be done, and do nothing\n"                         \
 	"  --wait              go on until the program's last descendant has ended\n"              \
 	"  --root DIR          DIR as root file system, instead of the host's folders\n"           \
@@ -141,6 +142,8 @@
 	"  --against NAME      a second record, of another run, copy or identity, to compare\n" HELP_RULES_FROM \
 	"  --files             no findings: each program and script that was written or run,\n"                 \
 	"                      with format, signer, what it can do, and what it is like\n"                      \
+	"  --brief             one line: how many findings of each grade, and the gravest;\n"                   \
+	"                      it gives up after ten seconds\n"                                                 \
 	"  --min GRADE         leave out what is below it (default: fact)\n"                                    \
 	"  --json              as JSON\n"                                                                       \
 	"  --no-color          no colours, on a terminal too (as NO_COLOR does)\n"                              \

@@ -11,7 +11,8 @@
 #include "cmd/judge_rules.h"
 #include "report/report.h"
 
-#define SUB "judge"
+#define SUB	      "judge"
+#define BRIEF_SECONDS 10
 
 struct wish {
 	struct rule_paths rules;
@@ -63,6 +64,7 @@ static int parse(int argc, char **argv, struct wish *w)
 		{ "yara", required_argument, NULL, 'y' },
 		{ "files", no_argument, NULL, 'f' },
 		{ "min", required_argument, NULL, 'm' },
+		{ "brief", no_argument, NULL, 'b' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "no-color", no_argument, NULL, 'n' },
 		{ "no-colour", no_argument, NULL, 'n' },
@@ -94,6 +96,9 @@ static int parse(int argc, char **argv, struct wish *w)
 			w->out.min = grade_find(optarg);
 			if (w->out.min == GRADES)
 				return cmd_usage(SUB, "--min is fact, note, concern or finding");
+			break;
+		case 'b':
+			w->out.brief = true;
 			break;
 		case 'j':
 			w->out.json = true;
@@ -202,6 +207,9 @@ int cmd_judge(int argc, char **argv)
 
 	if (rc)
 		return rc;
+	/* a run waits for it; whoever wants all of it asks again */
+	if (w.out.brief)
+		alarm(BRIEF_SECONDS);
 	if (!w.files)
 		rc = rule_paths_load(&w.rules, &bad, &j, &err);
 	if (!rc)

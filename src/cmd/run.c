@@ -18,7 +18,7 @@ struct run_args {
 	const char *env[64];
 	const char *cwd;
 	const char *output; /* -o FILE */
-	bool dry_run, quiet, wait;
+	bool dry_run, quiet, wait, no_judge;
 	char **argv;
 	int argc;
 	int program_fd; /* the program's file on the host, opened before root is given up */
@@ -43,6 +43,7 @@ enum {
 	OPT_IDMAP,
 	OPT_ON_DISK,
 	OPT_WAIT,
+	OPT_NO_JUDGE,
 };
 
 static const struct option options[] = {
@@ -67,6 +68,7 @@ static const struct option options[] = {
 	{ "idmap", required_argument, NULL, OPT_IDMAP },
 	{ "on-disk", no_argument, NULL, OPT_ON_DISK },
 	{ "wait", no_argument, NULL, OPT_WAIT },
+	{ "no-judge", no_argument, NULL, OPT_NO_JUDGE },
 	{ 0 },
 };
 
@@ -219,6 +221,9 @@ static int one_option(struct run_args *a, int c, const char *value)
 	case OPT_WAIT:
 		a->wait = true;
 		return 0;
+	case OPT_NO_JUDGE:
+		a->no_judge = true;
+		return 0;
 	case OPT_ON_DISK:
 		o->on_disk = true;
 		return 0;
@@ -365,6 +370,13 @@ static void say(const struct session_run *s, const struct run_args *a)
 			a->session.name, a->session.name);
 }
 
+static void judge(const struct session_run *s)
+{
+	cleanup_free char *journal = xasprintf("%s/journal.db", box_path(s->box));
+
+	say_verdict(journal);
+}
+
 static int exit_status(const struct session_run *s, int status)
 {
 	if (!strcmp(s->reason, "time-limit"))
@@ -473,6 +485,8 @@ int cmd_run(int argc, char **argv)
 		say(&s, &a);
 	if (!rc && out >= 0 && report(&s, &a, out, &err))
 		exit = cmd_fail(&err);
+	if (!rc && !a.quiet && !a.no_judge)
+		judge(&s);
 	session_close(&s);
 	return exit;
 }

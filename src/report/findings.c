@@ -121,6 +121,35 @@ static void sum_up(struct buf *out, const struct judgement *v, size_t shown)
 	buf_puts(out, "\n");
 }
 
+/* The gravest one is the first. */
+static void in_brief(struct buf *out, const struct judgement *v)
+{
+	size_t n[GRADES] = { 0 };
+	const char *comma = "";
+
+	for (size_t i = 0; i < v->n; i++)
+		n[v->v[i].grade]++;
+	buf_puts(out, "belljar: judged: ");
+	if (!n[GRADE_FINDING] && !n[GRADE_CONCERN] && !n[GRADE_NOTE]) {
+		buf_puts(out, "nothing graver than a fact\n");
+		return;
+	}
+	for (int g = GRADE_FINDING; g >= GRADE_NOTE; g--)
+		if (n[g]) {
+			buf_printf(out, "%s%zu %s%s", comma, n[g], grade_name((enum grade)g),
+				   n[g] == 1 ? "" : "s");
+			comma = ", ";
+		}
+	buf_puts(out, "; gravest: ");
+	escape_text(out, str_z(v->v[0].title));
+	if (v->v[0].subject.n) {
+		buf_puts(out, " (");
+		escape_text(out, clip(v->v[0].subject, 80));
+		buf_puts(out, ")");
+	}
+	buf_puts(out, "\n");
+}
+
 int report_findings(const struct judgement *v, const struct findings_opts *o, int fd,
 		    struct err *err)
 {
@@ -128,7 +157,9 @@ int report_findings(const struct judgement *v, const struct findings_opts *o, in
 	size_t shown = 0;
 	int rc;
 
-	for (size_t i = 0; i < v->n; i++) {
+	if (o->brief)
+		in_brief(&out, v);
+	for (size_t i = 0; i < v->n && !o->brief; i++) {
 		if (v->v[i].grade < o->min)
 			continue;
 		shown++;
@@ -137,7 +168,7 @@ int report_findings(const struct judgement *v, const struct findings_opts *o, in
 		else
 			as_text(&out, &v->v[i], o->colour);
 	}
-	if (!o->json)
+	if (!o->json && !o->brief)
 		sum_up(&out, v, shown);
 	if (out.overflow)
 		return err_set(err, EFBIG, "report: the findings are too long");

@@ -45,6 +45,7 @@ struct findings_opts {
 	enum grade min; /* what is below it is only counted */
 	bool json;	/* a line of JSON for each (doc/RULES.md), else text for people */
 	bool colour;
+	bool brief; /* one line for all of them */
 };
 /** report_findings() - what the judge found, gravest first */
 int report_findings(const struct judgement *v, const struct findings_opts *o, int fd,

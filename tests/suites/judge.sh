@@ -123,6 +123,43 @@ import json
 f = json.loads(open("out").read())
 print(f["subject"] != "" and len(f["others"]) == 1)' 2>&1)" True
 
+"$BELLJAR" judge subject --files >text 2>err
+equal "files are described, and nothing is said on standard error" "$?:$(cat err)" "0:"
+has "with format and machine" "$(grep -A1 '^/tmp/tool' text)" "ELF program, x86-64"
+"$BELLJAR" judge subject --files --json >out
+equal "under the hash of what was copied into the box" "$(python3 -c '
+import json
+for l in open("out"):
+    f = json.loads(l)
+    if f["path"] == "/tmp/tool": print(f["sha256"], f["executed"], "libc.so.6" in f["libraries"])' 2>&1)" \
+	"$(sha256sum /bin/true | cut -d" " -f1) 1 True"
+
+mkdir yara
+cat >yara/good.yar <<'END'
+rule an_elf_program { meta: description = "it is a program" severity = "low" strings: $magic = { 7f 45 4c 46 } condition: $magic at 0 }
+rule by_name { condition: filename matches /tool|hidden/ and filesize > 1000 }
+rule not_there { strings: $a = "bytes that no program of this test has" condition: $a }
+END
+printf 'rule broken\n{\n condition: nothing_like_this\n}\n' >yara/broken.yar
+"$BELLJAR" judge subject --yara yara >text 2>err
+has "a YARA rule finds its bytes in a kept file" "$(grep -A2 '^note  an_elf_program' text)" "\$magic at byte 0"
+has "a rule without a severity is a concern" "$(grep -A1 '^concern  by_name' text)" "  about     /"
+hasnt "one whose bytes are nowhere says nothing" "$(cat text)" "not_there"
+equal "a broken YARA file is one sentence" "$(wc -l <err)" 1
+has "with its line" "$(cat err)" "yara/broken.yar:3:"
+"$BELLJAR" rules check yara/broken.yar >/dev/null 2>&1
+equal "rules check finds the fault in it" "$?" 1
+printf 'include "/etc/passwd"\nrule x { condition: true }\n' >yara/broken.yar
+"$BELLJAR" rules check yara/broken.yar >/dev/null 2>err
+equal "a YARA file cannot have another one read" "$?:$(grep -c root: err)" "1:0"
+
+"$BELLJAR" run -b told --net off -- sh -c 'cp /bin/true /opt/up && chmod 4755 /opt/up' >/dev/null 2>err
+has "a run of a named box ends with what was found" "$(cat err)" "judged: 1 concern; gravest: A program was given another user's rights"
+"$BELLJAR" run -b told --net off --no-judge -- true >/dev/null 2>err
+hasnt "not with --no-judge" "$(cat err)" "judged"
+"$BELLJAR" run -q -b told --net off -- true >/dev/null 2>err
+equal "and a quiet run says nothing" "$(cat err)" ""
+
 "$BELLJAR" judge nobody >/dev/null 2>err
 equal "an unknown box has exit status 111" "$?" 111
 "$BELLJAR" judge subject --sigma /nowhere >/dev/null 2>err
