@@ -10,8 +10,9 @@ WITH fetched AS (
   SELECT b.run, b.proc, min(b.seq) AS seq, min(b.t) AS t, b.flow FROM burst b
   WHERE b.dir = 'in' AND b.proc > 0 GROUP BY b.run, b.proc, b.flow),
 written AS (
-  SELECT w.run, w.proc, w.path, min(w.seq) AS seq, min(w.t) AS t FROM file w
-  WHERE w.op IN ('create', 'write') AND w.answer IS NULL AND w.reason IS NULL GROUP BY w.run, w.proc, w.path)
+  SELECT w.run, w.proc, w.path, min(w.seq) AS seq, min(w.t) AS t
+  FROM (SELECT seq, run, t, proc, op, answer, reason, CASE WHEN op IN ('rename', 'link') THEN path2 ELSE path END AS path FROM file) w
+  WHERE w.op IN ('create', 'write', 'rename', 'link') AND w.answer IS NULL AND w.reason IS NULL GROUP BY w.run, w.proc, w.path)
 SELECT f.seq || ',' || w.seq || ',' || group_concat(x.seq) AS evidence, w.proc, count(*) AS count,
   w.path AS subject,
   'fetched from ' || COALESCE((SELECT COALESCE(l.name, l.dst) || ' port ' || l.dst_port FROM flow l WHERE l.run = f.run AND l.flow = f.flow LIMIT 1), 'somebody')

@@ -3,7 +3,7 @@
 -- title: An ordinary user's process started a program that becomes root, and nobody was asked
 -- grade: concern
 -- attack: T1548.001
--- sign: elevation
+-- sign: privilege
 -- needs: 2
 -- why: Whoever can run that program can do what it does as root.
 -- innocent: sudo, su and pkexec ask for a password or for consent, and belong to the system.

@@ -15,4 +15,6 @@ SELECT group_concat(a.seq) AS evidence, a.writer AS proc, count(*) AS count, a.p
       OR EXISTS (SELECT 1 FROM program p WHERE p.proc = a.writer AND base_name(p.file) = 'pam-auth-update')) OR a.place = '/etc/sudoers') THEN 'note' ELSE 'concern' END AS grade
 FROM autostart a WHERE a.op IN ('added', 'changed')
   AND a.class IN ('sudoers', 'ssh-authorized-keys', 'ssh-config', 'pam', 'polkit', 'ld.so.preload', 'environment', 'nsswitch', 'ebpf', 'kernel-helper')
+  -- that one is proxy-changed's
+  AND NOT (a.class = 'environment' AND (lower(a.name) LIKE '%\_proxy%' ESCAPE '\' OR lower(a.command) LIKE '%\_proxy=%' ESCAPE '\'))
 GROUP BY a.run, a.place, a.class

@@ -15,8 +15,9 @@ WITH installed AS (
   LEFT JOIN experiment s ON s.run = i.run AND s.experiment = 'settle' AND s.step = 'begin'
   WHERE i.experiment = 'install' AND i.step = 'begin'),
 written AS (
-  SELECT w.run, w.proc, w.path, min(w.seq) AS seq, min(w.t) AS t FROM file w
-  WHERE w.op IN ('create', 'write') AND w.answer IS NOT 'refused' AND w.reason IS NULL
+  SELECT w.run, w.proc, w.path, min(w.seq) AS seq, min(w.t) AS t
+  FROM (SELECT seq, run, t, proc, op, answer, reason, CASE WHEN op IN ('rename', 'link') THEN path2 ELSE path END AS path FROM file) w
+  WHERE w.op IN ('create', 'write', 'rename', 'link') AND w.answer IS NOT 'refused' AND w.reason IS NULL
     AND w.proc IN (SELECT proc FROM subject_process)
     AND NOT EXISTS (SELECT 1 FROM experiment e WHERE e.experiment = 'delete' AND e.step = 'act' AND e.path = w.path
       AND w.seq > e.seq AND w.seq < e.until)

@@ -2,6 +2,7 @@
 -- id: proxy-changed
 -- title: What programs say to the network was led through somebody else
 -- grade: note
+-- sign: tampering
 -- attack: T1090,T1557
 -- why: A proxy sees every name that is asked for, and what is not encrypted.
 -- innocent: Companies and filters set proxies, by their administrator.

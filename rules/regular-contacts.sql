@@ -8,6 +8,8 @@
 --   chance show that no person is behind them.
 -- innocent: Updates, licences, clocks and mail are also asked for at regular times; then the name
 --   belongs to the vendor, and the vendor can say what is sent.
+WITH regular AS MATERIALIZED (
+  SELECT * FROM beacon WHERE p <= 0.01 AND contacts >= 8 AND proc IN (SELECT proc FROM subject_process))
 SELECT
   evidence, proc, contacts AS count,
   CASE key WHEN 'undeclared' THEN COALESCE(image, 'a program') || ' to names and addresses that nobody declared'
@@ -21,5 +23,10 @@ SELECT
     || ' cases' || CASE WHEN regular_start > 0 THEN '; the first ' || regular_start || ' at equal distances, later ones not' ELSE '' END
     || CASE WHEN same_size > 0.8 THEN '; nearly all of one size' ELSE '' END AS detail,
   CASE WHEN answer = 'allowed' OR (name IS NOT NULL AND COALESCE(port, 0) IN (0, 53, 80, 123, 443)) OR what = 'dns' THEN 'note' ELSE 'concern' END AS grade
-FROM beacon
-WHERE p <= 0.01 AND contacts >= 8 AND proc IN (SELECT proc FROM subject_process)
+FROM regular r
+-- the same contacts under another key, or seen again inside of their connections, are told once
+WHERE (key = 'name' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.key = 'name' AND n.image IS r.image AND n.what = r.what
+    AND (r.key = 'undeclared' OR n.port IS r.port)))
+  AND (key <> 'undeclared' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.key <> 'undeclared' AND n.image IS r.image AND n.what = r.what))
+  AND (what = 'connection' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.what = 'connection' AND n.key = r.key AND n.image IS r.image
+    AND (r.what = 'dns' OR n.port IS r.port)))

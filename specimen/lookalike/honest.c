@@ -145,7 +145,9 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; argc == 2 && i < sizeof(roles) / sizeof(*roles); i++)
 		if (!strcmp(argv[1], roles[i].name)) {
-			roles[i].play();
+			/* a boot starts what the installer has started already */
+			if (hold(argv[1]) >= 0)
+				roles[i].play();
 			return 0;
 		}
 	fprintf(stderr, "honest: which role?\n");

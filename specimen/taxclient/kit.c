@@ -5,6 +5,7 @@
 #include "kit.h"
 
 #include <dirent.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -113,6 +114,23 @@ pid_t start(const char *path, const char *argument)
 	signal(SIGCHLD, SIG_DFL);
 	execl(path, path, argument, (char *)NULL);
 	_exit(127);
+}
+
+int hold(const char *name)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/specimen-%s.lock", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0)
+		exit(1);
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return fd;
+	close(fd);
+	return -1;
 }
 
 bool copy_file(const char *from, const char *to, mode_t mode)

@@ -45,6 +45,9 @@ void rest(double seconds);
 /** chance() - 0 … below 1, other values in each run */
 double chance(void);
 
+/** hold() - be the only one of that name, as long as this process lives. Return: a descriptor; -1:
+ * there is another one */
+int hold(const char *name);
 /** start() - another program, without waiting; its process id, or -1 */
 pid_t start(const char *path, const char *argument);
 

@@ -2,16 +2,31 @@
 /*
  * roles_files.c - behaviours that are seen at processes and files
  */
-#include <sys/file.h>
-
 #include "hashes.h"
 #include "roles.h"
 
 #define FETCH_PORT 8090
 
+static bool holds(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "re");
+	char line[256];
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = !strcmp(line, text);
+	if (f)
+		fclose(f);
+	return found;
+}
+
 static void append(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	int fd;
+
+	if (holds(path, text))
+		return;
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		fprintf(stderr, "svm: cannot write '%s'\n", path);
@@ -43,28 +58,13 @@ void role_selected(void)
 		start(beside("chosen"), "once");
 }
 
-static int hold(const char *name)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "/run/%s.lock", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
-	if (fd < 0)
-		exit(1);
-	return flock(fd, LOCK_EX | LOCK_NB) ? (close(fd), -1) : fd;
-}
-
 /* Row 4: two copies of one program, each starts the other one again. */
 void role_twin(void)
 {
 	const char *me = program_invocation_short_name;
 	const char *other = strcmp(me, "svm") ? "svm" : "svmm";
-	int mine = hold(me);
 
-	if (mine < 0)
+	if (hold(me) < 0)
 		return; /* there is one already */
 	for (;;) {
 		int fd = hold(other);

@@ -64,7 +64,9 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++)
 		if (!strcmp(name, roles[i].name)) {
-			roles[i].play();
+			/* a boot starts what the installer has started already */
+			if (roles[i].play == role_twin || hold(name) >= 0)
+				roles[i].play();
 			return 0;
 		}
 	fprintf(stderr, "svm: no role is called '%s'\n", name);
