@@ -12,18 +12,16 @@
  * opens them for writing. What identifies the host or its people is left out, and where the host's
  * folder would show it, hidden by an opaque folder. base_rules.c has the tables.
  *
- * KEY is a digest of what a base is made from, so a change of the host's packages gives the next
- * new box a new base, and existing boxes keep theirs. It is built under base/lock in a folder of
- * another name and renamed: a base that is there is whole.
+ * KEY is a digest of what a base is made from (base_key.c), so a change of the host's packages
+ * gives the next new box a new base, and existing boxes keep theirs. It is built under base/lock in
+ * a folder of another name and renamed: a base that is there is whole.
  */
 #include <dirent.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 
 #include "box/base_build.h"
 
-#define FORMAT	   "3"
 #define HOLD_TRIES 4
 
 static int base_lock(struct box_home *home, bool exclusive)
@@ -31,31 +29,16 @@ static int base_lock(struct box_home *home, bool exclusive)
 	return lock_file(home->fd, "base/lock", true, exclusive);
 }
 
-static void add_stamp(struct buf *b, const char *path, bool size)
-{
-	struct stat st;
-
-	if (lstat(path, &st)) {
-		buf_printf(b, "%s -\n", path);
-		return;
-	}
-	buf_printf(b, "%s %lld.%09ld %lld\n", path, (long long)st.st_mtim.tv_sec,
-		   st.st_mtim.tv_nsec, size ? (long long)st.st_size : 0LL);
-}
-
-/* "<state of the host>-<ids>": bases for other ids of the same host are as current as this one */
-#define HOST_KEY_LEN 16
-
 static int make_key(const struct box_home *home, struct idrange ids, char ret[128],
 		    struct overlay_at lay[BOX_MOUNTS_MAX], int *ret_n, struct err *err)
 {
-	cleanup_buf struct buf b = { 0 };
+	cleanup_close int base_fd = openat(home->fd, "base", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_free char *mi = NULL;
-	uint8_t hash[SHA256_LEN];
-	char hex[SHA256_HEX], why[256];
-	struct utsname u;
+	char why[256];
 	int rc;
 
+	if (base_fd < 0)
+		return err_set(err, errno, "box: open '%s/base'", home->path);
 	rc = mounts_read(home, &mi);
 	if (rc)
 		return err_set_exit(err, EXIT_NO_WALL, rc, "box: read '/proc/self/mountinfo'");
@@ -65,20 +48,7 @@ static int make_key(const struct box_home *home, struct idrange ids, char ret[12
 				    "box: the host's folders cannot be shown because of the file "
 				    "system mounted at '%s' (try --root DIR)",
 				    why);
-	uname(&u);
-	buf_printf(&b, "belljar base " FORMAT "\n%s\n", u.machine);
-	add_stamp(&b, "/var/lib/dpkg/status", true);
-	add_stamp(&b, "/usr", false);
-	add_stamp(&b, "/etc", false);
-	add_stamp(&b, "/opt", false);
-	for (int i = 0; i < *ret_n; i++)
-		buf_printf(&b, "%s %d\n", lay[i].at, lay[i].host);
-	sha256_once(b.p, b.n, hash);
-	hex_encode(hash, SHA256_LEN, hex);
-	if (ids.range)
-		snprintf(ret, 128, "%.*s-%u-%u", HOST_KEY_LEN, hex, ids.uid_start, ids.gid_start);
-	else
-		snprintf(ret, 128, "%.*s-single", HOST_KEY_LEN, hex);
+	base_key(base_fd, ids, lay, *ret_n, ret);
 	return 0;
 }
 
@@ -143,7 +113,8 @@ bool base_is_kept(int base_fd, const char *key)
 	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB);
 }
 
-/* Called with base/lock held exclusively: no box is being made. */
+/* Called with base/lock held exclusively: no box is being made. A key is "<state of the
+ * host>-<ids>": bases for other ids of the same host are as current as this one. */
 static void remove_unused(struct box_home *home, int base_fd, const char *current)
 {
 	struct used u = { 0 };
@@ -156,8 +127,8 @@ static void remove_unused(struct box_home *home, int base_fd, const char *curren
 	note_used(home, "tmp", &u);
 	while (d && (e = readdir(d))) {
 		bool keep = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
-			    !strcmp(e->d_name, "lock") ||
-			    !strncmp(e->d_name, current, HOST_KEY_LEN + 1);
+			    !strcmp(e->d_name, "lock") || base_is_link(e->d_name) ||
+			    !strncmp(e->d_name, current, BASE_STATE_LEN + 1);
 
 		for (size_t i = 0; i < u.n && !keep; i++)
 			keep = !strcmp(e->d_name, u.key[i]);
@@ -279,7 +250,7 @@ int base_hold(struct box_home *home, struct idrange ids, char ret_key[128],
 	int rc = 0;
 
 	for (int i = 0; i < HOLD_TRIES && !rc; i++) {
-		struct base_build *b = xcalloc(1, sizeof(*b));
+		struct base_build *b = base_build_new();
 		cleanup_close int lock = -1;
 		char key[128], rel[160];
 		struct stat st;

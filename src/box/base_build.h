@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * base_build.h - the parts of making a base (base.c): rules, trees, /etc
+ * base_build.h - the parts of making a base (base.c): key, rules, trees, /etc
  */
 #ifndef BELLJAR_BOX_BASE_BUILD_H
 #define BELLJAR_BOX_BASE_BUILD_H
@@ -29,14 +29,16 @@ struct base_build {
 	unsigned ndirs, nfiles;
 	unsigned skipped; /* unreadable, too big, or over a limit */
 	uint64_t bytes;
-	char at[4096]; /* where we are, for the sentence when it fails */
-	bool range;    /* owners other than root are real */
+	bool range; /* owners other than root are real */
 	struct base_owner *owners;
 	size_t nowners, owners_cap;
 	char *dpkg_status; /* "" when there is none; loaded on first use */
 	int noverlays;
+	/* last, and not cleared as a whole */
+	char at[4096]; /* where we are, for the sentence when it fails */
 	struct overlay_at overlay[BOX_MOUNTS_MAX];
 };
+struct base_build *base_build_new(void);
 void base_build_free(struct base_build *b);
 
 /** enum base_act - what becomes of a path of the host */
@@ -54,6 +56,16 @@ enum base_act {
 
 /** base_rule() - the first rule that fits @path ("var/lib/dpkg/status", no leading slash) */
 enum base_act base_rule(const char *path, bool is_dir);
+
+/** base_state() - digest of what a base of this host shows; @host: "" or where its root is */
+#define BASE_STATE_LEN 16 /* hexadecimal digits */
+void base_state(const char *host, char ret[BASE_STATE_LEN + 1]);
+/** base_state_here() - the same for this machine, remembered in @base_fd (HOME/base) */
+void base_state_here(int base_fd, char ret[BASE_STATE_LEN + 1]);
+bool base_is_link(const char *name); /* what it is remembered in */
+/** base_key() - name of the base that fits this machine, @ids and the overlays. Return: its length
+ */
+int base_key(int base_fd, struct idrange ids, const struct overlay_at *lay, int n, char ret[128]);
 
 /** base_tree() - one of usr, var, opt, … by the rules */
 int base_tree(struct base_build *b, const char *top);

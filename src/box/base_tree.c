@@ -15,6 +15,15 @@
 #define SET_ID	  (S_ISUID | S_ISGID)
 #define USER_HOME "home/user" /* of box id 1000 */
 
+struct base_build *base_build_new(void)
+{
+	struct base_build *b = xmalloc(sizeof(*b));
+
+	memset(b, 0, offsetof(struct base_build, at));
+	b->at[0] = 0;
+	return b;
+}
+
 void base_build_free(struct base_build *b)
 {
 	for (size_t i = 0; i < b->nowners; i++)
@@ -331,6 +340,32 @@ static int enter(struct base_build *b, const struct place *p, const char *name)
 	return rc;
 }
 
+/* Does the host's own folder lie below the base's where @path is? Not so in a /var that is shown in
+ * parts (mounts.c). */
+static bool host_below(const struct base_build *b, const char *path)
+{
+	size_t longest = 0;
+	bool host = false;
+
+	for (int i = 0; i < b->noverlays; i++) {
+		const char *at = b->overlay[i].at + 1;
+		size_t n = strlen(at);
+
+		if (n >= longest && !strncmp(path, at, n) && (!n || !path[n] || path[n] == '/')) {
+			longest = n;
+			host = b->overlay[i].host;
+		}
+	}
+	return host;
+}
+
+/* A link that no rule names comes from the host's folder; where none is below, it is made here:
+ * without /var/run -> /run hardly a daemon starts. */
+static bool link_wanted(const struct base_build *b, enum base_act act)
+{
+	return act == ACT_SKELETON ? !host_below(b, b->at) : act != ACT_OMIT;
+}
+
 static int take_entry(struct base_build *b, const struct place *p, const struct dirent *e)
 {
 	unsigned char type = e->d_type;
@@ -351,9 +386,7 @@ static int take_entry(struct base_build *b, const struct place *p, const struct 
 		return 0;
 	act = base_rule(b->at, false);
 	if (type == DT_LNK && act != ACT_EMPTY)
-		return act == ACT_OMIT || act == ACT_SKELETON
-			       ? 0
-			       : base_symlink(b, p->from, e->d_name, p->to);
+		return link_wanted(b, act) ? base_symlink(b, p->from, e->d_name, p->to) : 0;
 	return base_copy(b, p->from, e->d_name, p->to, act);
 }
 

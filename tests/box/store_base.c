@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* store_base.c - the base of this host, built and looked at */
+/* store_base.c - the base of this host, built and looked at; when it is another one */
 #include "store_live.h"
 
+#include <dirent.h>
 #include <pwd.h>
 #include <sys/xattr.h>
+
+#include "box/base_build.h"
 
 static char *text_of(int dir, const char *rel)
 {
@@ -109,11 +112,129 @@ static void test_the_base_shows_the_host_without_its_people_and_secrets(void **s
 	in_child(state, base_child);
 }
 
+/* ---- when a base is another one ----------------------------------------------------------- */
+
+struct host {
+	char root[4096];
+	char state[BASE_STATE_LEN + 1];
+};
+
+static void put_file(const struct host *h, const char *path, const char *text)
+{
+	cleanup_free char *full = xasprintf("%s/%s", h->root, path);
+
+	must(!write_file_at(AT_FDCWD, full, 0644, text, strlen(text)));
+}
+
+static void put_folder(const struct host *h, const char *path)
+{
+	cleanup_free char *full = xasprintf("%s/%s", h->root, path);
+
+	must(!mkdir_p(full, 0755));
+}
+
+/* Is the state another one than when this was last asked? */
+static bool changed(struct host *h)
+{
+	char state[BASE_STATE_LEN + 1];
+	bool other;
+
+	base_state(h->root, state);
+	other = strcmp(state, h->state) != 0;
+	strcpy(h->state, state);
+	return other;
+}
+
+#define ROOT_LINE "root:x:0:0:root:/root:/bin/sh\n"
+
+static void state_child(struct live *l)
+{
+	struct host h = { 0 };
+
+	snprintf(h.root, sizeof(h.root), "%.2000s/host", l->home.path); /* a folder of ours */
+	put_folder(&h, "etc");
+	put_folder(&h, "usr/bin");
+	put_folder(&h, "opt");
+	put_folder(&h, "var/lib/dpkg");
+	put_file(&h, "var/lib/dpkg/status", "Package: a\n");
+	put_file(&h, "etc/passwd", ROOT_LINE);
+	put_file(&h, "etc/group", "root:x:0:\n");
+	put_file(&h, "etc/shells", "/bin/sh\n");
+	must(changed(&h) && !changed(&h));
+	/* people, secrets and what each box has of its own are in no base */
+	put_file(&h, "etc/passwd", ROOT_LINE "alice:x:1000:1000::/home/alice:/bin/sh\n");
+	put_file(&h, "etc/group", "root:x:0:\nalice:x:1000:\n");
+	put_file(&h, "etc/passwd-", "old");
+	put_file(&h, "etc/subuid", "alice:100000:65536\n");
+	put_file(&h, "etc/.pwd.lock", "");
+	put_file(&h, "etc/resolv.conf", "nameserver 192.0.2.1\n");
+	put_file(&h, "etc/vpn.key", "secret");
+	put_file(&h, "usr/a-file", "x"); /* seen in the host's own folder */
+	must(!changed(&h));
+	/* a system's account, a setting, a folder, a package */
+	put_file(&h, "etc/passwd", ROOT_LINE "svc:x:101:101::/:/bin/false\n");
+	must(changed(&h));
+	put_file(&h, "etc/shells", "/bin/sh\n/bin/bash\n");
+	must(changed(&h));
+	put_file(&h, "etc/new.conf", "x");
+	must(changed(&h));
+	put_folder(&h, "etc/new.d");
+	must(changed(&h));
+	put_file(&h, "etc/new.d/one", "x");
+	must(changed(&h));
+	put_folder(&h, "usr/games");
+	must(changed(&h));
+	put_folder(&h, "opt/vendor");
+	must(changed(&h));
+	put_file(&h, "var/lib/dpkg/status", "Package: a\n\nPackage: b\n");
+	must(changed(&h));
+}
+
+static void test_a_base_is_another_one_when_what_it_shows_has_changed(void **state)
+{
+	in_child(state, state_child);
+}
+
+static void links_child(struct live *l)
+{
+	cleanup_close int bases = -1;
+	char first[BASE_STATE_LEN + 1], again[BASE_STATE_LEN + 1], here[BASE_STATE_LEN + 1];
+	struct dirent *e;
+	DIR *d;
+	int links = 0;
+
+	bases = openat(l->home.fd, "base", O_RDONLY | O_DIRECTORY);
+	must(bases >= 0 && !symlinkat("stale", bases, "at-0000000000000000"));
+	base_state("", here);
+	base_state_here(bases, first);
+	base_state_here(bases, again);
+	if (strcmp(first, here) != 0) /* somebody has just changed this machine */
+		return;
+	must(!strcmp(first, again));
+	d = fdopendir(dup(bases));
+	while ((e = readdir(d)))
+		links += base_is_link(e->d_name);
+	closedir(d);
+	must(links == 1); /* the new one took the place of the old; or the old is alone, as stamps
+			     were too new */
+}
+
+static void test_the_state_of_this_machine_is_remembered_by_its_time_stamps(void **state)
+{
+	in_child(state, links_child);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			test_the_base_shows_the_host_without_its_people_and_secrets, live_setup,
+			live_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_base_is_another_one_when_what_it_shows_has_changed, live_setup,
+			live_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_the_state_of_this_machine_is_remembered_by_its_time_stamps, live_setup,
 			live_teardown),
 	};
 
