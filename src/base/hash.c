@@ -85,7 +85,7 @@ int hex_decode(const char *hex, size_t n, uint8_t *out)
 	return 0;
 }
 
-#define BLOCK 65536
+#define BLOCK 16384 /* on the stack of whoever hashes: pages of it cost more than calls do */
 
 int sha256_file(struct sha256 *h, int fd, uint64_t size, uint64_t max, char out[SHA256_HEX],
 		char head[4], uint64_t *ret_size)

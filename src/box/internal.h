@@ -26,7 +26,7 @@ struct box {
 	bool anon;
 	pthread_mutex_t making; /* of a passing box's folder */
 	int noverlays;
-	struct overlay_at overlay[BOX_MOUNTS_MAX];
+	struct overlay_at overlay[BOX_MOUNTS_MAX]; /* last, and not cleared */
 };
 
 /**

@@ -419,8 +419,10 @@ int box_plan_make(const struct box *box, const struct box_opts *opts, struct box
 		  struct err *err)
 {
 	static const struct box_opts no_opts;
-	struct box_plan *p = xcalloc(1, sizeof(*p));
+	struct box_plan *p = xmalloc(sizeof(*p));
 	int rc;
+
+	memset(p, 0, offsetof(struct box_plan, step));
 
 	if (!opts)
 		opts = &no_opts;

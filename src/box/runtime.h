@@ -103,8 +103,6 @@ struct plan_authority {
 };
 
 struct box_plan {
-	int nsteps;
-	struct step step[STEPS_MAX];
 	int nmounts;
 	struct box_mount *mount;
 	int nbinds;
@@ -125,6 +123,8 @@ struct box_plan {
 	bool want_decoys;
 	int ndecoys;
 	struct decoy *decoy;
+	int nsteps;
+	struct step step[STEPS_MAX]; /* last, and not cleared */
 };
 
 /* ---- pid 1 -------------------------------------------------------------------------------- */

@@ -52,8 +52,13 @@ const char *box_path(const struct box *box)
 
 struct box *box_new(struct box_home *home)
 {
-	struct box *b = xcalloc(1, sizeof(*b));
+	struct box *b = xmalloc(sizeof(*b));
 
+	/* an untouched page costs nothing: neither the snapshots nor the overlays, which have
+	 * their numbers */
+	memset(b, 0, offsetof(struct box, info.snapshot));
+	b->path[0] = 0;
+	memset(&b->fd, 0, offsetof(struct box, overlay) - offsetof(struct box, fd));
 	b->home = home;
 	b->fd = b->lock_fd = b->base_fd = -1;
 	pthread_mutex_init(&b->making, NULL);

@@ -67,12 +67,20 @@ static bool exec_name(pid_t tid, char *out, size_t size)
 	return false;
 }
 
+/* A function of its own, for a held call is large. */
+static __attribute__((noinline)) void fd_path(struct recorder *rec, pid_t tid, int fd,
+					      char path[PATH_TEXT_MAX])
+{
+	struct held h = { .rec = rec, .tid = tid, .tgid = tid };
+
+	target_fd_path(&h, fd, path);
+}
+
 /* If the process is an interpreter that was started for a script: the script, opened, and its
  * path in @path. */
 static int open_script(struct recorder *rec, const struct proc *p, const struct stat *image,
 		       const char *image_path, char path[PATH_TEXT_MAX])
 {
-	struct held h = { .rec = rec, .tid = p->tgid, .tgid = p->tgid };
 	cleanup_close int fd = -1;
 	char mark[2], given[4097];
 	struct stat st;
@@ -86,7 +94,7 @@ static int open_script(struct recorder *rec, const struct proc *p, const struct 
 		n = strlen(path);
 		snprintf(path + n, PATH_TEXT_MAX - n, "/%s", given);
 	} else if (!strncmp(given, "/dev/fd/", 8)) {
-		target_fd_path(&h, atoi(given + 8), path);
+		fd_path(rec, p->tgid, atoi(given + 8), path);
 	} else {
 		strcpy(path, given);
 	}

@@ -66,9 +66,10 @@ int recorder_pidfd(struct recorder *rec, uint32_t key)
 int recorder_start(struct journal *j, struct box *box, struct box_run *run, struct port_uses *uses,
 		   struct recorder **ret_rec, struct err *err)
 {
-	struct recorder *rec = xcalloc(1, sizeof(*rec));
+	struct recorder *rec = xmalloc(sizeof(*rec));
 	char name[64];
 
+	memset(rec, 0, offsetof(struct recorder, made));
 	rec->j = j;
 	rec->run = run;
 	rec->box = box;

@@ -114,15 +114,16 @@ struct recorder {
 	pthread_mutex_t lock;  /* guards procs, execs, made, sessions */
 	struct proctab *procs;
 	struct exec_cache *execs;
-	struct made made[MADE_MAX];
 	int nmade;
 	bool claimed; /* something in the box claims not to be box root: patch at exec */
-	struct session *sessions[SESSIONS_MAX];
 	int nsessions;
 	atomic_uint hits; /* RECORDER_HIT_… */
 	uint32_t pids_max;
 	atomic_int failed;	   /* errno of an append that failed: the box must end */
 	atomic_uint_fast64_t lost; /* held calls whose process died before the answer */
+	/* last, and not cleared */
+	struct made made[MADE_MAX];
+	struct session *sessions[SESSIONS_MAX];
 };
 
 /** session_joined() - the session's threads wait for their program. False: there is none */
