@@ -31,6 +31,10 @@ static_assert(ARRAY_SIZE(steps) == STEP_KINDS, "a function for each kind of step
 
 struct init {
 	int ctl, signals;
+	int last_spawn; /* the latest request for a program */
+	bool has_last;	/* a program's exit that is not told yet: whether anything is left is not
+			   known */
+	struct report last;
 	int nprograms;
 	struct {
 		pid_t pid;
@@ -46,12 +50,25 @@ static void report(struct init *in, enum report_kind what, int id, int status)
 	send(in->ctl, &r, sizeof(r), MSG_NOSIGNAL);
 }
 
+static void tell_last(struct init *in, bool empty)
+{
+	if (!in->has_last)
+		return;
+	in->has_last = false;
+	in->last.empty_after = empty ? in->last_spawn : 0;
+	send(in->ctl, &in->last, sizeof(in->last), MSG_NOSIGNAL);
+}
+
 static void reaped(struct init *in, pid_t pid, int status)
 {
 	for (int i = 0; i < in->nprograms; i++) {
 		if (in->program[i].pid != pid)
 			continue;
-		report(in, REP_EXIT, in->program[i].id, status);
+		tell_last(in, false);
+		in->last = (struct report){ .what = REP_EXIT,
+					    .id = in->program[i].id,
+					    .status = status };
+		in->has_last = true;
 		in->program[i] = in->program[--in->nprograms];
 		return;
 	}
@@ -64,6 +81,8 @@ static void reap(struct init *in)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		reaped(in, pid, status);
+	/* whoever lost its parent is a child of ours: without children, the box has no process */
+	tell_last(in, pid < 0 && errno == ECHILD);
 }
 
 /* Nothing in the box can run when this returns: kill(-1) reaches all, stopped ones too, and a
@@ -83,6 +102,7 @@ static int kill_all(struct init *in)
 			return n;
 		n++;
 		reaped(in, pid, status);
+		tell_last(in, false);
 	}
 }
 
@@ -101,16 +121,13 @@ static int count(void)
 
 static void spawn(struct init *in, const struct request *req, const char *strings, const int *fds)
 {
-	pid_t pid = in->nprograms < SPAWNS_MAX ? fork() : -1;
-	int code = in->nprograms < SPAWNS_MAX ? errno : EAGAIN;
+	pid_t pid = in->nprograms < SPAWNS_MAX ? program_spawn(req, strings, fds) : -EAGAIN;
 
-	if (pid == 0)
-		program_main(req, strings, fds);
 	if (pid < 0) {
 		struct status st = { .what = STATUS_FAILED };
 
-		err_set(&st.err, code, "box: make a process in the box");
-		if (code == EAGAIN)
+		err_set(&st.err, pid, "box: make a process in the box");
+		if (pid == -EAGAIN)
 			report(in, REP_NO_FORK, req->id, 0);
 		send(fds[0], &st, sizeof(st), MSG_NOSIGNAL);
 		return;
@@ -132,6 +149,7 @@ static void serve_request(struct init *in)
 	memcpy(&req, bytes, sizeof(req));
 	switch (req.what) {
 	case REQ_SPAWN:
+		in->last_spawn = req.id;
 		spawn(in, &req, bytes + sizeof(req), fds);
 		break;
 	case REQ_KILL:

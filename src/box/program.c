@@ -2,11 +2,21 @@
 /*
  * program.c - the child of pid 1 that becomes a program
  *
+ * Theory of operation
+ *
+ * The child borrows pid 1's memory until its exec, as vfork(2) does it, on a stack of its own: to
+ * copy the memory map and to fault its pages in again costs as much as all that the child does. pid
+ * 1 stands still meanwhile and asks nothing; what the child allocates is freed by pid 1 afterwards.
+ * Ids, capabilities, limits, descriptors, and the filter belong to the child alone. Not so whether
+ * the memory may be looked at (PR_SET_DUMPABLE), which the kernel takes away when an id changes:
+ * a child that becomes another user has memory of its own.
+ *
  * Order: session and terminal, standard descriptors, everything else closed, walls, PATH, "ready"
  * to the supervisor, the recorder's hook, exec. The recorder's filter stands at the hook's end, so
  * nothing is done afterwards but one execve() and, when that fails, one message.
  */
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -18,8 +28,12 @@
 
 enum { FD_STATUS = 3, FD_HOOK = 4, FD_FREE = 5 };
 
+#define STACK_SIZE (512u << 10)
+
 struct program {
 	const struct request *req;
+	const int *fds; /* of the request */
+	char *path;	/* what is executed */
 	char **argv, **env;
 	const char *cwd;
 	int std[3];
@@ -62,10 +76,11 @@ static const char *env_get(char *const *env, const char *name)
 /* ---- descriptors -------------------------------------------------------------------------- */
 
 /* fds: status, hook, then the given ones of 0, 1, 2. All move to fixed numbers. */
-static void arrange(struct program *p, const int *fds)
+static void arrange(struct program *p)
 {
 	static const int flag[3] = { SPAWN_STDIN, SPAWN_STDOUT, SPAWN_STDERR };
 	const struct request *req = p->req;
+	const int *fds = p->fds;
 	int at = 0, high[2] = { -1, -1 }, n = 0;
 
 	/* out of the way of the numbers they go to; sources are below 100 in pid 1 */
@@ -210,22 +225,22 @@ static int prepare(struct program *p, struct err *err)
 	return 0;
 }
 
-_Noreturn void program_main(const struct request *req, const char *strings, const int *fds)
+/* In the child. */
+static int become(void *program)
 {
-	struct program p = { .req = req, .master = -1 };
+	struct program *p = program;
+	const struct request *req = p->req;
 	struct status ready = { .what = STATUS_READY, .inner = getpid() };
 	struct err err = { 0 };
-	char *path;
 	int keep;
 
-	unpack(&p, strings);
-	arrange(&p, fds);
-	if (prepare(&p, &err))
+	arrange(p);
+	if (prepare(p, &err))
 		give_up(ready.inner, &err);
-	path = find(&p, &err);
-	if (!path)
+	p->path = find(p, &err);
+	if (!p->path)
 		give_up(ready.inner, &err);
-	if (fdpass_send(FD_STATUS, &ready, sizeof(ready), &p.master, p.master >= 0))
+	if (fdpass_send(FD_STATUS, &ready, sizeof(ready), &p->master, p->master >= 0))
 		_exit(EXIT_INTERNAL);
 	keep = req->flags & SPAWN_HOOK ? FD_FREE : FD_HOOK;
 	close_range((unsigned)keep, ~0u, 0);
@@ -234,7 +249,43 @@ _Noreturn void program_main(const struct request *req, const char *strings, cons
 			err_set(&err, EPERM, "box: the recorder could not join the program");
 		give_up(ready.inner, &err);
 	}
-	execve(path, p.argv, p.env);
-	err_set_exit(&err, EXIT_NOT_EXEC, errno, "box: execute '%s' in the box", p.argv[0]);
+	execve(p->path, p->argv, p->env);
+	err_set_exit(&err, EXIT_NOT_EXEC, errno, "box: execute '%s' in the box", p->argv[0]);
 	give_up(ready.inner, &err);
+}
+
+static void *stack(void)
+{
+	char *low = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+
+	if (low == MAP_FAILED)
+		return NULL;
+	(void)mprotect(low, 4096, PROT_NONE); /* beyond its end */
+	return low;
+}
+
+pid_t program_spawn(const struct request *req, const char *strings, const int *fds)
+{
+	struct program p = { .req = req, .fds = fds, .master = -1 };
+	int flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
+	char *low = stack();
+	pid_t pid;
+
+	if (!low)
+		return -errno;
+	unpack(&p, strings);
+	/* AddressSanitizer would go on to watch frames that the exec has left behind */
+#ifndef __SANITIZE_ADDRESS__
+	if (req->walls.change_ids || !req->walls.keep_caps)
+#endif
+		flags = SIGCHLD;
+	pid = clone(become, low + STACK_SIZE, flags, &p);
+	if (pid < 0)
+		pid = -errno;
+	free(p.argv);
+	free(p.env);
+	free(p.path);
+	munmap(low, STACK_SIZE);
+	return pid;
 }

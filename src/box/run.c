@@ -60,6 +60,7 @@ static int take_one(struct box_run *run, struct report *ret, int *fds, int *nfds
 		return -EPIPE;
 	}
 	if (r.what == REP_EXIT) {
+		run->emptied = r.empty_after == run->nspawns;
 		/* of a spawn that failed the caller knows already */
 		if (r.id < 1 || r.id > SPAWNS_MAX)
 			return 0;
@@ -491,8 +492,11 @@ int box_kill(struct box_run *run, struct err *err)
 {
 	struct request req = { .what = REQ_KILL };
 	struct report r = { 0 };
-	int rc = run_request(run, &req, NULL, 0, NULL, 0);
+	int rc;
 
+	if (run->emptied && !run->dead)
+		return 0;
+	rc = run_request(run, &req, NULL, 0, NULL, 0);
 	if (!rc)
 		rc = run_take(run, REP_KILLED, END_DEADLINE_MS, &r, NULL, NULL);
 	run->emptied = !rc;

@@ -231,6 +231,7 @@ struct request {
 struct report {
 	enum report_kind what;
 	int id, status;	    /* EXIT; KILLED, COUNT: status is the number */
+	int empty_after;    /* EXIT: no process was left, and this was the latest spawn; else 0 */
 	bool layer_on_disk; /* READY */
 	struct go go;	    /* READY: what could be had */
 	struct err err;	    /* FAILED */
@@ -245,8 +246,13 @@ struct status {
 	struct err err;
 };
 
-/** program_main() - in the child that pid 1 forked: walls, hook, exec; does not return */
-_Noreturn void program_main(const struct request *req, const char *strings, const int *fds);
+/**
+ * program_spawn() - a child of pid 1 that becomes a program: walls, hook, exec
+ *
+ * Return: its pid once it is that program or has failed, which its status socket tells; -errno when
+ * there is no child.
+ */
+pid_t program_spawn(const struct request *req, const char *strings, const int *fds);
 
 /* ---- the supervisor's side ---------------------------------------------------------------- */
 
@@ -277,7 +283,7 @@ struct box_run {
 	sigset_t old_mask;
 	bool masked, dead, dead_told, hurry;
 	bool has_binds; /* --ro or --rw: its mounts hold folders of the user */
-	bool emptied;	/* all programs were ended, and none has been started since */
+	bool emptied;	/* no process is left, and none has been started since */
 	int nspawns;
 	bool spawn_failed[SPAWNS_MAX + 1]; /* by id: an exit that is still to come is no event */
 	struct relay *relays;		   /* list */

@@ -9,6 +9,7 @@
 #include "session/time.h"
 
 #include <linux/openat2.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -148,6 +149,10 @@ int session_start(struct session_run *s, const struct session_opts *o, struct er
 	int rc;
 
 	forget_run(s);
+	/* the recorder's threads allocate little: heaps of their own would be two mappings of 128
+	 * MB that are cut and touched for it. A gate has more threads, and more to do */
+	if (o->net.off)
+		mallopt(M_ARENA_MAX, 1);
 	/* the box first: pid 1 is cloned while this process has one thread, and the journal has
 	 * a writer of its own */
 	rc = make_plan(s, o, err);
