@@ -30,9 +30,7 @@ static struct step *add(struct box_plan *p, enum step_kind kind, const char *pat
 
 	/* mounts, binds and the fixed steps together stay far below STEPS_MAX */
 	static_assert(BOX_MOUNTS_MAX + BOX_BINDS_MAX + 64 < STEPS_MAX, "a plan fits");
-	st->kind = kind;
-	if (path)
-		st->path = xstrdup(path);
+	*st = (struct step){ .kind = kind, .path = path ? xstrdup(path) : NULL };
 	va_start(ap, fmt);
 	if (vasprintf(&st->text, fmt, ap) < 0)
 		st->text = xstrdup("");

@@ -471,15 +471,32 @@ static bool leaves_nothing(const struct box_run *run)
 	       !run->want_cgroup && !run->has_binds;
 }
 
+static void close_p(int *fd)
+{
+	if (*fd >= 0)
+		close(steal_fd(fd));
+}
+
+/* Descriptors of what is mounted in the box. */
+static void close_mounted(struct box_run *run)
+{
+	limits_free(run);
+	close_p(&run->rootfd);
+	close_p(&run->layerfd);
+	close_p(&run->userns);
+}
+
 /*
  * The kernel takes half a millisecond to take the box's mounts down, and pid 1, which is our own
  * code and has no child, ends only after that. Nobody needs to wait for it: it is told to end, and
- * reaped when the home is closed or by whoever reaps our own process.
+ * reaped when the home is closed or by whoever reaps our own process. We let go of the mounts
+ * first, or the last to do so, and then the one who takes them down, could be we.
  */
 static void let_go(struct box_run *run)
 {
 	struct box_home *home = run->box->home;
 
+	close_mounted(run);
 	syscall(SYS_pidfd_send_signal, run->pidfd, SIGKILL, NULL, 0);
 	if (home->ending > 0)
 		waitpid(home->ending, NULL, __WALL);
@@ -519,12 +536,6 @@ int box_processes(struct box_run *run)
 	return r.status;
 }
 
-static void close_p(int *fd)
-{
-	if (*fd >= 0)
-		close(steal_fd(fd));
-}
-
 void box_end(struct box_run *run)
 {
 	if (!run)
@@ -536,12 +547,9 @@ void box_end(struct box_run *run)
 	close_p(&run->log_pipe);
 	relay_finish(run, run->hurry);
 	terminal_restore(run);
-	limits_free(run);
+	close_mounted(run);
 	close_p(&run->ctl);
 	close_p(&run->pidfd);
-	close_p(&run->rootfd);
-	close_p(&run->layerfd);
-	close_p(&run->userns);
 	close_p(&run->netns);
 	if (run->masked) {
 		struct signalfd_siginfo si;
