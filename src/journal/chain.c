@@ -156,19 +156,50 @@ static int make_key_file(int dirfd)
 	return rc;
 }
 
-static int load_secret(int dirfd, uint8_t seed[KEY_LEN])
+/* Return: 0; -ENOENT; -EBADMSG: no key; -EPERM: others can read it */
+static int read_secret(int dirfd, uint8_t seed[KEY_LEN])
 {
 	struct stat st;
 	int rc = read_hex_key(dirfd, KEY_SECRET_NAME, seed);
 
-	if (rc == -ENOENT) {
-		rc = make_key_file(dirfd);
-		if (!rc)
-			rc = read_hex_key(dirfd, KEY_SECRET_NAME, seed);
-	}
 	if (!rc && !fstatat(dirfd, KEY_SECRET_NAME, &st, 0) && (st.st_mode & 077))
 		rc = -EPERM;
 	return rc;
+}
+
+static int load_secret(int dirfd, uint8_t seed[KEY_LEN])
+{
+	int rc = read_secret(dirfd, seed);
+
+	if (rc == -ENOENT) {
+		rc = make_key_file(dirfd);
+		if (!rc)
+			rc = read_secret(dirfd, seed);
+	}
+	return rc;
+}
+
+static int refuse_secret(int rc, const char *keydir, struct err *err)
+{
+	if (rc == -EBADMSG)
+		return err_set_exit(err, EXIT_CORRUPT, EBADMSG,
+				    "journal: '%s/%s' holds no key (64 hex digits)", keydir,
+				    KEY_SECRET_NAME);
+	if (rc == -EPERM)
+		return err_set(err, EPERM,
+			       "journal: the signing key '%s/%s' can be read by others (chmod 600)",
+			       keydir, KEY_SECRET_NAME);
+	return err_set(err, rc, "journal: read or make the signing key in '%s'", keydir);
+}
+
+int key_check(const char *keydir, struct err *err)
+{
+	cleanup_close int dirfd = open(keydir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint8_t seed[KEY_LEN];
+	int rc = dirfd < 0 ? -errno : read_secret(dirfd, seed);
+
+	explicit_bzero(seed, sizeof(seed));
+	return rc && rc != -ENOENT ? refuse_secret(rc, keydir, err) : 0;
 }
 
 int key_load(const char *keydir, struct chain_key *ret, struct err *err)
@@ -189,16 +220,8 @@ int key_load(const char *keydir, struct chain_key *ret, struct err *err)
 	}
 	if (!rc)
 		rc = load_secret(dirfd, seed);
-	if (rc == -EBADMSG)
-		return err_set_exit(err, EXIT_CORRUPT, EBADMSG,
-				    "journal: '%s/%s' holds no key (64 hex digits)", keydir,
-				    KEY_SECRET_NAME);
-	if (rc == -EPERM)
-		return err_set(err, EPERM,
-			       "journal: the signing key '%s/%s' can be read by others (chmod 600)",
-			       keydir, KEY_SECRET_NAME);
 	if (rc)
-		return err_set(err, rc, "journal: read or make the signing key in '%s'", keydir);
+		return refuse_secret(rc, keydir, err);
 	k.pkey = k.ssl->EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, KEY_LEN);
 	explicit_bzero(seed, sizeof(seed));
 	if (!k.pkey || k.ssl->EVP_PKEY_get_raw_public_key(k.pkey, k.pub, &n) != 1) {

@@ -25,6 +25,9 @@ struct chain_key {
 
 /** key_load() - the key in @keydir, made when there is none. Return: 0 or -errno */
 int key_load(const char *keydir, struct chain_key *ret, struct err *err);
+/** key_check() - would key_load() do? Without the library, and nothing is made. Return: 0 or -errno
+ */
+int key_check(const char *keydir, struct err *err);
 /** key_load_public() - only the public half. Return: 0; -ENOENT; -EBADMSG; other -errno */
 int key_load_public(const char *keydir, uint8_t ret[KEY_LEN], struct err *err);
 void key_free(struct chain_key *k);

@@ -268,6 +268,9 @@ int journal_open(int dirfd, const char *keydir, struct journal **ret_j, struct e
 
 	j->dirfd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	rc = j->dirfd < 0 ? err_set(err, errno, "journal: open the box's folder") : 0;
+	/* it is loaded by the thread, with the first block: too late to refuse a run */
+	if (!rc)
+		rc = key_check(keydir, err);
 	fresh = !rc && faccessat(j->dirfd, SPOOL_NAME, F_OK, AT_SYMLINK_NOFOLLOW);
 	if (!rc)
 		rc = spool_open(j->dirfd, &j->spool, &old, err);

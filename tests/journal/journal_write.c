@@ -492,6 +492,30 @@ static void test_a_key_that_others_can_read_is_refused(void **state)
 	assert_int_equal(journal_open(p->dirfd, p->key, &j, &p->err), -EPERM);
 	assert_non_null(strstr(p->err.msg, "chmod 600"));
 }
+
+static void test_a_key_that_cannot_be_used_is_refused_before_anything_is_made(void **state)
+{
+	struct place *p = *state;
+	struct journal *j;
+	char path[192];
+
+	assert_true(!mkdir(p->key, 0700) || errno == EEXIST);
+	snprintf(path, sizeof(path), "%s/journal.key", p->key);
+	assert_int_equal(write_file_at(AT_FDCWD, path, 0600, "no key", 6), 0);
+	assert_int_equal(journal_open(p->dirfd, p->key, &j, &p->err), -EBADMSG);
+	assert_int_equal(write_file_at(AT_FDCWD, path, 0644,
+				       "00112233445566778899aabbccddeeff"
+				       "00112233445566778899aabbccddeeff",
+				       64),
+			 0);
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_int_equal(journal_open(p->dirfd, p->key, &j, &p->err), -EPERM);
+	assert_int_equal(faccessat(p->dirfd, "journal.db", F_OK, 0), -1);
+	assert_int_equal(chmod(path, 0600), 0);
+	must(p, journal_open(p->dirfd, p->key, &j, &p->err));
+	must(p, journal_close(j, &p->err));
+}
+
 /* ---- a journal that is not kept ----------------------------------------------------------- */
 
 struct asked {
@@ -577,6 +601,7 @@ int main(void)
 		T(test_a_full_disk_stops_at_a_whole_block_and_goes_on_later),
 		T(test_an_event_of_no_kind_is_refused),
 		T(test_a_key_that_others_can_read_is_refused),
+		T(test_a_key_that_cannot_be_used_is_refused_before_anything_is_made),
 		T(test_a_passing_journal_wants_a_folder_only_for_a_whole_block),
 		T(test_a_passing_journal_that_cannot_have_a_folder_fails_as_a_full_one_does),
 	};
