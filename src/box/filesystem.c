@@ -22,81 +22,9 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-#include "box/runtime.h"
+#include "box/places.h"
 
-#define FD_PATH_MAX 32
 #define OPTIONS_MAX 4096 /* mount(2) takes one page */
-
-static const char *fd_path(int fd, char buf[FD_PATH_MAX])
-{
-	snprintf(buf, FD_PATH_MAX, "/proc/self/fd/%d", fd);
-	return buf;
-}
-
-static int open2(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve)
-{
-	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC),
-				.mode = mode,
-				.resolve = resolve };
-	int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
-
-	return fd < 0 ? -errno : fd;
-}
-
-/* ---- places in the box -------------------------------------------------------------------- */
-
-/* Make the directories of @path that are missing and return the last as O_PATH. */
-static int make_dirs(const char *path, uint64_t resolve)
-{
-	cleanup_free char *copy = xstrdup(path);
-	char *save = NULL;
-	int at = open2(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0, 0);
-
-	for (char *c = strtok_r(copy, "/", &save); c && at >= 0; c = strtok_r(NULL, "/", &save)) {
-		int next = open2(at, c, O_PATH | O_DIRECTORY, 0, resolve);
-
-		if (next == -ENOENT && (!mkdirat(at, c, 0755) || errno == EEXIST))
-			next = open2(at, c, O_PATH | O_DIRECTORY, 0, resolve);
-		close(at);
-		at = next;
-	}
-	return at;
-}
-
-/* A mount point of ours: a real directory, made if missing. With links or files in its place the
- * box would not be what its programs are told it is. */
-static int mount_point(const char *path, struct err *err)
-{
-	int fd = open2(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS);
-
-	if (fd == -ENOENT)
-		fd = make_dirs(path, RESOLVE_NO_SYMLINKS);
-	if (fd < 0)
-		return err_set_exit(
-			err, EXIT_CORRUPT, fd,
-			"box: '%s' in the box is no directory any more (a rollback helps)", path);
-	close(fd);
-	return 0;
-}
-
-/* Where --ro, --rw and --copy go: directories are made, links inside the box are followed. */
-static int parent_of(const char *path, const char **ret_name)
-{
-	const char *slash = strrchr(path, '/');
-	cleanup_free char *dir = xstrndup(path, (size_t)(slash - path));
-
-	*ret_name = slash + 1;
-	return make_dirs(dir[0] ? dir : "/", RESOLVE_NO_MAGICLINKS);
-}
-
-static int write_small(const char *path, int flags, const char *text)
-{
-	cleanup_close int fd = open2(AT_FDCWD, path, flags, 0, RESOLVE_NO_SYMLINKS);
-
-	if (fd < 0)
-		return fd;
-	return write_full(fd, text, strlen(text));
-}
 
 /* ---- layer -------------------------------------------------------------------------------- */
 
@@ -134,7 +62,7 @@ int do_layer_tmpfs(struct setup *s, const struct step *st, struct err *err)
 
 	if (rc)
 		return rc;
-	if (mount("tmpfs", fd_path(s->layer, path), "tmpfs", MS_NOSUID | MS_NODEV, st->value))
+	if (mount("tmpfs", place_fd(s->layer, path), "tmpfs", MS_NOSUID | MS_NODEV, st->value))
 		return wall_missing(err, errno, "box: mount a tmpfs for the layer");
 	close(s->layer);
 	if (s->box->fd < 0)
@@ -256,8 +184,8 @@ static void early_identity(struct setup *s)
 		if (step->kind != STEP_IDENTITY || strncmp(step->path, "/etc/", 5) ||
 		    strchr(step->path + 5, '/'))
 			continue;
-		fd = open2(etc, step->path + 5, O_WRONLY | O_CREAT | O_EXCL, 0644,
-			   RESOLVE_NO_SYMLINKS);
+		fd = place_open(etc, step->path + 5, O_WRONLY | O_CREAT | O_EXCL, 0644,
+				RESOLVE_NO_SYMLINKS);
 		/* half a file is worse than none: do_identity() would leave it */
 		if (fd >= 0 && write_full(fd, step->value, strlen(step->value)))
 			unlinkat(etc, step->path + 5, 0);
@@ -333,7 +261,7 @@ int do_root(struct setup *s, const struct step *st, struct err *err)
 		openat(s->layer, "work/.mnt", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (at < 0)
 		return err_set(err, errno, "box: open a mount point");
-	rc = mount_overlay(s, st->index, fd_path(at, path), err);
+	rc = mount_overlay(s, st->index, place_fd(at, path), err);
 	if (rc)
 		return rc;
 	cleanup_close int root = openat(s->layer, "work/.mnt", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -347,7 +275,7 @@ int do_root(struct setup *s, const struct step *st, struct err *err)
 
 int do_overlay(struct setup *s, const struct step *st, struct err *err)
 {
-	int rc = mount_point(st->path, err);
+	int rc = place_mount(st->path, err);
 
 	return rc ? rc : mount_overlay(s, st->index, st->path, err);
 }
@@ -357,7 +285,7 @@ int do_overlay(struct setup *s, const struct step *st, struct err *err)
 static int mount_fs(const char *type, const char *at, unsigned long flags, const char *options,
 		    struct err *err)
 {
-	int rc = mount_point(at, err);
+	int rc = place_mount(at, err);
 
 	if (!rc && mount(type, at, type, flags, options))
 		return wall_missing(err, errno, "box: mount %s on '%s'", type, at);
@@ -391,7 +319,7 @@ int do_sysctl(struct setup *s, const struct step *st, struct err *err UNUSED)
 	if (wanted && !*wanted)
 		return 0;
 	/* older kernels keep some of these to the host: what stays true in 'go' is in force */
-	rc = write_small(st->path, O_WRONLY, st->value);
+	rc = place_write(st->path, O_WRONLY, st->value);
 	if (wanted) {
 		cleanup_free char *now = NULL;
 
@@ -401,13 +329,6 @@ int do_sysctl(struct setup *s, const struct step *st, struct err *err UNUSED)
 	return 0;
 }
 
-static int set_attr(int fd, const char *path, unsigned flags, uint64_t set, uint64_t clear)
-{
-	struct mount_attr a = { .attr_set = set, .attr_clr = clear };
-
-	return syscall(SYS_mount_setattr, fd, path, flags, &a, sizeof(a)) ? -errno : 0;
-}
-
 int do_readonly(struct setup *s UNUSED, const struct step *st, struct err *err)
 {
 	if (mount(st->path, st->path, NULL, MS_BIND, NULL)) {
@@ -415,9 +336,9 @@ int do_readonly(struct setup *s UNUSED, const struct step *st, struct err *err)
 			return 0;
 		return wall_missing(err, errno, "box: bind '%s'", st->path);
 	}
-	if (set_attr(AT_FDCWD, st->path, 0,
-		     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-		     0))
+	if (place_attr(AT_FDCWD, st->path, 0,
+		       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		       0))
 		return wall_missing(err, errno, "box: make '%s' read-only", st->path);
 	return 0;
 }
@@ -445,7 +366,7 @@ int do_dev(struct setup *s, const struct step *st, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
 		snprintf(to, sizeof(to), "/dev/%s", devices[i]);
 		close(open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
-		if (mount(fd_path(s->devices[i], from), to, NULL, MS_BIND, NULL))
+		if (mount(place_fd(s->devices[i], from), to, NULL, MS_BIND, NULL))
 			return wall_missing(err, errno, "box: bind '%s'", to);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
@@ -459,122 +380,6 @@ int do_dev(struct setup *s, const struct step *st, struct err *err)
 					   : "newinstance,ptmxmode=0666,mode=0620",
 			err);
 }
-
-/* ---- --ro, --rw, --copy ------------------------------------------------------------------- */
-
-/* The place for a bind, made to fit what comes there; O_PATH or -errno. */
-static int bind_place(const char *path, bool dir)
-{
-	const char *name;
-	int fd, parent;
-
-	if (dir)
-		return make_dirs(path, RESOLVE_NO_MAGICLINKS);
-	parent = parent_of(path, &name);
-	if (parent < 0)
-		return parent;
-	fd = open2(parent, name, O_PATH, 0, RESOLVE_NO_MAGICLINKS);
-	if (fd == -ENOENT) {
-		close(open2(parent, name, O_WRONLY | O_CREAT | O_EXCL, 0644,
-			    RESOLVE_NO_MAGICLINKS));
-		fd = open2(parent, name, O_PATH, 0, RESOLVE_NO_MAGICLINKS);
-	}
-	close(parent);
-	return fd;
-}
-
-static bool is_dir(int fd)
-{
-	struct stat st;
-
-	return !fstat(fd, &st) && S_ISDIR(st.st_mode);
-}
-
-static int bind_tree(struct setup *s, const struct step *st, uint64_t attr, struct err *err)
-{
-	int src = s->bind[st->index], rc;
-	cleanup_close int to = bind_place(st->path, is_dir(src));
-	cleanup_close int tree = -1;
-
-	if (to < 0)
-		return err_set(err, to, "box: make '%s' in the box", st->path);
-	tree = open_tree(src, "",
-			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
-	if (tree < 0)
-		return wall_missing(err, errno, "box: clone the mounts of '%s'",
-				    s->plan->bind[st->index].src);
-	rc = set_attr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE,
-		      attr | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0);
-	if (!rc && move_mount(tree, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH))
-		rc = -errno;
-	return rc ? wall_missing(err, rc, "box: bind '%s'", st->path) : 0;
-}
-
-int do_bind_rw(struct setup *s, const struct step *st, struct err *err)
-{
-	return bind_tree(s, st, 0, err);
-}
-
-/*
- * A read-only overlay has inodes of its own: a FIFO or socket in the folder that someone on the
- * host listens at is dead in the box, which a bind would not give. A folder with mounts below
- * cannot be an overlay's lower layer in a user namespace (EINVAL, they are locked): then a bind.
- */
-int do_bind_ro(struct setup *s, const struct step *st, struct err *err)
-{
-	char options[2 * FD_PATH_MAX + 32], path[FD_PATH_MAX];
-	int src = s->bind[st->index];
-
-	if (!is_dir(src))
-		return bind_tree(s, st, MOUNT_ATTR_RDONLY, err);
-	if (s->empty < 0) {
-		if (mkdirat(s->layer, "work/.empty", 0555) && errno != EEXIST)
-			return err_set(err, errno, "box: make an empty folder");
-		s->empty = openat(s->layer, "work/.empty", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	}
-	cleanup_close int to = bind_place(st->path, true);
-	if (to < 0)
-		return err_set(err, to, "box: make '%s' in the box", st->path);
-	snprintf(options, sizeof(options), "lowerdir=/proc/self/fd/%d:/proc/self/fd/%d,userxattr",
-		 src, s->empty);
-	if (!mount("overlay", fd_path(to, path), "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV,
-		   options))
-		return 0;
-	return bind_tree(s, st, MOUNT_ATTR_RDONLY, err);
-}
-
-int do_copy(struct setup *s, const struct step *st, struct err *err)
-{
-	const char *src = s->plan->bind[st->index].src, *name;
-	cleanup_close int from = steal_fd(&s->bind[st->index]);
-	cleanup_close int parent = parent_of(st->path, &name);
-	cleanup_close int to = -1;
-	struct stat sb;
-	char buf[65536];
-	ssize_t k;
-
-	if (parent < 0)
-		return err_set(err, parent, "box: make the folder of '%s' in the box", st->path);
-	if (fstat(from, &sb) || lseek(from, 0, SEEK_SET) < 0)
-		return err_set_exit(err, EXIT_UNREADABLE, errno, "box: read '%s'", src);
-	if (unlinkat(parent, name, 0) && errno != ENOENT)
-		return err_set(err, errno, "box: replace '%s' in the box", st->path);
-	to = open2(parent, name, O_WRONLY | O_CREAT | O_EXCL, 0600, RESOLVE_NO_SYMLINKS);
-	if (to < 0)
-		return err_set(err, to, "box: make '%s' in the box", st->path);
-	while ((k = read(from, buf, sizeof(buf))) > 0) {
-		int rc = write_full(to, buf, (size_t)k);
-
-		if (rc)
-			return err_set(err, rc, "box: copy '%s' into the box", src);
-	}
-	if (k < 0)
-		return err_set_exit(err, EXIT_UNREADABLE, errno, "box: read '%s'", src);
-	if (fchown(to, s->plan->uid, s->plan->gid) || fchmod(to, sb.st_mode & 0777))
-		return err_set(err, errno, "box: copy '%s' into the box", src);
-	return 0;
-}
-
 /* ---- the host is gone; what the box is called --------------------------------------------- */
 
 int do_detach(struct setup *s, const struct step *st UNUSED, struct err *err)
@@ -620,13 +425,13 @@ int do_identity(struct setup *s, const struct step *st, struct err *err)
 		return 0;
 	if (!read_file_at(AT_FDCWD, st->path, 4096, &now, NULL) && !strcmp(now, st->value))
 		return 0;
-	parent = parent_of(st->path, &name);
+	parent = place_parent(st->path, &name);
 	if (parent < 0)
 		return 0; /* a program has made something else of /etc: so be it */
 	/* the base may hold a link to a place that only the host has: replace, do not follow */
 	if (unlinkat(parent, name, 0) && errno != ENOENT)
 		return err_set(err, errno, "box: replace '%s' in the box", st->path);
-	fd = open2(parent, name, O_WRONLY | O_CREAT | O_EXCL, 0644, RESOLVE_NO_SYMLINKS);
+	fd = place_open(parent, name, O_WRONLY | O_CREAT | O_EXCL, 0644, RESOLVE_NO_SYMLINKS);
 	if (fd < 0)
 		return err_set(err, fd, "box: write '%s' in the box", st->path);
 	rc = write_full(fd, st->value, strlen(st->value));
@@ -652,7 +457,7 @@ static void give_home(int home, uid_t uid, gid_t gid)
 
 int do_home(struct setup *s, const struct step *st, struct err *err)
 {
-	cleanup_close int fd = make_dirs(st->path, RESOLVE_NO_MAGICLINKS);
+	cleanup_close int fd = place_dirs(st->path, RESOLVE_NO_MAGICLINKS);
 	struct stat sb;
 
 	/* what a program has made of it in an earlier run stays its own affair */
