@@ -22,8 +22,7 @@ static const char *const tops[] = { "/usr", "/var",   "/opt",	"/bin",	  "/sbin",
  * the folders and what must be writable; these bring the host's files. Not those of which the base
  * has all files (base_rules.c): each overlay takes a tenth of a millisecond of every start. */
 static const char *const var_parts[] = {
-	"/var/lib/dpkg",	 "/var/lib/apt",   "/var/lib/rpm",
-	"/var/cache/fontconfig", "/var/cache/apt",
+	"/var/lib/dpkg", "/var/lib/apt", "/var/lib/rpm", "/var/cache/fontconfig", "/var/cache/apt",
 };
 
 /* Mount points have space, tab, newline and backslash as octal (proc_pid_mountinfo(5)). */

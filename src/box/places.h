@@ -2,7 +2,8 @@
 /*
  * places.h - folders and files of the box that pid 1 mounts on or writes
  *
- * @resolve: flags of openat2(2), for programs of an earlier run may have planted links (filesystem.c).
+ * @resolve: flags of openat2(2), for programs of an earlier run may have planted links
+ * (filesystem.c).
  */
 #ifndef BELLJAR_BOX_PLACES_H
 #define BELLJAR_BOX_PLACES_H
