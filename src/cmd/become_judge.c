@@ -9,6 +9,11 @@ int cmd_judge(int argc UNUSED, char **argv)
 	return become("belljar-judge", argv);
 }
 
+int cmd_examine_report(int argc UNUSED, char **argv)
+{
+	return become("belljar-judge", argv);
+}
+
 int cmd_rules(int argc UNUSED, char **argv)
 {
 	return become("belljar-judge", argv);

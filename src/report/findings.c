@@ -41,7 +41,7 @@ static void evidence(struct buf *out, const char *what, const uint64_t *seqs, si
 	buf_puts(out, "\n");
 }
 
-static void as_text(struct buf *out, const struct finding *f, bool colour)
+void finding_text(struct buf *out, const struct finding *f, bool colour)
 {
 	buf_printf(out, "%s%s%s  ", colour ? colours[f->grade] : "", grade_name(f->grade),
 		   colour ? "\033[0m" : "");
@@ -80,7 +80,7 @@ static void json_seqs(struct buf *out, const char *key, const uint64_t *v, size_
 	buf_puts(out, "]");
 }
 
-static void as_json(struct buf *out, const struct finding *f)
+void finding_json(struct buf *out, const struct finding *f)
 {
 	buf_printf(out, "{\"grade\":\"%s\",\"kind\":\"%s\"", grade_name(f->grade),
 		   rule_kind_name(f->kind));
@@ -164,9 +164,9 @@ int report_findings(const struct judgement *v, const struct findings_opts *o, in
 			continue;
 		shown++;
 		if (o->json)
-			as_json(&out, &v->v[i]);
+			finding_json(&out, &v->v[i]);
 		else
-			as_text(&out, &v->v[i], o->colour);
+			finding_text(&out, &v->v[i], o->colour);
 	}
 	if (!o->json && !o->brief)
 		sum_up(&out, v, shown);

@@ -10,6 +10,7 @@
  * the page goes through escape_html().
  */
 #include "report/html.h"
+#include "report/exam.h"
 
 void html_name(struct buf *out, struct str s)
 {
@@ -449,6 +450,8 @@ int report_html(struct rep *rep, struct buf *out, struct err *err)
 	int rc;
 
 	head(&h);
+	if (rep->exam)
+		exam_html(&h, rep->exam);
 	summary(&h);
 	figures(&h);
 	navigation(&h);

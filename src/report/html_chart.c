@@ -7,6 +7,7 @@
  * are more processes than lanes, those that tried to get out, hit a wall or stayed get theirs
  * first, then those that lived longest.
  */
+#include "report/exam.h"
 #include "report/html.h"
 
 #define W     960
@@ -301,6 +302,11 @@ static void marks(struct chart *c)
 	}
 }
 
+static double place_at(void *chart, uint64_t t)
+{
+	return x_of(chart, t);
+}
+
 static void chart(struct html *h, size_t at)
 {
 	const struct rep *rep = h->rep;
@@ -322,6 +328,7 @@ static void chart(struct html *h, size_t at)
 		c.run->run, c.left_out ? "; not all processes are shown" : "", W, height, W, height,
 		c.run->run, c.nlanes);
 	axis(&c, height);
+	exam_bands(h, rep->exam, c.run->run, place_at, &c, 16, height);
 	strip(&c, &rep->hist[at]);
 	names(&c);
 	bars(&c);

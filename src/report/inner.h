@@ -163,6 +163,10 @@ static inline int cannot_write(struct err *err, int code, const char *what)
 			    what);
 }
 
+/** finding_text(), finding_json() - one finding: findings.c */
+void finding_text(struct buf *out, const struct finding *f, bool colour);
+void finding_json(struct buf *out, const struct finding *f);
+
 /* ---- one event: event_json.c, event_text.c ------------------------------------------------ */
 
 void event_json(struct buf *out, const struct event *ev, const struct procs *ps /* or NULL */);

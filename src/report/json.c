@@ -5,7 +5,7 @@
  * Names are whole here (nothing is clipped) and sentences are the same as in the other formats.
  * What has no value on record is left out. A comma goes where the text so far asks for one.
  */
-#include "report/model.h"
+#include "report/exam.h"
 
 #define REPORT_JSON_VERSION 1
 
@@ -510,6 +510,53 @@ static void check(struct buf *o, const struct journal_head *h)
 	buf_puts(o, "}");
 }
 
+static void exam(struct buf *o, const struct exam *e)
+{
+	static const char *const grades[EXAM_GRADES] = { "R1", "R2", "R3", "R4", "R5", "R6" };
+
+	begin(o, "examination", "{");
+	begin(o, "page", "{");
+	for (int q = 0; q < QUESTIONS; q++)
+		all_lines(o, exam_heading[q].key, &e->answer[q]);
+	buf_puts(o, "}");
+	begin(o, "experiments", "[");
+	for (size_t i = 0; i < e->n; i++) {
+		const struct exam_row *r = &e->row[i];
+
+		begin(o, NULL, "{");
+		text(o, "name", r->name);
+		text(o, "shows", r->shows);
+		num(o, "event", r->begin_seq);
+		yes(o, "ended", r->end_seq != 0);
+		num(o, "run", r->run);
+		num(o, "from_ns", r->t0);
+		num(o, "to_ns", r->t1);
+		all_lines(o, "acts", &r->acts);
+		buf_puts(o, "}");
+	}
+	buf_puts(o, "]");
+	begin(o, "left", "[");
+	for (size_t i = 0; i < e->nlooks; i++) {
+		begin(o, NULL, "{");
+		text(o, "look", e->look[i]);
+		for (int g = 0; g < EXAM_GRADES; g++) {
+			begin(o, grades[g], "{");
+			num(o, "left", e->left[i][g]);
+			num(o, "explained", e->explained[i][g]);
+			buf_puts(o, "}");
+		}
+		buf_puts(o, "}");
+	}
+	buf_puts(o, "]");
+	yes(o, "judged", e->judged != NULL);
+	begin(o, "findings", "[");
+	for (size_t i = 0; e->judged && i < e->judged->n; i++) {
+		comma(o);
+		finding_json(o, &e->judged->v[i]);
+	}
+	buf_puts(o, "]}");
+}
+
 int report_json(struct rep *rep, struct buf *o, struct err *err)
 {
 	struct plain_rows moments;
@@ -522,6 +569,8 @@ int report_json(struct rep *rep, struct buf *o, struct err *err)
 	num(o, "run", rep->opts->run);
 	num(o, "rows_max", rep->rows_max);
 	yes(o, "everything_seen", all_seen(rep));
+	if (rep->exam)
+		exam(o, rep->exam);
 	all_lines(o, "summary", &rep->summary);
 	figures(o, rep);
 	looks(o, rep);

@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <stdarg.h>
 
-#include "report/model.h"
+#include "report/exam.h"
 
 const char *const change_word[CH_KINDS] = {
 	[CH_ADDED] = "added", [CH_CHANGED] = "changed", [CH_REMOVED] = "removed",
@@ -629,7 +629,7 @@ int model_make(struct rep *rep, struct journal_reader *r, const struct report_op
 	net_order(&rep->net);
 	say_summary(rep);
 	find_looks(rep);
-	return 0;
+	return opts->run ? 0 : exam_make(rep, opts->judged, &rep->exam, err);
 }
 
 void model_free(struct rep *rep)
@@ -658,5 +658,6 @@ void model_free(struct rep *rep)
 	lines_free(&rep->summary);
 	for (size_t i = 0; i < rep->nlook; i++)
 		lines_free(&rep->look[i].rows);
+	exam_free(rep->exam);
 	arena_free(&rep->a);
 }

@@ -184,6 +184,7 @@ struct rep {
 	struct lines summary;
 	struct look look[REPORT_LOOKS_MAX];
 	size_t nlook;
+	struct exam *exam; /* NULL: the journal is not of an examination */
 };
 
 int model_make(struct rep *rep, struct journal_reader *r, const struct report_opts *opts,

@@ -61,6 +61,8 @@ struct report_opts {
 	bool colour;
 	const char *title; /* box name */
 	uint32_t run;	   /* 0: all runs */
+	/* of an examination: what the rules say, for its first page; NULL: not judged */
+	const struct judgement *judged;
 	unsigned rows_max; /* rows shown per section, default REPORT_ROWS; the rest is counted */
 };
 #define REPORT_ROWS 500

@@ -7,7 +7,7 @@
  */
 #include <ctype.h>
 
-#include "report/model.h"
+#include "report/exam.h"
 
 #define TEXT_COLUMNS 100
 
@@ -477,6 +477,37 @@ static void put_check(struct text *t)
 	buf_puts(t->out, " --seq NUMBER     ([#12+3] means: event 12 and 3 more like it)\n");
 }
 
+static void put_exam(struct text *t, struct exam *e)
+{
+	for (int q = 0; q < QUESTIONS; q++) {
+		struct lines *ls = &e->answer[q];
+
+		section(t, exam_heading[q].title);
+		for (size_t i = 0; i < ls->n; i++) {
+			buf_puts(t->out, "  ");
+			put_line(t, &ls->l[i], 4);
+		}
+		and_more(t, ls->n, ls->total, "of this kind");
+	}
+	section(t, "Findings");
+	for (size_t i = 0; e->judged && i < e->judged->n; i++)
+		if (e->judged->v[i].grade >= GRADE_NOTE)
+			finding_text(t->out, &e->judged->v[i], t->colour);
+	section(t, "Experiments");
+	for (size_t i = 0; i < e->n; i++) {
+		const struct exam_row *r = &e->row[i];
+
+		buf_puts(t->out, "  ");
+		name(t->out, r->name);
+		buf_printf(t->out, "%*s", r->name.n < 14 ? (int)(14 - r->name.n) : 1, "");
+		put_duration(t->out, r->t1 - r->t0);
+		buf_printf(t->out, "%s", r->end_seq ? "" : ", interrupted");
+		put_ref(t->out, r->begin_seq, 0);
+		buf_puts(t->out, "\n");
+	}
+	buf_puts(t->out, "\n");
+}
+
 int report_text(struct rep *rep, struct buf *out, struct err *err)
 {
 	struct text t = { rep, out, rep->opts->colour };
@@ -487,6 +518,8 @@ int report_text(struct rep *rep, struct buf *out, struct err *err)
 	name(out, str_z(rep->opts->title));
 	paint(&t, "0");
 	buf_puts(out, "\n\n");
+	if (rep->exam)
+		put_exam(&t, rep->exam);
 	put_summary(&t);
 	put_looks(&t);
 	put_runs(&t);

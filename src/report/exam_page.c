@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * exam_page.c - the six questions, answered in words from the record and the findings
+ *
+ * What is measured comes from the marks and the residue; what needs judgement comes from rules, in
+ * their own words. Where nothing was seen the page says so, and does not say that there is nothing.
+ */
+#include <sqlite3.h>
+
+#include "report/exam.h"
+
+struct words_of {
+	struct rep *rep;
+	struct exam *e;
+	struct lines *to;
+};
+
+/* The next line under a question; NULL when there are enough, which is counted. */
+static struct line *next(struct lines *to)
+{
+	if (to->n < EXAM_ROWS)
+		return lines_add(to);
+	to->total++;
+	return NULL;
+}
+
+static void say_only(struct words_of *w, const char *words)
+{
+	line_say(&w->rep->a, lines_add(w->to), "%s", words);
+}
+
+/* ---- what stays --------------------------------------------------------------------------- */
+
+static void take_residue(void *ctx, sqlite3_stmt *st)
+{
+	struct words_of *w = ctx;
+	struct line *l = next(w->to);
+	struct str what = exam_text(w->rep, st, 1);
+	struct str detail = exam_text(w->rep, st, 3);
+
+	if (!l)
+		return;
+	line_name(&w->rep->a, l, exam_text(w->rep, st, 2));
+	line_say(&w->rep->a, l,
+		 str_eq(what, STR("process"))	  ? " still runs"
+		 : str_eq(what, STR("autostart")) ? " starts by itself: "
+						  : " is there");
+	if (str_eq(what, STR("autostart")))
+		line_name(&w->rep->a, l, detail);
+	line_ref(l, EV_RESIDUE, (uint64_t)sqlite3_column_int64(st, 0), 0);
+}
+
+#define LAST_LOOK "(SELECT experiment FROM mark WHERE step='look' ORDER BY seq DESC LIMIT 1)"
+#define RESIDUE                                                                                    \
+	"SELECT seq, what, path, detail FROM residue WHERE experiment=" LAST_LOOK                  \
+	" AND explained IS NULL AND (grade='R1' OR grade='R2') ORDER BY grade, what<>'process', "  \
+	"seq"
+
+static void say_counts(struct words_of *w, size_t look)
+{
+	static const char *const names[EXAM_GRADES][2] = {
+		{ "thing that runs or starts by itself", "things that run or start by themselves" },
+		{ "change of trust", "changes of trust" },
+		{ "file with code", "files with code" },
+		{ "file with data", "files with data" },
+		{ "folder", "folders" },
+		{ "trace", "traces" },
+	};
+	const struct exam *e = w->e;
+	struct buf b = { 0 };
+	uint64_t why = 0;
+	bool any = false;
+
+	for (int g = 0; g < EXAM_GRADES; g++) {
+		uint64_t n = e->left[look][g];
+
+		why += e->explained[look][g];
+		if (!n)
+			continue;
+		buf_puts(&b, any ? ", " : "");
+		put_count(&b, n, names[g][0], names[g][1]);
+		any = true;
+	}
+	line_say(&w->rep->a, lines_add(w->to), "At the last look: %s%s.",
+		 any ? buf_z(&b) : "nothing that it brought", any ? " of it" : "");
+	buf_free(&b);
+	if (!why)
+		return;
+	put_count(&b, why, "more thing is", "more things are");
+	line_say(&w->rep->a, lines_add(w->to),
+		 "%s left by the system's own rules, and not held against it.", buf_z(&b));
+	buf_free(&b);
+}
+
+static int say_stays(struct words_of *w, struct err *err)
+{
+	if (!w->e->nlooks) {
+		say_only(w, "It was not removed: no command for it was known, or the examination "
+			    "ended before.");
+		return 0;
+	}
+	say_counts(w, w->e->nlooks - 1);
+	return exam_query(w->rep, RESIDUE, take_residue, w, err);
+}
+
+/* ---- who it talks to ---------------------------------------------------------------------- */
+
+static void take_peer(void *ctx, sqlite3_stmt *st)
+{
+	struct words_of *w = ctx;
+	struct line *l = next(w->to);
+	struct str answers = exam_text(w->rep, st, 4), app = exam_text(w->rep, st, 5);
+	uint64_t n = (uint64_t)sqlite3_column_int64(st, 3);
+
+	if (!l)
+		return;
+	line_name(&w->rep->a, l, exam_text(w->rep, st, 1));
+	line_say(&w->rep->a, l, ", port %lld%s", (long long)sqlite3_column_int64(st, 2),
+		 app.n ? " (" : "");
+	if (app.n) {
+		line_name(&w->rep->a, l, app);
+		line_say(&w->rep->a, l, ")");
+	}
+	line_say(&w->rep->a, l, ": %llu time%s; ", (unsigned long long)n, n == 1 ? "" : "s");
+	line_say(&w->rep->a, l,
+		 str_eq(answers, STR("sinkhole"))  ? "not reached, the sinkhole answered"
+		 : str_eq(answers, STR("allowed")) ? "reached"
+		 : str_eq(answers, STR("refused")) ? "refused"
+						   : "reached or not, by the policy");
+	line_ref(l, EV_FLOW, (uint64_t)sqlite3_column_int64(st, 0), n - 1);
+}
+
+#define PEERS                                                                                      \
+	EXAM_SUBJECT                                                                               \
+		"SELECT min(seq), COALESCE(name, dst), dst_port, count(*), "                       \
+		"group_concat(DISTINCT answer), (SELECT app FROM flow x WHERE x.op='end' AND "     \
+		"x.run=f.run AND x.flow=f.flow) FROM flow f WHERE op='begin' AND "                 \
+		"dst_port<>53 AND proc IN sub GROUP BY 2, 3 ORDER BY 4 DESC"
+
+static int say_talks(struct words_of *w, struct err *err)
+{
+	int rc = exam_query(w->rep, PEERS, take_peer, w, err);
+
+	if (!rc && !w->to->total)
+		say_only(w, "It was not seen to talk to anybody outside of the machine.");
+	return rc;
+}
+
+/* ---- findings under their question -------------------------------------------------------- */
+
+static const struct {
+	const char *rule;
+	enum exam_question under;
+	const char *ask; /* NULL: the general question */
+} rules[] = {
+	{ "command-after-answer", Q_CONTROL,
+	  "Who can make this software run programs, by which server, and how is that server's "
+	  "answer checked?" },
+	{ "downloaded-and-run", Q_CONTROL,
+	  "Which programs does it fetch and run, who signs them, and is the signature checked?" },
+	{ "late-install", Q_CONTROL,
+	  "What is installed after the installer has ended, why later, and why is it not told?" },
+	{ "second-updater", Q_CONTROL, "Why is there a second updater, and who runs its server?" },
+	{ "second-signer", Q_CONTROL, "Who is the other signer, and what is his part?" },
+	{ "elevation-unasked", Q_CONTROL, "Why does a user's program become root without asking?" },
+	{ "answers-steer", Q_CONTROL,
+	  "Why does an answer of the name service decide what is fetched?" },
+	{ "set-id-added", Q_CONTROL, NULL },
+	{ "listens", Q_CONTROL, NULL },
+	{ "guards-opened", Q_CONTROL, NULL },
+	{ "trust-anchor-added", Q_CONTROL,
+	  "Whose certificates does it add, and who holds their keys?" },
+	{ "users-added", Q_CONTROL, NULL },
+	{ "name-service-changed", Q_CONTROL, "Why are names led elsewhere?" },
+	{ "proxy-changed", Q_CONTROL, "Why is the traffic of other programs led through a proxy?" },
+	{ "revive-each-other", Q_DEFENDS,
+	  "Why do two programs guard each other, and how are they ended?" },
+	{ "restored-after-deletion", Q_DEFENDS,
+	  "Why does a deleted program come back, and from where?" },
+	{ "survives-uninstall", Q_DEFENDS, "How is all of it removed?" },
+	{ "traces-erased", Q_DEFENDS, "What was removed later, on whose order, and why?" },
+	{ "deletes-itself", Q_DEFENDS, NULL },
+	{ "logs-wiped", Q_DEFENDS, NULL },
+	{ "time-stamps-forged", Q_DEFENDS, "Why do new files get old dates?" },
+	{ "executable-named-as-data", Q_DEFENDS, "Why is a program named like a picture or data?" },
+	{ "names-vary", Q_DEFENDS, NULL },
+	{ "packed-program", Q_DEFENDS, NULL },
+	{ "looks-for-watchers", Q_DEFENDS, NULL },
+	{ "tries-walls", Q_DEFENDS, NULL },
+	{ "fileless-execution", Q_DEFENDS, NULL },
+	{ "updates-disabled", Q_DEFENDS, NULL },
+	{ "firewall-changed", Q_DEFENDS, NULL },
+	{ "random-after-regular", Q_TALKS, "What are the contacts for, and why at random times?" },
+	{ "regular-contacts", Q_TALKS, "What are the regular contacts for?" },
+	{ "unusual-protocol", Q_TALKS, NULL },
+	{ "planted-values-sent", Q_TOOK,
+	  "Which data of the machine are sent, to whom, and for what?" },
+	{ "passwords-sent", Q_TOOK, "Why are keys and passwords sent?" },
+	{ "listens-to-keys", Q_TOOK, NULL },
+	{ "takes-pictures", Q_TOOK, NULL },
+	{ "behaves-by-identity", Q_CONTROL, "Who gets which behaviour, and who decides it?" },
+	{ "copies-differ", Q_CONTROL,
+	  "Why do customers get different programs under one version?" },
+};
+
+static int rule_at(const char *id)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+		if (!strcmp(rules[i].rule, id))
+			return (int)i;
+	return -1;
+}
+
+/* The kind of a finding's first event is not known here: the number alone leads to it. */
+static void say_finding(struct words_of *w, const struct finding *f)
+{
+	struct line *l = next(w->to);
+
+	if (!l)
+		return;
+	line_say(&w->rep->a, l, "%s: ", grade_name(f->grade));
+	line_name(&w->rep->a, l, str_z(f->title));
+	if (f->subject.n) {
+		line_say(&w->rep->a, l, ": ");
+		line_name(&w->rep->a, l, f->subject);
+	}
+	if (f->detail.n) {
+		line_say(&w->rep->a, l, ", ");
+		line_name(&w->rep->a, l, f->detail);
+	}
+}
+
+static void say_findings(struct words_of *w, enum exam_question q)
+{
+	const struct judgement *v = w->e->judged;
+
+	for (size_t i = 0; v && i < v->n; i++) {
+		int at = rule_at(v->v[i].rule);
+
+		if (at >= 0 && rules[at].under == q && v->v[i].grade >= GRADE_NOTE)
+			say_finding(w, &v->v[i]);
+	}
+}
+
+static bool asked(const struct judgement *v, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (!strcmp(v->v[k].rule, v->v[i].rule))
+			return true;
+	return false;
+}
+
+static void say_ask(struct words_of *w)
+{
+	const struct judgement *v = w->e->judged;
+
+	for (size_t i = 0; v && i < v->n; i++) {
+		const struct finding *f = &v->v[i];
+		int at = rule_at(f->rule);
+		struct line *l;
+
+		if (f->grade < GRADE_CONCERN || asked(v, i) ||
+		    (at < 0 && !strcmp(f->rule, "several-signs")))
+			continue;
+		l = next(w->to);
+		if (!l)
+			continue;
+		if (at >= 0 && rules[at].ask) {
+			line_say(&w->rep->a, l, "%s ", rules[at].ask);
+		} else {
+			line_say(&w->rep->a, l, "What is the reason for this: ");
+			line_name(&w->rep->a, l, str_z(f->title));
+			line_say(&w->rep->a, l, "? ");
+		}
+		if (f->subject.n) {
+			line_say(&w->rep->a, l, "(");
+			line_name(&w->rep->a, l, f->subject);
+			line_say(&w->rep->a, l, ")");
+		}
+	}
+	if (!w->to->total)
+		say_only(w, "Nothing that was seen asks for an answer.");
+}
+
+/* ---- how it defends itself: measured ------------------------------------------------------ */
+
+/** struct revival - kills of one program, and how often it came back */
+struct revival {
+	struct str path;
+	uint64_t kills, backs, min, max, seq;
+	uint32_t by; /* who started it, the last time */
+	uint64_t by_seq;
+};
+struct revivals {
+	struct rep *rep;
+	struct revival v[64];
+	size_t n;
+};
+
+#define KILLS                                                                                      \
+	"SELECT m.seq, m.path, m.t, e.seq, e.t, (SELECT f.parent FROM process f WHERE "            \
+	"f.proc=e.proc AND f.op='fork') FROM (SELECT k.*, COALESCE((SELECT min(n.seq) FROM mark "  \
+	"n WHERE n.seq>k.seq AND n.experiment IS NOT NULL), 9223372036854775807) AS stop FROM "    \
+	"mark k WHERE k.experiment='kill' AND k.step='act' AND k.detail IS NULL AND k.target IS "  \
+	"NOT NULL) m LEFT JOIN process e ON e.seq=(SELECT min(x.seq) FROM process x WHERE "        \
+	"x.run=m.run AND x.op='exec' AND x.seq>m.seq AND x.seq<m.stop AND x.cause IS NULL AND "    \
+	"COALESCE(x.script, x.image)=m.path) ORDER BY m.seq"
+
+static void take_kill(void *ctx, sqlite3_stmt *st)
+{
+	struct revivals *r = ctx;
+	struct str path = exam_text(r->rep, st, 1);
+	struct revival *v = NULL;
+	uint64_t after;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (str_eq(r->v[i].path, path))
+			v = &r->v[i];
+	if (!v && r->n == ARRAY_SIZE(r->v))
+		return;
+	if (!v) {
+		v = &r->v[r->n++];
+		*v = (struct revival){ .path = path,
+				       .min = UINT64_MAX,
+				       .seq = (uint64_t)sqlite3_column_int64(st, 0) };
+	}
+	v->kills++;
+	if (sqlite3_column_type(st, 3) == SQLITE_NULL)
+		return;
+	v->backs++;
+	after = (uint64_t)(sqlite3_column_int64(st, 4) - sqlite3_column_int64(st, 2));
+	v->min = after < v->min ? after : v->min;
+	v->max = after > v->max ? after : v->max;
+	v->by = (uint32_t)sqlite3_column_int64(st, 5);
+	v->by_seq = (uint64_t)sqlite3_column_int64(st, 3);
+}
+
+static void say_revival(struct words_of *w, const struct revival *v)
+{
+	struct line *l = next(w->to);
+	cleanup_buf struct buf b = { 0 };
+
+	if (!l)
+		return;
+	line_name(&w->rep->a, l, v->path);
+	line_say(&w->rep->a, l, " was killed %llu time%s and ", (unsigned long long)v->kills,
+		 v->kills == 1 ? "" : "s");
+	if (!v->backs) {
+		line_say(&w->rep->a, l, "did not come back");
+	} else {
+		put_duration(&b, v->max);
+		line_say(&w->rep->a, l, "came back %llu time%s, within %s, started by ",
+			 (unsigned long long)v->backs, v->backs == 1 ? "" : "s", buf_z(&b));
+		line_name(&w->rep->a, l, procs_image(&w->rep->procs, v->by, v->by_seq));
+	}
+	line_ref(l, EV_MARK, v->seq, v->kills - 1);
+}
+
+static void take_deleted(void *ctx, sqlite3_stmt *st)
+{
+	struct words_of *w = ctx;
+	struct line *l = next(w->to);
+
+	if (!l)
+		return;
+	line_name(&w->rep->a, l, exam_text(w->rep, st, 1));
+	line_say(&w->rep->a, l,
+		 sqlite3_column_type(st, 2) == SQLITE_NULL ? " was deleted and came back"
+							   : " was deleted and did not come back");
+	line_ref(l, EV_MARK, (uint64_t)sqlite3_column_int64(st, 0), 0);
+}
+
+/* belljar put back what nobody else had brought back */
+#define DELETED                                                                                    \
+	"SELECT m.seq, m.path, (SELECT min(p.seq) FROM mark p WHERE p.run=m.run AND p.seq>m.seq "  \
+	"AND p.experiment=m.experiment AND p.path=m.path AND p.detail='put back') FROM mark m "    \
+	"WHERE m.experiment='%s' AND m.step='act' AND m.path IS NOT NULL AND (m.detail IS NULL "   \
+	"OR m.detail<>'put back') AND EXISTS (SELECT 1 FROM mark e WHERE "                         \
+	"e.experiment=m.experiment AND e.step='end') ORDER BY m.seq"
+
+static int say_defends(struct words_of *w, struct err *err)
+{
+	struct revivals *r = xcalloc(1, sizeof(*r));
+	int rc;
+
+	say_findings(w, Q_DEFENDS);
+	r->rep = w->rep;
+	rc = exam_query(w->rep, KILLS, take_kill, r, err);
+	for (size_t i = 0; i < r->n && !rc; i++)
+		say_revival(w, &r->v[i]);
+	free(r);
+	for (int i = 0; i < 2 && !rc; i++) {
+		cleanup_buf struct buf sql = { 0 };
+
+		buf_printf(&sql, DELETED, i ? "autostart-off" : "delete");
+		rc = exam_query(w->rep, buf_z(&sql), take_deleted, w, err);
+	}
+	if (!rc && !w->to->total)
+		say_only(w, "Nothing of it lived long enough to be killed, or was there to be "
+			    "deleted.");
+	return rc;
+}
+
+/* ---- what it took along ------------------------------------------------------------------- */
+
+static void take_canary(void *ctx, sqlite3_stmt *st)
+{
+	struct words_of *w = ctx;
+	struct line *l = next(w->to);
+	uint64_t n = (uint64_t)sqlite3_column_int64(st, 5);
+
+	if (!l)
+		return;
+	line_say(&w->rep->a, l, "the value of ");
+	line_name(&w->rep->a, l, exam_text(w->rep, st, 1));
+	line_say(&w->rep->a, l, " (as ");
+	line_name(&w->rep->a, l, exam_text(w->rep, st, 2));
+	line_say(&w->rep->a, l, ") to ");
+	line_name(&w->rep->a, l, exam_text(w->rep, st, 3));
+	line_say(&w->rep->a, l, ", port %lld, %llu time%s", (long long)sqlite3_column_int64(st, 4),
+		 (unsigned long long)n, n == 1 ? "" : "s");
+	line_ref(l, EV_CANARY, (uint64_t)sqlite3_column_int64(st, 0), n - 1);
+}
+
+#define CANARIES                                                                                   \
+	"SELECT min(c.seq), c.value, c.encoding, COALESCE(f.name, f.dst), f.dst_port, count(*) "   \
+	"FROM canary c LEFT JOIN flow f ON f.run=c.run AND f.flow=c.flow AND f.op='begin' GROUP "  \
+	"BY 2, 3, 4, 5 ORDER BY 1"
+
+static int say_took(struct words_of *w, struct err *err)
+{
+	int rc = exam_query(w->rep, CANARIES, take_canary, w, err);
+
+	if (!rc && !w->to->total)
+		say_only(w, "None of the values that exist only on this machine was seen in what "
+			    "it sent.");
+	return rc;
+}
+
+int exam_words(struct rep *rep, struct exam *e, struct err *err)
+{
+	struct words_of w = { rep, e, &e->answer[Q_STAYS] };
+	int rc = say_stays(&w, err);
+
+	w.to = &e->answer[Q_TALKS];
+	say_findings(&w, Q_TALKS);
+	if (!rc)
+		rc = say_talks(&w, err);
+	w.to = &e->answer[Q_CONTROL];
+	say_findings(&w, Q_CONTROL);
+	if (!w.to->total)
+		say_only(&w, e->judged ? "No sign was seen that somebody outside can make it do "
+					 "things."
+				       : "Not judged.");
+	w.to = &e->answer[Q_DEFENDS];
+	if (!rc)
+		rc = say_defends(&w, err);
+	w.to = &e->answer[Q_TOOK];
+	say_findings(&w, Q_TOOK);
+	if (!rc)
+		rc = say_took(&w, err);
+	w.to = &e->answer[Q_ASK];
+	say_ask(&w);
+	return rc;
+}
