@@ -157,7 +157,6 @@ int network_start(struct network *n, const struct network_opts *o, struct box *b
 {
 	struct gate_opts g = { .answers_fd = o->answers ? o->answers_fd : -1,
 			       .answers = o->answers,
-			       .box_dirfd = box_dirfd(box),
 			       .nxdomain_first = o->nxdomain_first,
 			       .sink_refuses = o->refuse,
 			       .sink_silent = o->silent,
@@ -170,6 +169,8 @@ int network_start(struct network *n, const struct network_opts *o, struct box *b
 	*n = (struct network){ .box = box, .watch = -1, .pcap = -1, .keylog = -1, .word = "off" };
 	if (o->off)
 		return 0;
+	/* asked for only now: a passing box has no folder until somebody wants it */
+	g.box_dirfd = box_dirfd(box);
 	rc = make_policy(o, box, keep, &g.policy, err);
 	if (rc)
 		return rc;

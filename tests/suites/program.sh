@@ -23,3 +23,17 @@ relro=$(readelf -SW "$BELLJAR" | awk '$2 == ".data.rel.ro" { print $6 }
 [ "$((16#${relro:-0}))" -gt 0 ] || bad "belljar has tables to relocate" "readelf shows none"
 is "belljar's tables with addresses stay below 128 KiB: who needs more is a program of its own" \
 	"$([ "$((16#${relro:-0}))" -lt $((128 << 10)) ] || echo "0x$relro bytes in .data.rel.ro")"
+
+# a file made and removed costs as much as a library: a quiet run without a name has no folder
+mkfifo go
+"$BELLJAR" run -q --net off -- sh -c 'echo up; read -r line' <go >out 2>&1 &
+exec 7>go
+for _ in $(seq 300); do
+	! grep -q up out || break
+	sleep 0.1
+done
+is "a quiet run without a name and a network has no folder" \
+	"$(grep -v '^up$' out; find "$BELLJAR_HOME/anon" "$BELLJAR_HOME/boxes" -mindepth 1)"
+echo go >&7
+exec 7>&-
+wait
