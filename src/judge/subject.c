@@ -11,6 +11,14 @@
 #include "judge/inner.h"
 
 static const char *const statements[] = {
+	/* the network's two large tables again, in front of the journal's own, with the indexes that
+	 * rules need: those of the journal cannot be made */
+	"CREATE TEMP TABLE flow AS SELECT * FROM main.flow",
+	"CREATE INDEX temp.flow_flow ON flow(flow, run)",
+	"CREATE INDEX temp.flow_seq ON flow(seq)",
+	"CREATE TEMP TABLE burst AS SELECT * FROM main.burst",
+	"CREATE INDEX temp.burst_proc ON burst(proc, t)",
+	"CREATE INDEX temp.burst_seq ON burst(seq)",
 	/* every program that a process became */
 	"CREATE TEMP TABLE program(seq INTEGER PRIMARY KEY, run, t, proc, file, image, command_line,"
 	" sha256, uid, cause)",
@@ -18,6 +26,17 @@ static const char *const statements[] = {
 	" COALESCE(script_sha256, sha256), uid, cause FROM process WHERE op = 'exec'",
 	"CREATE INDEX temp.program_proc ON program(proc)",
 	"CREATE INDEX temp.program_file ON program(file)",
+	"CREATE INDEX temp.program_image ON program(image)",
+	/* files that ran, and who wrote them under that name; the first time */
+	"CREATE TEMP TABLE written_program(path, proc, run, seq, t, PRIMARY KEY(path, proc, run))"
+	" WITHOUT ROWID",
+	"INSERT INTO written_program SELECT path, proc, run, min(seq), min(t) FROM ("
+	"  SELECT CASE WHEN op IN ('rename', 'link') THEN path2 ELSE path END AS path, proc, run, seq, t"
+	"  FROM file WHERE op IN ('create', 'write', 'rename', 'link')"
+	"   AND answer IS NOT 'refused' AND reason IS NULL)"
+	" WHERE path IN (SELECT file FROM program UNION SELECT image FROM program)"
+	" GROUP BY path, proc, run",
+	"CREATE INDEX temp.written_program_proc ON written_program(proc, run)",
 	/* one row a process */
 	"CREATE TEMP TABLE life(proc INTEGER PRIMARY KEY, run, parent, born, born_t, died, died_t)",
 	"INSERT INTO life SELECT proc, min(run), max(parent) FILTER (WHERE op = 'fork'), min(seq), min(t),"
