@@ -59,6 +59,19 @@ test-ordinary: all
 		tests/ordinary/run $(WORDS); status=$$?; \
 	rm -rf $$dir 2>/dev/null || unshare --map-root-user --map-auto rm -rf $$dir; exit $$status
 
+# The suite `findings` again and again: other names, dates, addresses and intervals each time.
+REPEAT ?= 10
+.PHONY: test-specimens
+test-specimens: all deps-test
+	for i in $$(seq 1 $(REPEAT)); do \
+		dir=$$(mktemp -d) && chmod 755 $$dir && mkdir $$dir/boxes && cd $$dir && \
+		BELLJAR=$(CURDIR)/build/belljar BELLJAR_HOME=$$dir/boxes BELLJAR_SRC=$(CURDIR) BELLJAR_BUILD=$(CURDIR)/build \
+			TMPDIR=$$dir $(CURDIR)/tests/suites/findings.sh >$$dir/tap </dev/null; cat $$dir/tap; \
+		bad=$$(grep -c '^not ok' $$dir/tap); echo "run $$i: $$(grep -c '^ok' $$dir/tap) passed, $$bad failed"; \
+		cd $(CURDIR); rm -rf $$dir 2>/dev/null || unshare --map-root-user --map-auto rm -rf $$dir; \
+		[ "$$bad" = 0 ] || exit 1; \
+	done
+
 # Debian 12's own kernel, in a machine that QEMU emulates: long, and not part of `make test`.
 # WORDS="…" takes some of its stages.
 .PHONY: test-vm

@@ -44,7 +44,8 @@ int address_of(const char *host)
 
 static int connect_to(const char *host, unsigned port)
 {
-	struct timeval limit = { .tv_sec = TIMEOUT_SECONDS };
+	double seconds = TIMEOUT_SECONDS * scale();
+	struct timeval limit = { .tv_sec = seconds < 1 ? 1 : (time_t)seconds };
 	struct addrinfo *a = look_up(host, port);
 	int fd = a ? socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
 

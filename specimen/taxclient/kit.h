@@ -39,6 +39,8 @@ bool config_on(const char *key);
 /** kit_begin() - first thing of every program: ends with status 64 outside of a box, and sets the
  * end of its life */
 void kit_begin(const char *self);
+/** scale() - the setting of that name: how much shorter all sleeps are; 1: not */
+double scale(void);
 /** rest() - sleep so many seconds of box time, times the setting `scale`; ends the process when its
  * time is over */
 void rest(double seconds);
