@@ -11,8 +11,8 @@
 #include "judge/inner.h"
 
 static const char *const statements[] = {
-	/* the network's two large tables again, in front of the journal's own, with the indexes that
-	 * rules need: those of the journal cannot be made */
+	/* the network's two large tables again, in front of the journal's own, with the indexes
+	 * that rules need: those of the journal cannot be made */
 	"CREATE TEMP TABLE flow AS SELECT * FROM main.flow",
 	"CREATE INDEX temp.flow_flow ON flow(flow, run)",
 	"CREATE INDEX temp.flow_seq ON flow(seq)",
