@@ -14,23 +14,19 @@ WITH installed AS (
   SELECT i.run, i.until AS seq, min(i.until_t + 600000000000, COALESCE(s.until_t, 9223372036854775807)) AS t FROM experiment i
   LEFT JOIN experiment s ON s.run = i.run AND s.experiment = 'settle' AND s.step = 'begin'
   WHERE i.experiment = 'install' AND i.step = 'begin'),
-written AS (
-  SELECT w.run, w.proc, w.path, min(w.seq) AS seq, min(w.t) AS t
-  FROM (SELECT seq, run, t, proc, op, answer, reason, CASE WHEN op IN ('rename', 'link') THEN path2 ELSE path END AS path FROM file) w
-  WHERE w.op IN ('create', 'write', 'rename', 'link') AND w.answer IS NOT 'refused' AND w.reason IS NULL
-    AND w.proc IN (SELECT proc FROM subject_process)
+written AS MATERIALIZED (
+  SELECT w.* FROM written_program w WHERE w.proc IN (SELECT proc FROM subject_process)
     AND NOT EXISTS (SELECT 1 FROM experiment e WHERE e.experiment = 'delete' AND e.step = 'act' AND e.path = w.path
-      AND w.seq > e.seq AND w.seq < e.until)
-  GROUP BY w.run, w.proc, w.path),
+      AND w.seq > e.seq AND w.seq < e.until)),
 late AS (
   SELECT i.seq AS installed, w.*,
-    (SELECT max(b.seq) FROM burst b WHERE b.run = w.run AND b.proc = w.proc AND b.dir = 'in' AND b.t <= w.t) AS fetch,
+    (SELECT b.seq FROM burst b WHERE b.run = w.run AND b.proc = w.proc AND b.dir = 'in' AND b.t <= w.t ORDER BY b.t DESC LIMIT 1) AS fetch,
     CASE WHEN w.run = i.run THEN w.t - (SELECT t FROM experiment WHERE seq = i.seq) END AS after
   FROM written w JOIN installed i ON w.run > i.run OR (w.run = i.run AND w.t >= i.t)),
 run_by AS (
   SELECT l.*, min(p.seq) AS start, p.sha256, p.proc AS started FROM late l
   JOIN program p ON p.run = l.run AND p.file = l.path AND p.seq > l.seq WHERE l.fetch IS NOT NULL
-  GROUP BY l.run, l.proc, l.path)
+  GROUP BY l.path)
 SELECT r.installed || ',' || r.fetch || ',' || r.seq || ',' || r.start AS evidence, r.proc, r.path AS subject,
   'fetched from ' || COALESCE((SELECT COALESCE(l.name, l.dst) || ' port ' || l.dst_port FROM flow l WHERE l.run = r.run AND l.op = 'begin'
       AND l.flow = (SELECT flow FROM burst x WHERE x.seq = r.fetch) LIMIT 1), 'somebody')

@@ -16,24 +16,19 @@ asked AS MATERIALIZED (
   SELECT h.seq, h.run, h.t, h.proc, h.host, substr(h.target, 1, instr(h.target || '?', '?') - 1) AS path,
     (SELECT p.file FROM program p WHERE p.proc = h.proc ORDER BY p.seq DESC LIMIT 1) AS file
   FROM http h WHERE h.op = 'request' AND h.proc IN (SELECT proc FROM subject_process)),
-before AS (
-  SELECT a.file, a.host, a.path, count(*) AS n, max(a.seq) AS seq FROM asked a JOIN act x ON a.run = x.run AND a.t < x.t
-  GROUP BY a.file, a.host, a.path HAVING count(*) >= 3),
-after AS (
-  SELECT a.file, a.host, a.path, count(*) AS n, min(a.seq) AS seq, min(a.proc) AS proc, min(a.t) AS t FROM asked a
-  JOIN act x ON a.run = x.run AND a.t BETWEEN x.t AND x.until_t
-  WHERE NOT EXISTS (SELECT 1 FROM asked o JOIN act y ON o.run = y.run AND o.t < y.t WHERE o.file = a.file AND o.host = a.host AND o.path = a.path)
-  GROUP BY a.file, a.host, a.path),
-led AS (
+paths AS MATERIALIZED (
+  SELECT a.file, a.host, a.path, count(*) FILTER (WHERE a.t < x.t) AS before, max(a.seq) FILTER (WHERE a.t < x.t) AS last,
+    count(*) FILTER (WHERE a.t >= x.t) AS after, min(a.seq) FILTER (WHERE a.t >= x.t) AS first, min(a.t) FILTER (WHERE a.t >= x.t) AS first_t,
+    max(a.t) AS last_t, max(a.proc) AS proc
+  FROM asked a JOIN act x ON a.run = x.run AND a.t <= x.until_t GROUP BY a.file, a.host, a.path),
+led AS MATERIALIZED (
   SELECT d.seq, d.run, d.t, d.name, d.answers, d.t >= x.t AS later FROM dns d JOIN act x ON d.run = x.run
   WHERE d.op = 'answer' AND d.answers IS NOT NULL AND d.proc IN (SELECT proc FROM subject_process) AND d.t <= x.until_t)
-SELECT b.seq || ',' || n.seq || ',' || max(o.seq) || ',' || min(w.seq) AS evidence, n.proc, n.n AS count, n.host AS subject,
-  'asked ' || b.n || ' times for ' || b.path || ', then for ' || n.path || '; ' || w.name || ' had another address' AS detail
-FROM after n JOIN before b ON b.file = n.file AND b.host = n.host
-JOIN led w ON w.later AND w.t <= n.t JOIN led o ON NOT o.later AND o.name = w.name AND o.answers <> w.answers
-WHERE NOT EXISTS (SELECT 1 FROM asked a WHERE a.file = b.file AND a.host = b.host AND a.path = b.path AND a.t >= n.t
-  AND a.t <= (SELECT until_t FROM act x WHERE x.run = a.run))
-  -- of the names that the program asked for just before, the last
-  AND w.seq = (SELECT max(v.seq) FROM led v WHERE v.later AND v.t <= n.t AND v.name <> substr(n.host, 1, instr(n.host || ':', ':') - 1)
-    AND v.run = w.run)
+SELECT b.last || ',' || n.first || ',' || max(o.seq) || ',' || w.seq AS evidence, n.proc, n.after AS count, n.host AS subject,
+  'asked ' || b.before || ' times for ' || b.path || ', then for ' || n.path || '; ' || w.name || ' had another address' AS detail
+FROM paths n JOIN paths b ON b.file = n.file AND b.host = n.host AND b.before >= 3 AND b.last_t < n.first_t
+JOIN led w ON w.later AND w.t <= n.first_t JOIN led o ON NOT o.later AND o.name = w.name AND o.answers <> w.answers
+-- of the names that the program asked for just before, the last that is not the server's own
+WHERE n.before = 0 AND w.seq = (SELECT max(v.seq) FROM led v WHERE v.later AND v.t <= n.first_t
+  AND v.name <> substr(n.host, 1, instr(n.host || ':', ':') - 1))
 GROUP BY n.file, n.host, n.path

@@ -8,8 +8,8 @@
 -- why: Whoever removes the product believes that it is gone.
 -- innocent: Settings, logs, empty folders and packages that it depended on remain by policy; they do not
 --   run. A part that another product uses as well can remain.
--- done: It was looked for right after the removal, after a restart, and three hours later. Only what
---   runs or was started counts, and only if it came with this install.
+-- done: It was looked for right after the removal, after a restart, and three hours later. What
+--   ran each time is a concern; what could be run, and came with this install, is a note.
 WITH removal AS (
   SELECT max(until) AS seq FROM experiment WHERE experiment = 'uninstall' AND step = 'begin'),
 looks AS (
@@ -30,3 +30,11 @@ SELECT (SELECT seq FROM removal) || ',' || r.evidence AS evidence, r.proc, r.fil
         AND (a.program = r.file OR a.command LIKE r.file || ' %') LIMIT 1), '') AS detail,
   CASE WHEN r.n = 3 THEN 'concern' ELSE 'note' END AS grade
 FROM left_over r
+UNION ALL
+SELECT (SELECT seq FROM removal) || ',' || group_concat(x.seq), max(x.writer),
+  CASE WHEN count(DISTINCT x.path) = 1 THEN min(x.path) ELSE dir_name(x.path) || '/' END,
+  count(DISTINCT x.path) || CASE WHEN x.grade = 'R1' THEN ' that start by themselves or give rights' ELSE ' that can be run' END
+    || ', left at ' || group_concat(DISTINCT x.experiment) || ': ' || group_concat(DISTINCT base_name(x.path)), 'note'
+FROM residue x WHERE x.grade IN ('R1', 'R3') AND x.explained IS NULL AND x.what IN ('autostart', 'added')
+  AND x.writer IN (SELECT proc FROM subject_process) AND x.path NOT IN (SELECT file FROM left_over)
+GROUP BY dir_name(x.path), x.grade
