@@ -6,7 +6,8 @@
 -- sign: privilege
 -- needs: 2
 -- why: Whoever can run that program can do what it does as root.
--- innocent: sudo, su and pkexec ask for a password or for consent, and belong to the system.
+-- innocent: sudo, su and pkexec ask for a password or for consent, and belong to the system. A mail server's
+--   set-id program is started by the account of its own service: an account below 1000 is a note.
 -- done: Only set-id programs that this software brought count, started by processes of a user other than
 --   root.
 WITH set_id AS (
@@ -22,6 +23,7 @@ WITH set_id AS (
   GROUP BY path)
 SELECT s.seq || ',' || group_concat(DISTINCT p.seq) AS evidence, p.proc, count(*) AS count, s.path AS subject,
   'set-id, started by ' || COALESCE((SELECT q.file FROM life l JOIN program q ON q.proc = l.parent WHERE l.proc = p.proc
-    ORDER BY q.seq DESC LIMIT 1), 'a program') || ' of user ' || p.uid AS detail
+    ORDER BY q.seq DESC LIMIT 1), 'a program') || ' of user ' || p.uid AS detail,
+  CASE WHEN max(p.uid) < 1000 THEN 'note' ELSE 'concern' END AS grade
 FROM set_id s JOIN program p ON p.file = s.path AND p.uid <> 0 AND p.proc IN (SELECT proc FROM subject_process)
 GROUP BY s.path

@@ -27,7 +27,7 @@ struct kind_row {
 	"*) exec sh \"$s\" \"$@\" ;; esac"
 
 static const struct kind_row kinds[INSTALLERS] = {
-	[INSTALLER_DEB] = { "deb", "exec env DEBIAN_FRONTEND=noninteractive dpkg -i \"$0\" \"$@\"",
+	[INSTALLER_DEB] = { "deb", "exec env DEBIAN_FRONTEND=noninteractive dpkg -i \"$@\" \"$0\"",
 			    "exec env DEBIAN_FRONTEND=noninteractive dpkg --purge \"$(dpkg-deb -f \"$0\" Package)\"" },
 	[INSTALLER_RPM] = { "rpm",
 			    "if command -v bsdtar >/dev/null; then cd / && exec bsdtar -xf \"$0\"; "
