@@ -81,6 +81,8 @@ install_one() { # PACKAGE HOW WORDS IMAGE PORT
 	"$b" restart "$box" --wait "${BELLJAR_SETTLE:-10}" >"$TMPDIR/restart" 2>&1
 	[ -z "$4" ] ||
 		check "$package by $how: after a restart $4 runs${5:+ and waits at port $5}" comes_up "$box" "$4" "$5"
+	[ "$package" != chrony ] || check "chrony by $how: that it wants the clock, and is refused, is on record" \
+		recorded "$box" "EXISTS(SELECT 1 FROM attempt WHERE category='clock' AND errno='EPERM')"
 	check "$package: the runs left no gap in the record" recorded "$box" "NOT EXISTS(SELECT 1 FROM gap)"
 	check "$package: no change on disk without a call that made it" recorded "$box" \
 		"NOT EXISTS(SELECT 1 FROM mismatch WHERE what='truth-without-intent')"
