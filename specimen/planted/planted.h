@@ -42,6 +42,23 @@ int failed(const char *what);
 int touch(const char *path);
 /** put() - create or overwrite a file with a line of text */
 int put(const char *path, const char *text);
+/* of files.c and names.c */
+static inline int ok(long rc, const char *what)
+{
+	return rc < 0 ? failed(what) : DONE;
+}
+
+/* A file "f" with some bytes, closed again. */
+static inline int seed(void)
+{
+	return put("f", "before\n");
+}
+
+static inline int rw(void)
+{
+	return open("f", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+}
+
 /** self_path() - this program's own executable; borrowed */
 const char *self_path(void);
 /** exec_self() - become this program again: --touch FILE */

@@ -312,6 +312,10 @@ int run_take(struct box_run *run, enum report_kind what, int timeout_ms, struct 
 /** run_network() - wait until the gate's network and the box's ids stand: userns and netns */
 int run_network(struct box_run *run, struct err *err);
 
+/** run_take_one() - one report, EXITs and refused forks dealt with. Return: 1, @ret is of another
+ * kind; 0, dealt with; -EPIPE */
+int run_take_one(struct box_run *run, struct report *ret, int *fds, int *nfds);
+
 /** run_bury() - wait until the child of a spawn that failed is gone; its exit is no event */
 void run_bury(struct box_run *run, int id);
 

@@ -197,6 +197,8 @@ bool left_running(const struct rep *rep, const struct proc *p);
 /** group_add() - the group with this key, made from @g when it is the first of its kind; g.who is
  * interned already, the rest is copied */
 void group_add(struct rep *rep, struct groups *gs, const struct event *ev, struct group g);
+void groups_free(struct groups *gs);
+void lines_free(struct lines *ls);
 
 /* say.c, look.c: filled into rep */
 void say_summary(struct rep *rep);
