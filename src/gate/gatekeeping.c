@@ -155,6 +155,7 @@ static void said_hello(struct inside *in, struct flow *f)
 	} else if (f->facts.tcp && wants_check(in, f)) {
 		f->step = STEP_CHECK;
 		f->check = check_new(in->trust, &f->facts, f->hello.sni, f->hello.alpn, &in->emit);
+		queue_put(&in->checking, f, &f->idle, in->now + CHECK_NS, true);
 		flow_dial(in, f, true);
 	} else {
 		pass(in, f);
@@ -250,6 +251,14 @@ void gate_check_step(struct inside *in, struct flow *f, const void *p, size_t n,
 	}
 	remember_good(in, f);
 	pass(in, f);
+}
+
+void gate_check_late(struct inside *in, struct flow *f)
+{
+	if (f->check)
+		flow_refuse(in, f,
+			    "the server did not show in time who it is: it did not answer a second "
+			    "connection, by which its certificate is checked");
 }
 
 /* ---- TLS that is opened ------------------------------------------------------------------- */

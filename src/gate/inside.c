@@ -205,6 +205,8 @@ static void run_queues(struct inside *in)
 		flow_dial_failed(in, f, ETIMEDOUT, "nobody answers at this address");
 	while ((f = due(in, &in->holding, true)))
 		tcp_held_long(in, f);
+	while ((f = due(in, &in->checking, true)))
+		gate_check_late(in, f);
 	while ((f = due(in, &in->udp_idle, true)))
 		flow_end(in, f, "timeout");
 }
@@ -546,6 +548,7 @@ static void turn(struct inside *in, int ms)
 	ms = due_ms(in, &in->quiet, false, ms);
 	ms = due_ms(in, &in->dialing, false, ms);
 	ms = due_ms(in, &in->holding, true, ms);
+	ms = due_ms(in, &in->checking, true, ms);
 	ms = due_ms(in, &in->udp_idle, true, ms);
 	n = epoll_wait(in->ep, ev, EVENTS_A_TURN, ms);
 	in->now = clock_mono_ns() - in->t0;

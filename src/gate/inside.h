@@ -40,6 +40,7 @@
 #define PENDING_MANY   (24u << 20) /* bytes held for full sides: then reads are tiny */
 #define CONTENT_MEMORY (48u << 20)
 #define DIAL_NS	       (30 * NSEC_PER_SEC) /* then nobody has answered */
+#define CHECK_NS       (15 * NSEC_PER_SEC) /* then the server has not shown who it is */
 #define UDP_IDLE_NS    (60 * NSEC_PER_SEC)
 #define UDP_HELD_MAX   64	    /* datagrams that wait for a socket */
 #define PCAP_FILE_MAX  (1ull << 30) /* bytes of a run's capture file */
@@ -177,7 +178,7 @@ struct inside {
 	uint32_t nflows, flows_max, last_flow, last_ask;
 	bool told_flows_max;
 	size_t pending; /* bytes held for full sides */
-	struct queue quiet, dialing, udp_idle, holding;
+	struct queue quiet, dialing, udp_idle, holding, checking;
 	struct flow *udp_hash[4096], *by_id[4096];
 	struct asked *asked; /* look-ups that are out */
 	int nasked;
@@ -248,6 +249,8 @@ bool gate_first_bytes(struct inside *in, struct flow *f, bool last);
 /** gate_check_step() - bytes of the check's connection, or its end; what to send goes to its side
  */
 void gate_check_step(struct inside *in, struct flow *f, const void *p, size_t n, bool eof);
+/** gate_check_late() - the server has not shown in time who it is */
+void gate_check_late(struct inside *in, struct flow *f);
 /** gate_opened_step() - bytes of either side of TLS that the gate opens */
 void gate_opened_step(struct inside *in, struct flow *f, enum dir from, const void *p, size_t n,
 		      bool eof);

@@ -1,0 +1,188 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# users: root range single
+# timeout: 600
+# net: own
+#
+# flows - how connections begin and end, pings, groups, QUIC, early data of TLS, recorded answers,
+# mode open; and that none stays without an end on record
+# shellcheck source=tests/lib/tap.sh
+. "$BELLJAR_SRC/tests/lib/tap.sh"
+
+run() { # BOX [OPTION…] -- COMMAND…: its output
+	local box=$1
+	shift
+	"$BELLJAR" run -q -b "$box" "$@" 2>&1
+}
+each_ends() { # BOX
+	check "each flow of $1 has its end" recorded "$1" \
+		"(SELECT count(*) FROM flow WHERE op='begin') = (SELECT count(*) FROM flow WHERE op='end') AND
+		 (SELECT count(*) FROM flow WHERE op='begin') > 0"
+}
+
+# ---- pings, groups, sockets that are bound to the interface --------------------------------------
+
+out=$(run pings -- python3 -c '
+import socket, struct
+for family, protocol, at, kind in (socket.AF_INET, 1, "203.0.113.7", 8), (socket.AF_INET6, 58, "2001:db8::7", 128):
+    s = socket.socket(family, socket.SOCK_DGRAM, protocol); s.settimeout(20)
+    s.sendto(struct.pack("!BBHHH", kind, 0, 0, 0, 1) + b"payload", (at, 0))
+    d, a = s.recvfrom(1000); print(a[0], d[0], d[8:])')
+equal "pings are answered, IPv4 and IPv6" "$out" "$(printf "203.0.113.7 0 b'payload'\n2001:db8::7 129 b'payload'")"
+check "by the gate, for the process that sent them" recorded pings \
+	"(SELECT count(*) FROM flow WHERE op='end' AND protocol='icmp' AND answer='sinkhole' AND bytes_out=7 AND
+	 bytes_in=7 AND proc > 0) = 2"
+each_ends pings
+
+out=$(run groups -- python3 -c '
+import socket
+q = b"\x12\x34\0\0\0\1\0\0\0\0\0\0\4name\5local\0\0\1\0\1"
+for family, at in (socket.AF_INET, "224.0.0.251"), (socket.AF_INET6, "ff02::fb"):
+    s = socket.socket(family, socket.SOCK_DGRAM); s.settimeout(0.5)
+    s.sendto(q, (at, 5353, 0, socket.if_nametoindex("eth0")) if family == socket.AF_INET6 else (at, 5353))
+    try: print(s.recv(100))
+    except TimeoutError: print("nobody")
+s = socket.socket(); s.settimeout(20)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+s.connect(("203.0.113.8", 80)); s.sendall(b"GET / HTTP/1.0\r\n\r\n"); print(s.recv(15))
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(20)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+s.sendto(q, ("9.9.9.9", 53)); print(s.recv(100)[:2])')
+equal "nobody answers a group; a socket that is bound to the interface works" "$out" \
+	"$(printf "nobody\nnobody\nb'HTTP/1.1 200 OK'\nb'\\\\x124'")"
+check "what is sent to groups has a flow, its process, and is read" recorded groups \
+	"(SELECT count(*) FROM flow WHERE op='end' AND answer='unanswered' AND app='dns' AND proc > 0 AND
+	 dst IN ('224.0.0.251', 'ff02::fb')) = 2 AND
+	 (SELECT count(*) FROM dns WHERE op='query' AND name='name.local') >= 2"
+each_ends groups
+
+# ---- how they end --------------------------------------------------------------------------------
+
+out=$(run ends -- python3 -c '
+import os, signal, socket, struct, time
+def tcp(port):
+    s = socket.create_connection(("203.0.113.7", port), 20)
+    return s
+half = tcp(1001)                                   # says nothing, and stays
+s = tcp(1002); s.send(b"x")
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)); s.close()   # resets
+if os.fork() == 0:
+    s = tcp(1003); s.send(b"x"); os.kill(os.getpid(), signal.SIGKILL)                   # is killed
+os.wait()
+s = tcp(1004); s.shutdown(1); s.recv(1000); s.close()                                   # half-closes
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.sendto(b"u" * 60000, ("203.0.113.7", 1005))
+time.sleep(1); print("done")')
+equal "a program opens, resets, half-closes and leaves connections, and is killed" "$out" "done"
+end() { sql ends "SELECT end FROM flow WHERE op='end' AND dst_port=$1"; }
+check "one that says nothing ends with its program or with the box" grep -qE '^(closed|box-ended)$' <<<"$(end 1001)"
+equal "one that resets has reset" "$(end 1002)" reset
+check "one whose process is killed is closed" grep -qE '^(closed|reset)$' <<<"$(end 1003)"
+equal "one that half-closes is closed" "$(end 1004)" closed
+equal "a datagram in pieces is one, of its whole size" \
+	"$(sql ends "SELECT bytes_out FROM flow WHERE op='end' AND dst_port=1005")" 60000
+each_ends ends
+
+"$BELLJAR" run -q -b cut -- python3 -c '
+import socket, time
+s = socket.create_connection(("203.0.113.7", 7000), 20); s.send(b"x"); print("open", flush=True); time.sleep(600)' >cut.out 2>&1 &
+pid=$!
+wait_for 60 grep -q open cut.out
+kill -9 $pid
+wait $pid 2>/dev/null
+none_left() { [ -z "$(ps -o pid= --ppid $pid)" ]; }
+check "kill -9 of the supervisor leaves nothing of the box" wait_for 20 none_left
+equal "the box runs again" "$(run cut -- echo again)" again
+check "its record is whole" "$BELLJAR" verify cut
+check "and holds the flow that was open" recorded cut \
+	"(SELECT count(*) FROM flow WHERE run=1 AND op='begin' AND dst_port=7000) = 1"
+
+# ---- QUIC ----------------------------------------------------------------------------------------
+
+quic=(--copy "$BELLJAR_SRC/tests/lib/quic_initial.py")
+out=$(run quic "${quic[@]}" --deny 203.0.113.80 -- sh -c 'python3 quic_initial.py h3.example 203.0.113.7 443
+	python3 quic_initial.py dns.google 8.8.8.8 443; python3 quic_initial.py h3.example 203.0.113.80 443')
+equal "nobody answers QUIC in the sinkhole; a resolver and who is denied are refused at once" "$out" \
+	"$(printf 'nothing\nrefused\nrefused')"
+check "its hello is read" recorded quic \
+	"(SELECT count(*) FROM tls WHERE op='client-hello' AND quic=1 AND sni='h3.example' AND alpn='h3') = 1"
+check "refusals have their reason" recorded quic \
+	"(SELECT count(*) FROM flow WHERE op='end' AND answer='refused' AND end='policy' AND
+	 (reason LIKE '%resolver that would hide%' OR reason LIKE 'a rule denies it%')) = 2"
+
+# ---- answers of one's own ------------------------------------------------------------------------
+
+mkdir -p answers/http/vendor.example answers/tcp answers/udp
+echo '{"version": 9}' >answers/http/vendor.example/update.json
+printf '404 Gone away\nX-Own: yes\n' >answers/http/vendor.example/old.headers
+: >answers/http/vendor.example/old
+printf 'hello from 9\r\n' >answers/tcp/9999.greet
+printf 'first' >answers/tcp/9999.reply
+printf 'second' >"answers/tcp/9999.reply#2"
+printf 'pong' >answers/udp/5000.reply
+out=$(run served --answers answers -- sh -c '
+	curl -sS -m 20 https://vendor.example/update.json
+	curl -sS -m 20 -o /dev/null -w "%{http_code} %header{x-own}\n" http://vendor.example/old
+	python3 -c "
+import socket
+s = socket.create_connection((\"vendor.example\", 9999), 20)
+print(s.recv(100)); s.sendall(b\"a\"); print(s.recv(100)); s.sendall(b\"b\"); print(s.recv(100))
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(20)
+u.sendto(b\"ping\", (\"203.0.113.7\", 5000)); print(u.recv(100))"')
+equal "files of a folder are served, by name, port and order" "$(sed 's/ yes$//; s/ %header{x-own}$//' <<<"$out")" \
+	"$(printf '%s\n' '{"version": 9}' 404 "b'hello from 9\\r\\n'" "b'first'" "b'second'" "b'pong'")"
+check "what was served is still the sinkhole's, on record" recorded served \
+	"(SELECT count(*) FROM flow WHERE op='end' AND answer NOT IN ('sinkhole', 'allowed')) = 0"
+
+# ---- with somebody outside -----------------------------------------------------------------------
+
+if [ -z "${BELLJAR_OWN_NET:-}" ]; then
+	skip "with servers outside" "only root can make a network namespace for this user"
+	exit
+fi
+world=$TMPDIR/world
+mkdir "$world"
+python3 "$BELLJAR_SRC/tests/lib/gate_world.py" "$world" >world.log 2>&1 &
+server=$!
+wait_for 60 test -e "$world/ready" || { cat world.log; not_ok "the servers of the test start"; exit 1; }
+export SSL_CERT_FILE=$world/ca.pem
+
+ask='curl -sS -m 20 http://web.example/25; echo; curl -sS -m 20 -X POST -d x=1 https://web.example/31; echo'
+out=$(run first --allow web.example --allow 192.0.2.10 --allow 2001:db8::10 --tls-open web.example -- sh -c "$ask")
+check "a run records what servers answer" "$BELLJAR" gate answers first recorded
+asked=$(wc -l <"$world/http")
+equal "and a later one, which reaches nobody, is told the same" "$(run later --net closed --answers recorded -- sh -c "$ask")" "$out"
+equal "by the sinkhole" "$(wc -l <"$world/http")" "$asked"
+check "as the record says" recorded later \
+	"(SELECT count(*) FROM flow WHERE op='end' AND protocol='tcp' AND answer='sinkhole') = 2"
+
+# everybody is reached, but for this machine itself; nobody else is in this network
+out=$(run open --net open --allow 192.0.2.10 -- sh -c '
+	curl -sS -m 20 -4 http://v4.example/12; echo
+	curl -s -m 20 http://shared-a.example/12; echo $?
+	curl -s -m 20 http://203.0.113.7/; echo $?')
+equal "mode open reaches names, and neither this machine nor who is not there" "$out" "$(printf 'kkkkkkkkkkkk\n56\n56')"
+check "each with its reason" recorded open \
+	"(SELECT count(*) FROM flow WHERE op='end' AND answer='refused' AND reason LIKE '%an address of this machine%') = 1 AND
+	 (SELECT count(*) FROM flow WHERE op='end' AND dst='203.0.113.7' AND end='unreachable') = 1"
+
+# Early data (RFC 8446 2.3): what a program says before the server has answered goes through whole.
+mkfifo stays && exec 7<>stays # an input that does not end
+openssl s_server -accept 192.0.2.10:8443 -key "$world/good.key" -cert "$world/good.crt" -tls1_3 -early_data \
+	-max_early_data 16384 -no_anti_replay -num_tickets 1 >"$world/early.log" 2>&1 <&7 &
+early=$!
+listening() { grep -q ACCEPT "$world/early.log"; }
+wait_for 60 listening
+out=$(run early --allow web.example:8443 --allow 192.0.2.10 -- sh -c '
+	c="openssl s_client -connect 192.0.2.10:8443 -servername web.example -tls1_3"
+	(sleep 1; echo Q) | $c -sess_out s >/dev/null 2>&1
+	printf "EARLY-WORD\n" >word
+	(sleep 1; echo Q) | $c -sess_in s -early_data word 2>&1 | grep -c "Early data was accepted"')
+equal "TLS with early data passes the gate, and is accepted" "$out" 1
+check "the server got it" grep -q EARLY-WORD "$world/early.log"
+kill $early 2>/dev/null
+wait $early 2>/dev/null
+exec 7>&-
+for box in first later open early; do each_ends $box; done
+
+rm "$world/ready"
+wait $server
