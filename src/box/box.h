@@ -141,6 +141,16 @@ bool box_is_held(struct box_home *home, const char *name); /* a run or change ho
 void box_canaries(const struct box *box,
 		  void (*fn)(void *ctx, const char *label, const char *value), void *ctx);
 
+/**
+ * box_identify() - give a box that nothing has run in the identity of a text
+ * @text: lines 'hostname VALUE', 'machine-id VALUE', 'mac VALUE', 'person VALUE', 'disk VALUE'; '#'
+ *        begins a comment. What is not named stays as it was made
+ *
+ * Box must be held. Return: 0; -EINVAL, EXIT_USAGE with the line; -errno of the write.
+ */
+#define BOX_IDENTITY_MAX 65536
+int box_identify(struct box *box, const char *text, struct err *err);
+
 /** box_list() - names in order; @fn non-zero stops and is returned */
 int box_list(struct box_home *home, int (*fn)(void *ctx, const char *name), void *ctx,
 	     struct err *err);

@@ -12,7 +12,7 @@
 
 #define FORMAT 2
 
-static bool hostname_ok(const char *s)
+bool hostname_ok(const char *s)
 {
 	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-");
 

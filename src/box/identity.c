@@ -113,3 +113,57 @@ bool identity_ok(const struct box_info *in)
 		return false;
 	return strlen(in->token) == 32 && strspn(in->token, hex) == 32;
 }
+
+/* ---- asked for ---------------------------------------------------------------------------- */
+
+static bool machine_id_ok(const char *s)
+{
+	return strlen(s) == 32 && strspn(s, "0123456789abcdef") == 32;
+}
+
+static bool set_field(struct box_info *in, const char *key, const char *value)
+{
+	const struct {
+		const char *key;
+		char *to;
+		size_t size;
+	} field[] = {
+		{ "hostname", in->hostname, sizeof(in->hostname) },
+		{ "machine-id", in->machine_id, sizeof(in->machine_id) },
+		{ "mac", in->mac, sizeof(in->mac) },
+		{ "person", in->person, sizeof(in->person) },
+		{ "disk", in->disk_serial, sizeof(in->disk_serial) },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(field); i++)
+		if (!strcmp(field[i].key, key) && strlen(value) < field[i].size) {
+			strcpy(field[i].to, value);
+			return hostname_ok(in->hostname) && machine_id_ok(in->machine_id) &&
+			       identity_ok(in);
+		}
+	return false;
+}
+
+int box_identify(struct box *box, const char *text, struct err *err)
+{
+	cleanup_free char *copy = xstrdup(text);
+	struct box_info in = box->info;
+	char *save = NULL;
+	int nr = 0;
+
+	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *value = strchr(line, ' ');
+
+		nr++;
+		if (!line[0] || line[0] == '#')
+			continue;
+		if (value)
+			*value++ = 0;
+		if (!value || !set_field(&in, line, value + strspn(value, " ")))
+			return err_set_exit(err, EXIT_USAGE, EINVAL,
+					    "box: no identity by '%.60s %.80s' (entry %d)", line,
+					    value ? value : "", nr);
+	}
+	box->info = in;
+	return boxjson_write(box, 0, err);
+}

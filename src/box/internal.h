@@ -229,6 +229,8 @@ void decoy_make(const struct box_info *in, int i, struct decoy *ret);
 /* ---- box.json ----------------------------------------------------------------------------- */
 
 #define BOXJSON_MAX (1u << 20)
+/** hostname_ok() - a label of RFC 1123, for the box's own name */
+bool hostname_ok(const char *s);
 /** boxjson_write() - atomically; @renew: lowest layer that is being dropped, 0 none */
 int boxjson_write(const struct box *box, unsigned renew, struct err *err);
 /** boxjson_read() - fill info and overlays from the box's folder. -EBADMSG, EXIT_CORRUPT */

@@ -39,7 +39,7 @@ int become(const char *program, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_restart(int argc, char **argv);
 int cmd_examine(int argc, char **argv);
-int cmd_examine_report(int argc, char **argv); /* examine --report NAME [DIR] */
+int cmd_examine_report(int argc, char **argv); /* examine --report NAME [DIR [SECOND]] */
 int cmd_list(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);

@@ -27,7 +27,7 @@ static void say(const struct examine_wish *w, const struct examine_result *r)
 			"belljar: the examination ended early (%s) in '%s'; --resume goes on\n",
 			r->reason, r->experiment ? r->experiment : "?");
 	fprintf(stderr, "belljar: %u of %u experiments are on record in box '%s'\n", r->done, r->of,
-		w->name);
+		w->opts.session.name);
 }
 
 static int act(struct examine_wish *w)
@@ -51,12 +51,14 @@ static int act(struct examine_wish *w)
 
 static int become_acting(const struct examine_wish *w, int argc, char **argv)
 {
-	char **all = xcalloc((size_t)argc + 2, sizeof(*all));
-	int rc;
+	char **all = xcalloc((size_t)argc + 3, sizeof(*all));
+	int n = 0, rc;
 
-	all[0] = argv[0];
-	all[1] = (char *)"--act-only";
-	memcpy(all + 2, argv + 1, (size_t)argc * sizeof(*all));
+	all[n++] = argv[0];
+	all[n++] = (char *)"--act-only";
+	if (w->second)
+		all[n++] = (char *)"--second";
+	memcpy(all + n, argv + 1, (size_t)argc * sizeof(*all));
 	rc = network_here(&w->opts.session.net, all);
 	free(all);
 	return rc;
@@ -80,6 +82,7 @@ static int act_in_child(struct examine_wish *w, int argc, char **argv)
 
 	if (pid == 0) {
 		rc = become_acting(w, argc, argv);
+		w->opts.session.name = w->second ? w->name2 : w->name;
 		if (rc < 0)
 			rc = act(w);
 		fflush(NULL);
@@ -102,11 +105,16 @@ static int act_in_child(struct examine_wish *w, int argc, char **argv)
 /* The rules are another program's; it gives up root by itself. */
 static int report_in_child(struct examine_wish *w)
 {
-	char *words[] = { (char *)"examine", (char *)"--report", w->name, (char *)w->dir, NULL };
+	char *words[] = { (char *)"examine",
+			  (char *)"--report",
+			  w->name,
+			  (char *)(w->dir ? w->dir : "-"),
+			  w->two ? w->name2 : NULL,
+			  NULL };
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(cmd_examine_report(w->dir ? 4 : 3, words));
+		_exit(cmd_examine_report(w->two ? 5 : 4, words));
 	return pid < 0 ? EXIT_INTERNAL : wait_for(pid);
 }
 
@@ -123,6 +131,10 @@ int cmd_examine(int argc, char **argv)
 	if (w.act_only)
 		return act(&w);
 	rc = act_in_child(&w, argc, argv);
+	if (!rc && w.two) {
+		w.second = true;
+		rc = act_in_child(&w, argc, argv);
+	}
 	if ((rc && rc != INTERRUPTED) || (w.quiet && !w.dir))
 		return rc;
 	reported = report_in_child(&w);

@@ -7,12 +7,15 @@
 
 #include "examine/examine.h"
 
+#define EXAMINE_SECOND "-2" /* behind the box's name: the second identity's */
+
 /** struct examine_wish - the command line */
 struct examine_wish {
 	struct examine_opts opts;
-	char name[BOX_NAME_MAX + 1]; /* of the box */
-	const char *installer, *dir; /* dir: -o */
-	bool quiet, act_only;
+	char name[BOX_NAME_MAX + 1];  /* of the box */
+	const char *installer, *dir;  /* dir: -o */
+	char name2[BOX_NAME_MAX + 1]; /* of the second, with --two-identities */
+	bool quiet, act_only, two, second;
 	char **arg; /* after the installer */
 	int nargs;
 };

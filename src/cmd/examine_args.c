@@ -15,7 +15,17 @@
 #define SUB	 "examine"
 #define DAYS_MAX 366
 
-enum { OPT_UNINSTALL = 256, OPT_USE, OPT_DAYS, OPT_RESUME, OPT_WATCH_SCALE, OPT_ACT_ONLY };
+enum {
+	OPT_UNINSTALL = 256,
+	OPT_USE,
+	OPT_DAYS,
+	OPT_RESUME,
+	OPT_WATCH_SCALE,
+	OPT_ACT_ONLY,
+	OPT_IDENTITY,
+	OPT_TWO,
+	OPT_SECOND
+};
 
 static const struct option options[] = {
 	{ "box", required_argument, NULL, 'b' },
@@ -25,10 +35,13 @@ static const struct option options[] = {
 	{ "use", required_argument, NULL, OPT_USE },
 	{ "days", required_argument, NULL, OPT_DAYS },
 	{ "resume", no_argument, NULL, OPT_RESUME },
+	{ "identity", required_argument, NULL, OPT_IDENTITY },
+	{ "two-identities", no_argument, NULL, OPT_TWO },
 	NETWORK_OPTIONS,
 	/* for tests: watches are so much shorter; the half that acts, started by the other */
 	{ "watch-scale", required_argument, NULL, OPT_WATCH_SCALE },
 	{ "act-only", no_argument, NULL, OPT_ACT_ONLY },
+	{ "second", no_argument, NULL, OPT_SECOND },
 	{ 0 },
 };
 
@@ -41,6 +54,19 @@ static bool positive(const char *s, double max, double *ret)
 		return false;
 	*ret = v;
 	return true;
+}
+
+static int read_identity(struct examine_wish *w, const char *file)
+{
+	struct err err = { 0 };
+	char *text = NULL;
+	int rc = read_file_at(AT_FDCWD, file, BOX_IDENTITY_MAX, &text, NULL);
+
+	w->opts.identity = text;
+	if (!rc)
+		return 0;
+	err_set_exit(&err, EXIT_UNREADABLE, rc, "examine: read the identity '%s'", file);
+	return cmd_fail(&err);
 }
 
 static int one_option(struct examine_wish *w, int c, const char *value)
@@ -71,6 +97,14 @@ static int one_option(struct examine_wish *w, int c, const char *value)
 	case OPT_ACT_ONLY:
 		w->act_only = true;
 		return 0;
+	case OPT_TWO:
+		w->two = true;
+		return 0;
+	case OPT_SECOND:
+		w->second = true;
+		return 0;
+	case OPT_IDENTITY:
+		return read_identity(w, value);
 	case OPT_DAYS:
 		return positive(value, DAYS_MAX, &o->days)
 			       ? 0
@@ -131,7 +165,14 @@ int examine_parse(int argc, char **argv, struct examine_wish *w)
 		return cmd_usage(SUB, "more than %d arguments", EXAMINE_ARGS_MAX);
 	if (!w->name[0])
 		name_of(w->installer, w->name);
-	w->opts.session.name = w->name;
+	if (strlen(w->name) + sizeof(EXAMINE_SECOND) > sizeof(w->name))
+		w->name[sizeof(w->name) - sizeof(EXAMINE_SECOND)] = 0;
+	snprintf(w->name2, sizeof(w->name2), "%.*s" EXAMINE_SECOND,
+		 (int)(sizeof(w->name2) - sizeof(EXAMINE_SECOND)), w->name);
+	/* the second machine is another one: its identity is invented */
+	if (w->second)
+		w->opts.identity = NULL;
+	w->opts.session.name = w->second ? w->name2 : w->name;
 	w->opts.session.create = true;
 	return 0;
 }

@@ -55,34 +55,57 @@ static int write_all(struct journal_reader *r, const struct judgement *v, const 
 	return rc;
 }
 
-static int judge_and_write(struct judge *j, const char *name, const struct files *f,
-			   bool *ret_grave, struct err *err)
-{
-	struct object_store *objects = NULL;
-	struct journal_reader *r = NULL;
-	struct judgement *v = NULL;
+/** struct record - a journal with its kept files, open */
+struct record {
 	struct journal_arg arg;
-	int rc = journal_arg_find(name, &arg, err);
+	struct journal_reader *r;
+	struct object_store *objects;
+};
 
-	if (rc)
-		return rc;
-	rc = journal_arg_open(&arg, &r, err);
+static int record_open(const char *name, struct record *ret, struct err *err)
+{
+	int rc = journal_arg_find(name, &ret->arg, err);
+
 	if (!rc)
-		rc = objects_open(arg.path, &objects, err);
+		rc = journal_arg_open(&ret->arg, &ret->r, err);
+	if (!rc)
+		rc = objects_open(ret->arg.path, &ret->objects, err);
+	return rc;
+}
+
+static void record_close(struct record *s)
+{
+	objects_free(s->objects);
+	journal_read_close(s->r);
+	journal_arg_free(&s->arg);
+}
+
+/* @second: the other identity's box, to compare; NULL: there is none */
+static int judge_and_write(struct judge *j, const char *name, const char *second,
+			   const struct files *f, bool *ret_grave, struct err *err)
+{
+	struct record mine = { 0 }, other = { 0 };
+	struct judgement *v = NULL;
+	int rc = record_open(name, &mine, err);
+
+	if (!rc && second)
+		rc = record_open(second, &other, err);
+	if (!rc && second)
+		rc = judge_attach(mine.r, other.arg.path, err);
 	if (!rc)
 		rc = lockdown_reader(err);
 	if (!rc) {
-		judge_objects(j, objects);
-		rc = judge_run(j, r, &v, err);
+		judge_objects(j, mine.objects);
+		judge_other(j, other.r, other.objects);
+		rc = judge_run(j, mine.r, &v, err);
 	}
 	if (!rc)
-		rc = write_all(r, v, name, f, err);
+		rc = write_all(mine.r, v, name, f, err);
 	for (size_t i = 0; v && i < v->n; i++)
 		*ret_grave |= v->v[i].grade >= GRADE_CONCERN;
 	judgement_free(v);
-	objects_free(objects);
-	journal_read_close(r);
-	journal_arg_free(&arg);
+	record_close(&mine);
+	record_close(&other);
 	return rc;
 }
 
@@ -94,17 +117,17 @@ int cmd_examine_report(int argc, char **argv)
 	struct err err = { 0 };
 	bool grave = false;
 	unsigned bad;
-	int rc;
+	int rc = 0;
 
-	/* examine --report NAME [DIR] */
-	if (argc < 3 || argc > 4 || argv[2][0] == '-')
+	/* examine --report NAME [DIR [SECOND]] */
+	if (argc < 3 || argc > 5 || argv[2][0] == '-')
 		return cmd_usage("examine", "--report: of which box?");
-	rc = argv[3] ? open_files(argv[3], &f, &err) : 0;
-
+	if (argc > 3 && strcmp(argv[3], "-") != 0)
+		rc = open_files(argv[3], &f, &err);
 	if (!rc)
 		rc = rule_paths_load(&rules, &bad, &j, &err);
 	if (!rc)
-		rc = judge_and_write(j, argv[2], &f, &grave, &err);
+		rc = judge_and_write(j, argv[2], argc > 4 ? argv[4] : NULL, &f, &grave, &err);
 	judge_free(j);
 	return rc ? cmd_fail(&err) : grave ? EXIT_NEGATIVE : EXIT_OK;
 }

@@ -65,34 +65,39 @@
 	"  belljar restart tax\n"                                                                  \
 	"  belljar restart tax --stay --time 1h\n"
 
-#define HELP_EXAMINE                                                                                 \
-	"INSTALLER is a .deb, .rpm, .run or .sh, a tar or zip with an install script, an npm\n"      \
-	"package, an AppImage, or a program. ARGs are its own; files among them come along.\n"       \
-	"\n"                                                                                         \
-	"options:\n"                                                                                 \
-	"  -b, --box NAME      name of the box (from the installer's name); it is kept\n"            \
-	"  -o, --output DIR    write the report there: report.txt, report.json, report.html\n"       \
-	"  -q, --quiet         no progress, no report on the terminal\n"                             \
-	"  --uninstall CMD     how it is removed, for sh -c (else: as its kind is, or by the\n"      \
-	"                      script that it left)\n"                                               \
-	"  --use CMD           what a user would do with it, for sh -c\n"                            \
-	"  --days N            how long it is left alone (1)\n"                                      \
-	"  --resume            go on with an examination that ended early\n"                         \
-	"  --report            of the box that follows, and the folder after it: the report again\n" \
-	"\n"                                                                                         \
-	"network, as for `run`:\n"                                                                   \
-	"  --net MODE          declared (default), closed, open, off\n"                              \
-	"  --allow NAME[:PORT] may be reached; more than once\n"                                     \
-	"  --deny NAME[:PORT]  is refused\n"                                                         \
-	"  --policy FILE       the policy is this file (doc/POLICY.md)\n"                            \
-	"  --tls-open NAME     TLS to this name is opened by the box's own authority\n"              \
-	"  --answers DIR       files and recorded answers that the sinkhole gives\n"                 \
-	"  --nxdomain-first N  so many different names do not exist, before any resolves\n"          \
-	"  --sink HOW          answer (default), refuse or silent\n"                                 \
-	"\n"                                                                                         \
-	"Ctrl-C ends it in order; what was done is on record.\n"                                     \
-	"\n"                                                                                         \
-	"  belljar examine taxclient.deb\n"                                                          \
+#define HELP_EXAMINE                                                                               \
+	"INSTALLER is a .deb, .rpm, .run or .sh, a tar or zip with an install script, an npm\n"    \
+	"package, an AppImage, or a program. ARGs are its own; files among them come along.\n"     \
+	"\n"                                                                                       \
+	"options:\n"                                                                               \
+	"  -b, --box NAME      name of the box (from the installer's name); it is kept\n"          \
+	"  -o, --output DIR    write the report there: report.txt, report.json, report.html\n"     \
+	"  -q, --quiet         no progress, no report on the terminal\n"                           \
+	"  --uninstall CMD     how it is removed, for sh -c (else: as its kind is, or by the\n"    \
+	"                      script that it left)\n"                                             \
+	"  --use CMD           what a user would do with it, for sh -c\n"                          \
+	"  --days N            how long it is left alone (1)\n"                                    \
+	"  --identity FILE     who the box is: lines 'hostname X', 'machine-id X', 'mac X',\n"     \
+	"                      'person X', 'disk X'\n"                                             \
+	"  --two-identities    the same again in a second box, NAME-2, that is another machine;\n" \
+	"                      rules compare the two\n"                                            \
+	"  --resume            go on with an examination that ended early\n"                       \
+	"  --report            of the box that follows, and the folder after it, and the second\n" \
+	"                      box after that: the report again\n"                                 \
+	"\n"                                                                                       \
+	"network, as for `run`:\n"                                                                 \
+	"  --net MODE          declared (default), closed, open, off\n"                            \
+	"  --allow NAME[:PORT] may be reached; more than once\n"                                   \
+	"  --deny NAME[:PORT]  is refused\n"                                                       \
+	"  --policy FILE       the policy is this file (doc/POLICY.md)\n"                          \
+	"  --tls-open NAME     TLS to this name is opened by the box's own authority\n"            \
+	"  --answers DIR       files and recorded answers that the sinkhole gives\n"               \
+	"  --nxdomain-first N  so many different names do not exist, before any resolves\n"        \
+	"  --sink HOW          answer (default), refuse or silent\n"                               \
+	"\n"                                                                                       \
+	"Ctrl-C ends it in order; what was done is on record.\n"                                   \
+	"\n"                                                                                       \
+	"  belljar examine taxclient.deb\n"                                                        \
 	"  belljar examine setup.run --uninstall /opt/tax/remove.sh -- --silent\n"
 
 #define HELP_EVENTS                                                                                \

@@ -85,6 +85,8 @@ static int prepare(struct exam *x, struct err *err)
 				    x->o->session.name);
 	if (has_record)
 		rc = read_done(x, err);
+	else if (x->o->identity)
+		rc = box_identify(x->s.box, x->o->identity, err);
 	if (rc)
 		return rc;
 	if (find_snapshot(x) && !is_done(x, "install"))
@@ -121,6 +123,8 @@ static int begin_run(struct exam *x, const struct experiment *e, bool boots, str
 		return rc;
 	x->session = x->o->session;
 	x->session.command_line = line;
+	/* tests whose watches are shorter stand in real time */
+	x->session.speed = x->o->scale < 1 ? SPEED_REAL : SPEED_LAPSE;
 	x->session.mark = boots ? "restart" : NULL;
 	rc = session_start(&x->s, &x->session, err);
 	x->running = !rc;

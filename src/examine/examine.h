@@ -49,6 +49,7 @@ struct examine_opts {
 	int nfiles; /* further files that the arguments name, brought in beside the installer */
 	struct examine_file file[EXAMINE_ARGS_MAX];
 	const char *uninstall; /* command for sh -c; NULL: found */
+	const char *identity;  /* text for box_identify(); NULL: the box's own invention */
 	const char *use;       /* command that uses the product; NULL: none */
 	double days;	       /* of the idle experiment */
 	double scale;	       /* of all watches; 1 but in tests */

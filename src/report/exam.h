@@ -10,7 +10,7 @@
 
 #include "report/model.h"
 
-#define EXAM_ROWS     12    /* lines under a question */
+#define EXAM_ROWS     16    /* lines under a question */
 #define EXAM_CONTACTS 20000 /* in the picture of contacts */
 #define EXAM_PEERS    6	    /* whose intervals are drawn */
 

@@ -132,10 +132,10 @@ static void take_peer(void *ctx, sqlite3_stmt *st)
 
 #define PEERS                                                                                      \
 	EXAM_SUBJECT                                                                               \
-		"SELECT min(seq), COALESCE(name, dst), dst_port, count(*), "                       \
-		"group_concat(DISTINCT answer), (SELECT app FROM flow x WHERE x.op='end' AND "     \
-		"x.run=f.run AND x.flow=f.flow) FROM flow f WHERE op='begin' AND "                 \
-		"dst_port<>53 AND proc IN sub GROUP BY 2, 3 ORDER BY 4 DESC"
+	"SELECT min(seq), COALESCE(name, dst), dst_port, count(*), "                               \
+	"group_concat(DISTINCT answer), (SELECT app FROM flow x WHERE x.op='end' AND "             \
+	"x.run=f.run AND x.flow=f.flow) FROM flow f WHERE op='begin' AND "                         \
+	"dst_port<>53 AND proc IN sub GROUP BY 2, 3 ORDER BY 4 DESC"
 
 static int say_talks(struct words_of *w, struct err *err)
 {
@@ -211,8 +211,19 @@ static int rule_at(const char *id)
 	return -1;
 }
 
-/* The kind of a finding's first event is not known here: the number alone leads to it. */
-static void say_finding(struct words_of *w, const struct finding *f)
+/* How many more of its rule and grade follow: they come sorted by both. */
+static size_t alike(const struct judgement *v, size_t i)
+{
+	size_t n = 0;
+
+	while (i + n + 1 < v->n && v->v[i + n + 1].grade == v->v[i].grade &&
+	       !strcmp(v->v[i + n + 1].rule, v->v[i].rule))
+		n++;
+	return n;
+}
+
+/* The kind of a finding's first event is not known here: the section of findings has it. */
+static void say_finding(struct words_of *w, const struct finding *f, size_t more)
 {
 	struct line *l = next(w->to);
 
@@ -228,6 +239,8 @@ static void say_finding(struct words_of *w, const struct finding *f)
 		line_say(&w->rep->a, l, ", ");
 		line_name(&w->rep->a, l, f->detail);
 	}
+	if (more)
+		line_say(&w->rep->a, l, "; and %zu more like it", more);
 }
 
 static void say_findings(struct words_of *w, enum exam_question q)
@@ -237,8 +250,10 @@ static void say_findings(struct words_of *w, enum exam_question q)
 	for (size_t i = 0; v && i < v->n; i++) {
 		int at = rule_at(v->v[i].rule);
 
-		if (at >= 0 && rules[at].under == q && v->v[i].grade >= GRADE_NOTE)
-			say_finding(w, &v->v[i]);
+		if (at < 0 || rules[at].under != q || v->v[i].grade < GRADE_NOTE)
+			continue;
+		say_finding(w, &v->v[i], alike(v, i));
+		i += alike(v, i);
 	}
 }
 
@@ -443,9 +458,9 @@ int exam_words(struct rep *rep, struct exam *e, struct err *err)
 	int rc = say_stays(&w, err);
 
 	w.to = &e->answer[Q_TALKS];
-	say_findings(&w, Q_TALKS);
 	if (!rc)
 		rc = say_talks(&w, err);
+	say_findings(&w, Q_TALKS);
 	w.to = &e->answer[Q_CONTROL];
 	say_findings(&w, Q_CONTROL);
 	if (!w.to->total)
@@ -456,9 +471,9 @@ int exam_words(struct rep *rep, struct exam *e, struct err *err)
 	if (!rc)
 		rc = say_defends(&w, err);
 	w.to = &e->answer[Q_TOOK];
-	say_findings(&w, Q_TOOK);
 	if (!rc)
 		rc = say_took(&w, err);
+	say_findings(&w, Q_TOOK);
 	w.to = &e->answer[Q_ASK];
 	say_ask(&w);
 	return rc;

@@ -1,0 +1,125 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# users: root single
+# timeout: 600
+#
+# examine - the protocol of experiments: what is done is on record as marks, what the box answers can
+# be told from it, what was taken away is back, and the report says it
+set -u
+# shellcheck source=tests/lib/tap.sh
+. "$BELLJAR_SRC/tests/lib/tap.sh"
+scale=0.0005
+examine() { "$BELLJAR" examine -q --watch-scale $scale --days 0.1 "$@" </dev/null; }
+
+# ---- kinds of installers, and refusals -----------------------------------------------------------
+
+mkdir in
+printf 'no installer\n' >in/notes.txt
+examine -b x in/notes.txt 2>err
+equal "a file that is no installer is refused" "$? $(grep -c 'no installer of a known kind' err)" "2 1"
+check "and leaves no box" test ! -e "$BELLJAR_HOME/boxes/x/journal.db"
+
+# ---- a program whose parts guard each other ------------------------------------------------------
+
+check "the specimen is packed" "$BELLJAR_SRC/specimen/pack" --build "$BELLJAR_BUILD" --with 4,5,6 \
+	--scale $scale --answers answers -o in
+examine -b twins --answers answers -o out in/taxclient_4-5-6.deb 2>err
+equal "an examination that finds something ends with status 1" "$? $(cat err)" "1 "
+check "each experiment has its begin and its end, once" recorded twins \
+	"(SELECT count(*) FROM (SELECT experiment FROM mark WHERE experiment IS NOT NULL GROUP BY experiment
+	  HAVING sum(step = 'begin') = 1 AND sum(step = 'end') = 1)) = 18"
+check "the installer's process is the target of the install" recorded twins \
+	"(SELECT count(*) FROM mark m JOIN process p ON p.proc = m.target AND p.op = 'exec' AND p.cause = 'install'
+	  WHERE m.experiment = 'install' AND m.step = 'act') >= 1"
+check "an act is on record before it is done: the killed die after their mark" recorded twins \
+	"(SELECT count(*) FROM mark m WHERE m.experiment = 'kill' AND m.step = 'act' AND m.detail IS NULL AND EXISTS
+	  (SELECT 1 FROM process p WHERE p.proc = m.target AND p.op = 'exit' AND p.seq < m.seq)) = 0"
+check "whoever was killed died of it, by no signal from inside" recorded twins \
+	"(SELECT count(*) FROM mark m WHERE m.experiment = 'kill' AND m.step = 'act' AND m.detail IS NULL) > 0 AND
+	 (SELECT count(*) FROM mark m WHERE m.experiment = 'kill' AND m.step = 'act' AND m.detail IS NULL AND NOT EXISTS
+	  (SELECT 1 FROM process p WHERE p.proc = m.target AND p.op = 'exit' AND p.signal = 9)) = 0"
+check "each twin was started again by the other one" recorded twins \
+	"(SELECT count(DISTINCT m.path) FROM mark m JOIN process p ON p.op = 'exec' AND p.image = m.path AND p.seq > m.seq AND p.cause IS NULL
+	  WHERE m.experiment = 'kill' AND m.step = 'act' AND m.detail IS NULL AND m.path IN ('/opt/svm/svm', '/opt/svm/svmm')) = 2"
+check "files were deleted, and are back: by the program, or by belljar" recorded twins \
+	"(SELECT count(*) FROM mark WHERE experiment = 'delete' AND step = 'act' AND sha256 IS NOT NULL AND detail IS NULL) > 0 AND
+	 (SELECT count(*) FROM mark WHERE experiment = 'delete' AND detail = 'put back') > 0"
+check "what was put back has the bytes that it had" recorded twins \
+	"(SELECT count(*) FROM mark p JOIN mark d ON d.path = p.path AND d.experiment = 'delete' AND d.detail IS NULL
+	  WHERE p.experiment = 'delete' AND p.detail = 'put back' AND p.sha256 <> d.sha256) = 0"
+check "nothing of ours ran in the box but for a cause that is on record" recorded twins \
+	"(SELECT count(*) FROM process WHERE op = 'exec' AND cause IS NOT NULL AND cause NOT LIKE '% %' AND
+	  cause NOT IN ('install', 'prepare', 'put-back', 'uninstall')) = 0"
+check "the network was cut: names were asked for and got no answer" recorded twins \
+	"(SELECT count(*) FROM dns q JOIN mark b ON b.experiment = 'network-cut' AND b.step = 'act' AND b.run = q.run AND b.seq < q.seq
+	  JOIN mark e ON e.experiment = 'network-cut' AND e.step = 'end' AND e.seq > q.seq WHERE q.op = 'answer') = 0"
+check "what runs after the uninstall is left, grade R1" recorded twins \
+	"(SELECT count(*) FROM residue WHERE experiment = 'look-3h' AND grade = 'R1' AND what = 'process' AND path LIKE '/opt/svm/%') > 0"
+check "the package manager's own traces are explained" recorded twins \
+	"(SELECT count(*) FROM residue WHERE path LIKE '/var/lib/dpkg/%' AND explained IS NULL) = 0"
+check "the record is whole" "$BELLJAR" verify twins
+
+page() { python3 - "$@" <<'P'
+import json, sys
+d = json.load(open("out/report.json"))["examination"]
+keys = ["stays", "talks_to", "controlled_by", "defends_itself", "took_along", "ask_the_vendor"]
+assert list(d["page"]) == keys, list(d["page"])
+assert all(d["page"][k] for k in keys), "an empty answer"
+rules = {f["rule"] for f in d["findings"] if f["grade"] in ("concern", "finding")}
+for want in sys.argv[1:]:
+    assert want in rules, (want, rules)
+assert len(d["experiments"]) == 18 and all(e["ended"] for e in d["experiments"])
+P
+}
+check "the report's page answers six questions, and names what the specimen does" \
+	page revive-each-other restored-after-deletion survives-uninstall
+check "in text they come first" \
+	test "$(grep -nE '^(WHAT STAYS ON THE MACHINE|WHAT TO ASK THE VENDOR|FINDINGS|EXPERIMENTS)$' out/report.txt | wc -l)" = 4
+check "in HTML experiments are marked in the picture of their run" \
+	grep -q '<title>kill-pair</title></rect>' out/report.html
+check "the page loads nothing" test "$(grep -cE 'src=|href="http' out/report.html)" = 0
+examine -b twins in/taxclient_4-5-6.deb 2>err
+equal "a box with a record is not examined again by mistake" "$? $(grep -c -- --resume err)" "118 1"
+
+# ---- one that does only what it says -------------------------------------------------------------
+
+mkdir -p tar/product
+cat >tar/product/install.sh <<'S'
+#!/bin/sh
+mkdir -p /opt/product && cp tool uninstall.sh /opt/product/ && chmod 755 /opt/product/*
+S
+printf '#!/bin/sh\necho works\n' >tar/product/tool
+printf '#!/bin/sh\nrm -rf /opt/product\n' >tar/product/uninstall.sh
+tar -C tar -czf in/product.tar.gz product
+scale=0.0002
+examine -b product --use '/opt/product/tool' -o quiet in/product.tar.gz 2>err
+equal "an archive with an install script; nothing of concern: status 0" "$? $(head -c 300 err)" \
+	"0 "
+check "the uninstall script that it left was found" recorded product \
+	"(SELECT count(*) FROM mark WHERE experiment = 'uninstall' AND detail = '/opt/product/uninstall.sh') = 1"
+check "nothing of it is left" recorded product \
+	"(SELECT count(*) FROM residue WHERE explained IS NULL AND path LIKE '/opt/product%') = 0"
+check "the program was used" recorded product \
+	"(SELECT count(*) FROM process WHERE op = 'exec' AND script = '/opt/product/tool') >= 1"
+
+# ---- interrupted, and resumed --------------------------------------------------------------------
+
+cat >in/slow.run <<'S'
+#!/bin/sh
+mkdir -p /opt/slow && touch /opt/slow/file
+S
+"$BELLJAR" examine -b slow --watch-scale 0.001 --days 20 in/slow.run -o partly </dev/null >/dev/null 2>err &
+pid=$!
+wait_for 60 grep -q idle err
+# the half that acts; a shell's background job does not take SIGINT
+for p in $(pgrep -P $pid); do kill -TERM "$p"; done
+wait $pid
+equal "a signal ends it in order, and there is a report" "$? $(test -s partly/report.json && echo report)" "130 report"
+check "what was under way has no end" recorded slow \
+	"(SELECT group_concat(DISTINCT experiment) FROM mark m WHERE step = 'begin' AND NOT EXISTS
+	  (SELECT 1 FROM mark e WHERE e.experiment = m.experiment AND e.step = 'end')) = 'idle'"
+examine -b slow --resume in/slow.run 2>err
+check "it is resumed: nothing is installed twice, and all is done" recorded slow \
+	"(SELECT count(*) FROM mark WHERE experiment = 'install' AND step = 'begin') = 1 AND
+	 (SELECT count(*) FROM mark WHERE experiment = 'idle' AND step = 'end') = 1 AND
+	 (SELECT count(*) FROM mark WHERE experiment = 'restart' AND step = 'end') = 1"
