@@ -212,8 +212,8 @@ const char *clock_iso(uint64_t ns, char buf[CLOCK_ISO_MAX]);
 
 /* ---- shared between the recorder and the gate process -------------------------------------- */
 
-/** struct shared - memory that we write at .rw; a process that is forked has .ro only, and no way to
- * write it */
+/** struct shared - memory that we write at .rw; a process that is forked has .ro only, and no way
+ * to write it */
 struct shared {
 	void *rw;
 	const void *ro;

@@ -35,11 +35,12 @@
 
 #include "box/net.h"
 
-#define NET_TABLE     100u /* routing table in which everything is local */
-#define MARK_OUT      1u   /* what programs send */
-#define NL_BATCH      8192
-#define NL_TIMEOUT_MS 10000
-#define GATE_PRIORITY (-150) /* NF_IP_PRI_MANGLE */
+#define NET_TABLE      100u /* routing table in which everything is local */
+#define MARK_OUT       1u   /* what programs send */
+#define NL_BATCH       8192
+#define NET_CONGESTION "reno" /* every kernel has it */
+#define NL_TIMEOUT_MS  10000
+#define GATE_PRIORITY  (-150) /* NF_IP_PRI_MANGLE */
 
 /* ---- netlink messages --------------------------------------------------------------------- */
 
@@ -311,6 +312,17 @@ bool net_has_ipv6(void)
 	return sock >= 0;
 }
 
+/* Between a program and the gate nothing is lost and nothing is far. Congestion controls that pace,
+ * as the host's may be, wake up for each packet there, and move half as much. */
+static void plain_congestion(void)
+{
+	cleanup_close int fd =
+		open("/proc/sys/net/ipv4/tcp_congestion_control", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)!write(fd, NET_CONGESTION, strlen(NET_CONGESTION));
+}
+
 int net_interface(const uint8_t mac[6], struct err *err)
 {
 	cleanup_close int sock = nl_open(NETLINK_ROUTE);
@@ -324,6 +336,7 @@ int net_interface(const uint8_t mac[6], struct err *err)
 	rc = make_interface(sock, mac, err);
 	if (rc)
 		return rc;
+	plain_congestion();
 	index = if_nametoindex(NET_INTERFACE);
 	b = xcalloc(1, sizeof(*b));
 	link_up(b, index);

@@ -30,19 +30,26 @@ const char *canary_encoding_name(enum canary_encoding e);
 /* ---- canary_match.c: many patterns in one pass -------------------------------------------- */
 
 struct pattern {
-	uint32_t at;   /* in matcher.bytes */
-	uint32_t next; /* with the same first bytes, number from 1; 0 none */
+	uint32_t at; /* in matcher.bytes */
 	uint16_t value;
 	uint8_t n, encoding;
+};
+
+#define STRIDE (CANARY_MIN - 3) /* bytes from one place that is looked at to the next */
+/** struct place - four bytes of a pattern */
+struct place {
+	uint32_t pattern, next; /* of the same hash, number from 1; 0 none */
+	uint32_t offset;	/* in the pattern, below STRIDE */
 };
 
 #define FILTER_BITS 18 /* 32 KiB: fits the processor's first cache */
 struct matcher {
 	struct pattern *pattern;
-	unsigned n;
+	struct place *place;
+	unsigned n, nplaces;
 	size_t longest;
 	struct buf bytes;
-	uint32_t *head; /* by hash of the first four bytes, number of a pattern from 1 */
+	uint32_t *head; /* by hash of four bytes, number of a place from 1 */
 	uint64_t filter[1u << (FILTER_BITS - 6)]; /* bit by bit: is there one? */
 };
 

@@ -18,6 +18,15 @@ static int give(const struct buf *hosts, char host[HOST_ROOM])
 	return 1;
 }
 
+/* No line of text: no request, whatever follows (RFC 9112 3). */
+static bool has_controls(const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((p[i] < ' ' && p[i] != '\t' && p[i] != '\r') || p[i] == 0x7f)
+			return true;
+	return false;
+}
+
 static int of_http1(const uint8_t *p, size_t n, char host[HOST_ROOM])
 {
 	struct http1_head h;
@@ -33,7 +42,8 @@ static int of_http1(const uint8_t *p, size_t n, char host[HOST_ROOM])
 		const uint8_t *nl = memchr(p, '\n', n);
 
 		/* a first line that is no request will not become one */
-		if (n >= HTTP1_HEAD_MAX || start > 64)
+		if (n >= HTTP1_HEAD_MAX || start > 64 ||
+		    has_controls(p, nl ? (size_t)(nl - p) : n))
 			return -EBADMSG;
 		if (nl && http1_head_read(p, (size_t)(nl + 1 - p), false, &h))
 			rc = -EBADMSG;

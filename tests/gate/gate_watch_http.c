@@ -197,6 +197,10 @@ static void test_whom_a_request_is_for(void **state UNUSED)
 		assert_int_equal(http_host_read(rows[i].head, n, host), 1);
 		assert_string_equal(host, rows[i].host);
 	}
+	/* bytes that no line of text has: nobody need wait for more */
+	assert_int_equal(http_host_read("GET\0/", 5, host), -EBADMSG);
+	assert_int_equal(http_host_read("\1\2\3\4", 4, host), -EBADMSG);
+	assert_int_equal(http_host_read("GET / HTTP/1.1\r\nHost: \1", 24, host), 0);
 	memset(big, 'a', sizeof(big));
 	memcpy(big, "GET /", 5);
 	assert_int_equal(http_host_read(big, sizeof(big), host), -EBADMSG);
