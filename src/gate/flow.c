@@ -97,21 +97,51 @@ static void judge(struct inside *in, struct flow *f)
 	f->answer = f->way == WAY_PEER ? "allowed" : f->way == WAY_SINK ? "sinkhole" : "refused";
 }
 
-static bool over_limit(struct inside *in)
+static void tell_limit(struct inside *in, uint32_t value, const char *detail)
 {
 	struct event ev = { .kind = EV_LIMIT };
 
-	if (in->nflows < in->flows_max)
+	if (in->told_flows_max)
+		return;
+	in->told_flows_max = true;
+	ev.v[EV_AT(LIMIT, WHAT)] = V_Z("flows");
+	ev.v[EV_AT(LIMIT, VALUE)] = V_INT(value);
+	ev.v[EV_AT(LIMIT, MECHANISM)] = V_Z("gate");
+	ev.v[EV_AT(LIMIT, DETAIL)] = V_Z(detail);
+	inside_emit(in, &ev);
+}
+
+static bool over_limit(struct inside *in)
+{
+	if (in->nflows < FLOWS_OPEN_MAX)
 		return false;
-	if (!in->told_flows_max) {
-		in->told_flows_max = true;
-		ev.v[EV_AT(LIMIT, WHAT)] = V_Z("flows");
-		ev.v[EV_AT(LIMIT, VALUE)] = V_INT(in->flows_max);
-		ev.v[EV_AT(LIMIT, MECHANISM)] = V_Z("gate");
-		ev.v[EV_AT(LIMIT, DETAIL)] = V_Z("more connections at once were refused");
-		inside_emit(in, &ev);
-	}
+	tell_limit(in, FLOWS_OPEN_MAX, "more connections at once were refused");
 	return true;
+}
+
+bool flow_reserve(struct inside *in, struct flow *f, uint8_t files)
+{
+	uint32_t all = in->files - f->files + files;
+
+	if (files > f->files && all > in->files_max) {
+		tell_limit(in, in->nflows,
+			   "more connections at once were refused: this machine gives the gate no "
+			   "more descriptors (ulimit -Hn)");
+		return false;
+	}
+	in->files = all;
+	f->files = files;
+	return true;
+}
+
+/* A program's side, the peer's, and the peer's again for a check of who it is. */
+static uint8_t files_of(const struct inside *in, const struct flow *f)
+{
+	if (!f->facts.tcp)
+		return f->way == WAY_PEER;
+	if (f->way != WAY_PEER)
+		return 1;
+	return in->trust && f->facts.name[0] && policy_mode(in->policy) == GATE_DECLARED ? 3 : 2;
 }
 
 static struct flow *new_flow(struct inside *in, const struct addr *src, const struct addr *dst)
@@ -150,6 +180,11 @@ struct flow *flow_begin(struct inside *in, bool tcp, const struct addr *src, con
 		return NULL;
 	f->facts.tcp = tcp;
 	judge(in, f);
+	if (!flow_reserve(in, f, files_of(in, f))) {
+		f->way = WAY_REFUSED;
+		f->answer = "refused";
+		snprintf(f->reason, sizeof(f->reason), "too many connections are open");
+	}
 	tell(in, f, NULL);
 	if (f->way != WAY_REFUSED && f->way != WAY_NAMES)
 		f->watch = watch_new(&f->facts, false, &in->emit);
@@ -321,6 +356,7 @@ void flow_end(struct inside *in, struct flow *f, const char *end)
 	if (f->next)
 		f->next->prev = f->prev;
 	in->nflows--;
+	in->files -= f->files;
 	f->next_dead = in->dead;
 	in->dead = f;
 }

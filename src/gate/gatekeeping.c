@@ -95,6 +95,8 @@ static void pass(struct inside *in, struct flow *f)
 	f->hold_n = 0;
 	f->step = STEP_PASS;
 	queue_drop(f, &f->idle, true);
+	if (f->files > 2)
+		flow_reserve(in, f, 2); /* there is no check any more */
 	if (n && side_send(in, &f->server, held, n))
 		flow_end(in, f, "peer-reset");
 	free(held);

@@ -619,10 +619,8 @@ static int prepare(struct inside *in, struct err *err)
 
 	signal(SIGPIPE, SIG_IGN);
 	getrlimit(RLIMIT_NOFILE, &files);
-	in->flows_max =
-		files.rlim_cur > 64 + FLOWS_OPEN_MAX * FLOW_FDS
-			? FLOWS_OPEN_MAX
-			: (uint32_t)(files.rlim_cur > 100 ? (files.rlim_cur - 64) / FLOW_FDS : 8);
+	in->files_max = files.rlim_cur > 2 * FILES_SPARE ? (uint32_t)(files.rlim_cur - FILES_SPARE)
+							 : FILES_SPARE;
 	in->emit = (struct emit){ .ctx = in, .event = emitted };
 	in->pool = (struct content_pool){ .max = CONTENT_MEMORY, .ctx = in, .part = part };
 	in->box_time_ahead = in->opts->box_time_ahead;

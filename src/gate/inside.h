@@ -31,7 +31,7 @@
 #include "gate/wire.h"
 
 #define FLOWS_OPEN_MAX 32768		  /* at once; more are refused, and that is recorded */
-#define FLOW_FDS       3		  /* client, server, and the server again for a check */
+#define FILES_SPARE    48		  /* descriptors that are no flow's */
 #define HOLD_MAX       (64u << 10)	  /* first bytes that wait for a decision */
 #define HOLD_HTTP_NS   (NSEC_PER_SEC / 2) /* an unfinished head is no head after */
 #define READ_BIG       (256u << 10)	  /* bytes a read */
@@ -146,6 +146,7 @@ struct flow {
 	struct flow *next_dead, *next_again;
 	bool again;	/* there is more to do than a turn allows */
 	uint32_t chunk; /* bytes a read */
+	uint8_t files;	/* descriptors that it may come to hold */
 };
 
 struct ring;
@@ -175,7 +176,8 @@ struct inside {
 	struct content_pool pool;
 	struct flow *current; /* whose bytes are looked at */
 	struct flow *flows, *dead, *again;
-	uint32_t nflows, flows_max, last_flow, last_ask;
+	uint32_t nflows, last_flow, last_ask;
+	uint32_t files, files_max; /* descriptors that flows may come to hold */
 	bool told_flows_max;
 	size_t pending; /* bytes held for full sides */
 	struct queue quiet, dialing, udp_idle, holding, checking;
@@ -212,6 +214,8 @@ struct flow *flow_begin_ping(struct inside *in, const struct addr *src, const st
 /** flow_begin_astray() - the same for what goes to nobody, @why */
 struct flow *flow_begin_astray(struct inside *in, bool tcp, bool other, const struct addr *src,
 			       const struct addr *dst, const char *why);
+/** flow_reserve() - it may hold so many descriptors from now on. False: there are not so many */
+bool flow_reserve(struct inside *in, struct flow *f, uint8_t files);
 /** flow_saw() - bytes of it, before they go on. False: it has been ended because of them */
 bool flow_saw(struct inside *in, struct flow *f, enum dir dir, const void *p, size_t n);
 /** flow_saw_inside() - plain bytes within TLS */
