@@ -3,7 +3,8 @@
 # A thin front over meson: `make` leaves the program at build/belljar. Packages that a target needs
 # and that are missing are installed first (tools/deps; root or sudo), nothing else is touched.
 #
-#   make demo     a real package installed and started under glass, and the report about it
+#   make demo     an inert "tax client" is examined, from its install until after its uninstall
+#   make demo-package   a real package installed and started under glass, and the report about it
 #   make test     all tests; the last line is the count
 #   make lint bench fuzz install deb clean deps
 PREFIX ?= /usr
@@ -31,6 +32,9 @@ deps-%:
 
 demo: all deps-demo
 	tools/demo $(B)/belljar
+
+demo-package: all deps-demo
+	tools/demo-package $(B)/belljar
 
 # Real packages, downloaded by apt-get and npm, installed and purged in boxes as the user who calls:
 # long, and not part of `make test`. BELLJAR_TEST_ALL=1 takes the long list.
@@ -101,4 +105,4 @@ deb: deps-build-test-deb
 clean:
 	rm -rf build build-asan build-clang build-fuzz
 
-.PHONY: all deps demo test lint bench fuzz install deb clean
+.PHONY: all deps demo demo-package test lint bench fuzz install deb clean

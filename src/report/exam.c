@@ -98,10 +98,13 @@ static void take_mark(void *ctx, sqlite3_stmt *st)
 	uint64_t seq = (uint64_t)sqlite3_column_int64(st, 0);
 	uint64_t t = (uint64_t)sqlite3_column_int64(st, 1);
 	uint32_t run = (uint32_t)sqlite3_column_int64(st, 2);
+	struct str path = exam_text(r->rep, st, 5);
 	struct str name = exam_text(r->rep, st, 3), step = exam_text(r->rep, st, 4);
 	struct str detail = exam_text(r->rep, st, 6);
 	struct exam_row *row = row_of(r->e, name);
 
+	if (str_eq(name, STR("install")) && path.n && !r->e->installer.n)
+		r->e->installer = path;
 	if (str_eq(step, STR("begin"))) {
 		begin_row(r, name, seq, t, run, detail);
 	} else if (row && row->run == run) {
@@ -109,7 +112,7 @@ static void take_mark(void *ctx, sqlite3_stmt *st)
 		if (str_eq(step, STR("end")))
 			row->end_seq = seq;
 		else if (str_eq(step, STR("act")))
-			add_act(r, row, seq, exam_text(r->rep, st, 5), detail,
+			add_act(r, row, seq, path, detail,
 				sqlite3_column_type(st, 7) != SQLITE_NULL);
 	}
 }

@@ -163,6 +163,8 @@ static const struct {
 	{ "second-updater", Q_CONTROL, "Why is there a second updater, and who runs its server?" },
 	{ "second-signer", Q_CONTROL, "Who is the other signer, and what is his part?" },
 	{ "elevation-unasked", Q_CONTROL, "Why does a user's program become root without asking?" },
+	{ "steered-by-names", Q_CONTROL,
+	  "Why does an answer of the name service decide what is fetched?" },
 	{ "answers-steer", Q_CONTROL,
 	  "Why does an answer of the name service decide what is fetched?" },
 	{ "set-id-added", Q_CONTROL, NULL },
@@ -229,8 +231,7 @@ static void say_finding(struct words_of *w, const struct finding *f, size_t more
 
 	if (!l)
 		return;
-	line_say(&w->rep->a, l, "%s: ", grade_name(f->grade));
-	line_name(&w->rep->a, l, str_z(f->title));
+	line_say(&w->rep->a, l, "%s: %s", grade_name(f->grade), f->title);
 	if (f->subject.n) {
 		line_say(&w->rep->a, l, ": ");
 		line_name(&w->rep->a, l, f->subject);
@@ -283,9 +284,7 @@ static void say_ask(struct words_of *w)
 		if (at >= 0 && rules[at].ask) {
 			line_say(&w->rep->a, l, "%s ", rules[at].ask);
 		} else {
-			line_say(&w->rep->a, l, "What is the reason for this: ");
-			line_name(&w->rep->a, l, str_z(f->title));
-			line_say(&w->rep->a, l, "? ");
+			line_say(&w->rep->a, l, "What is the reason for this: %s? ", f->title);
 		}
 		if (f->subject.n) {
 			line_say(&w->rep->a, l, "(");

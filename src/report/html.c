@@ -128,7 +128,16 @@ static void head(struct html *h)
 	buf_puts(o, "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#h-look\">Skip to what to "
 		    "look at first</a>\n<header>\n<p class=\"kicker\">Report of what a program did "
 		    "under glass</p>\n<h1>");
-	if (h->rep->procs.nrun) {
+	if (h->rep->exam && h->rep->exam->installer.n) {
+		struct str path = h->rep->exam->installer;
+		size_t at = path.n;
+
+		while (at && path.p[at - 1] != '/')
+			at--;
+		buf_puts(o, "What ");
+		html_name(o, clip((struct str){ path.p + at, path.n - at }, 160));
+		buf_puts(o, " does");
+	} else if (h->rep->procs.nrun) {
 		buf_puts(o, "What ");
 		html_name(o, clip(h->rep->procs.run[0].command, 160));
 		buf_puts(o, " did");
