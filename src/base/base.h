@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -205,6 +206,32 @@ void wr_bytes(struct wr *w, const void *p, size_t n);
 #define NSEC_PER_SEC 1000000000ull
 uint64_t clock_mono_ns(void); /* CLOCK_MONOTONIC */
 uint64_t clock_real_ns(void); /* CLOCK_REALTIME, since the epoch */
+
+#define BOX_CLOCK_JUMPS 256
+/** struct box_clock - a box's own time: the supervisor puts it forward, the gate process reads */
+struct box_clock {
+	_Atomic uint64_t ahead; /* ns: its CLOCK_MONOTONIC is ours and so much; it only grows */
+	_Atomic uint64_t date;	/* ns: its CLOCK_REALTIME is ours, and ahead, and so much */
+	/* the last jumps, for what is dated later than it happened: our CLOCK_REALTIME, ahead from
+	 * then on; the number of all jumps */
+	_Atomic uint64_t njumps;
+	struct {
+		_Atomic uint64_t real, ahead;
+	} jump[BOX_CLOCK_JUMPS];
+};
+/** struct clock_hints - what the gate process says, which may lie: when it is not to be skipped */
+struct clock_hints {
+	_Atomic uint64_t due; /* t at which it has something to do; 0 unknown, UINT64_MAX never */
+	_Atomic uint64_t outside; /* CLOCK_MONOTONIC up to which somebody outside may answer */
+};
+/** box_clock_ahead() - of a clock that may not be there: NULL is real time */
+static inline uint64_t box_clock_ahead(const struct box_clock *c)
+{
+	return c ? c->ahead : 0;
+}
+
+/** box_clock_date() - the box's date of a moment of our CLOCK_REALTIME a little while ago */
+uint64_t box_clock_date(const struct box_clock *c, uint64_t real_ns);
 
 /** clock_iso() - @ns since the epoch as RFC 3339 UTC, milliseconds: 2026-11-23T19:24:01.123Z */
 #define CLOCK_ISO_MAX 32

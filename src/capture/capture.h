@@ -21,14 +21,37 @@
 
 struct recorder;
 
+/** struct recorder_lapse - a box with time-lapse; lent until recorder_stop() */
+struct recorder_lapse {
+	struct box_clock *clock;	  /* zero but for its date */
+	const struct box_clock *clock_ro; /* the same, for the gate process */
+	struct clock_hints *hints;
+	void *ctx;
+	void (*gate_due)(void *ctx); /* the gate process has something to do by now; any thread */
+};
+
 /**
  * recorder_start() - get ready to record what is spawned in @run
  * @uses: counts uses of ports, lent until recorder_stop(); may be NULL
+ * @lapse: NULL: the box's time is real time
  *
  * Return: 0; -ENOSYS/-EPERM, EXIT_NO_WALL when the kernel lacks what the record needs.
  */
 int recorder_start(struct journal *j, struct box *box, struct box_run *run, struct port_uses *uses,
-		   struct recorder **ret_rec, struct err *err);
+		   const struct recorder_lapse *lapse, struct recorder **ret_rec, struct err *err);
+
+/** recorder_lapse_usable() - can programs be shown a box's own time on this machine? */
+bool recorder_lapse_usable(void);
+/** recorder_watch() - time-lapse: nothing waits while this task (of a process) works. Its threads
+ * that wait do so in poll, epoll_wait or read */
+void recorder_watch(struct recorder *rec, pid_t tgid, pid_t tid);
+/**
+ * recorder_run_until() - time-lapse: the clock may jump, and no further than to @t (ns since the
+ * run's start); 0: not at all, UINT64_MAX: wherever. Does nothing at real speed
+ */
+void recorder_run_until(struct recorder *rec, uint64_t t);
+/** recorder_clock_ahead() - put the box's clocks forward now. Return: 0; -ENOTSUP at real speed */
+int recorder_clock_ahead(struct recorder *rec, uint64_t ns, struct err *err);
 
 /** recorder_failed() - errno of an event that could not be written, 0 while all is well. Held calls
  * fail from then on (what cannot be recorded does not happen): the box should be ended */
@@ -37,7 +60,8 @@ int recorder_failed(const struct recorder *rec);
 /**
  * recorder_flow_owner() - which process has used a port of the box to talk to somebody outside
  * @protocol: IPPROTO_TCP, _UDP, _ICMP (of pings the port is the identifier); @ip6: by IPv6 on the
- * wire; @at: CLOCK_MONOTONIC: who had it then, since ports are used again
+ * wire; @at: the box's CLOCK_MONOTONIC: who had it then, since ports are used
+ * again
  *
  * A socket gets its port while the call that talks is held, so the answer is there before the
  * first packet is. Any thread may ask. Return: process key, 0 unknown.

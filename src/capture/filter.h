@@ -17,8 +17,9 @@
 
 #define X32_BIT 0x40000000u /* __X32_SYSCALL_BIT of asm/unistd.h */
 
-/* what PTRACE_GETEVENTMSG gives for a stop that this filter asked for; other filters give 0 */
+/* what PTRACE_GETEVENTMSG gives for a stop that a filter of ours asked for; others give 0 */
 #define FILTER_SOCKETCALL 1u
+#define FILTER_LAPSE	  2u /* of time-lapse's own filter: lapse_calls.c */
 
 enum call_test {
 	TEST_ALWAYS,

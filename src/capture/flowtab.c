@@ -153,7 +153,8 @@ void flow_is_of(struct held *h, int fd, const struct sockaddr_storage *to)
 		protocol = IPPROTO_TCP;
 	if (protocol == IPPROTO_ICMPV6)
 		protocol = IPPROTO_ICMP;
-	flowtab_put(h->rec->flows, protocol, ip6, port, h->proc, clock_mono_ns());
+	flowtab_put(h->rec->flows, protocol, ip6, port, h->proc,
+		    clock_mono_ns() + box_clock_ahead(h->rec->clock));
 	if (protocol == IPPROTO_UDP)
 		count_use(h->rec->flows, ip6, port, copy);
 }

@@ -16,7 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/utsname.h>
 
-#include "capture/recorder.h"
+#include "capture/lapse.h"
 
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
@@ -143,10 +143,12 @@ void *notify_thread(void *arg)
 	/* not the buffers at its end: untouched pages cost nothing */
 	memset(h, 0, offsetof(struct held, path));
 	h->rec = s->rec;
+	lapse_watch(s->rec->lapse, getpid(), gettid());
 	ioctl(s->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 	while ((rc = receive(s, poll_first, &n)) >= 0) {
 		if (rc)
 			continue;
+		lapse_work(s->rec->lapse, 1);
 		handle(h, &n);
 		memset(&r, 0, sizeof(r));
 		r.id = n.id;
@@ -162,6 +164,7 @@ void *notify_thread(void *arg)
 		}
 		if (ioctl(s->listener, SECCOMP_IOCTL_NOTIF_SEND, &r) && errno == ENOENT)
 			atomic_fetch_add(&s->rec->lost, 1);
+		lapse_work(s->rec->lapse, -1);
 	}
 	free(h);
 	return NULL;

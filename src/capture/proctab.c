@@ -115,6 +115,14 @@ void proctab_exec(struct proctab *t, struct proc *p)
 	}
 }
 
+void proctab_each(struct proctab *t, void (*fn)(void *ctx, pid_t tgid, pid_t tid), void *ctx)
+{
+	struct task *k, *next;
+
+	HASH_ITER(hh, t->tasks, k, next)
+	fn(ctx, k->proc->tgid, k->tid);
+}
+
 size_t proctab_size(const struct proctab *t)
 {
 	return HASH_COUNT(t->tasks);

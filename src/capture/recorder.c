@@ -2,7 +2,7 @@
 /*
  * recorder.c - start and stop the recorder, join programs to it
  */
-#include "capture/recorder.h"
+#include "capture/lapse.h"
 
 #include <linux/seccomp.h>
 #include <sys/ptrace.h>
@@ -64,7 +64,7 @@ int recorder_pidfd(struct recorder *rec, uint32_t key)
 }
 
 int recorder_start(struct journal *j, struct box *box, struct box_run *run, struct port_uses *uses,
-		   struct recorder **ret_rec, struct err *err)
+		   const struct recorder_lapse *lapse, struct recorder **ret_rec, struct err *err)
 {
 	struct recorder *rec = xmalloc(sizeof(*rec));
 	char name[64];
@@ -84,21 +84,54 @@ int recorder_start(struct journal *j, struct box *box, struct box_run *run, stru
 	rec->rootfd = box_run_rootfd(run);
 	snprintf(name, sizeof(name), "/proc/%d/ns/pid", box_run_pid1(run));
 	rec->pidns = open(name, O_RDONLY | O_CLOEXEC);
-	(void)err;
+	rec->clock = lapse ? lapse->clock : NULL;
+	if (lapse)
+		rec->lapse = lapse_new(rec, lapse);
 	*ret_rec = rec;
+	return lapse ? lapse_start(rec->lapse, err) : 0;
+}
+
+bool recorder_lapse_usable(void)
+{
+	struct vdso *v = vdso_read();
+	bool usable = v != NULL;
+
+	free(v);
+	return usable;
+}
+
+void recorder_watch(struct recorder *rec, pid_t tgid, pid_t tid)
+{
+	lapse_watch(rec->lapse, tgid, tid);
+}
+
+void recorder_run_until(struct recorder *rec, uint64_t t)
+{
+	if (rec->lapse)
+		lapse_until(rec->lapse, t);
+}
+
+int recorder_clock_ahead(struct recorder *rec, uint64_t ns, struct err *err)
+{
+	if (!rec->lapse)
+		return err_set(err, ENOTSUP,
+			       "capture: put the clock of a box forward that has real time");
+	lapse_ahead(rec->lapse, ns);
 	return 0;
 }
 
 /* ---- joining a program -------------------------------------------------------------------- */
 
 /* In the program's process: install the filter, tell the number of its listener, wait for "go". */
-static int hold_calls(int sock, bool emulate, struct err *err)
+static int hold_calls(int sock, bool emulate, bool lapse, struct err *err)
 {
 	struct sock_filter filter[FILTER_MAX];
 	struct sock_fprog prog = { (unsigned short)filter_build(filter, emulate), filter };
 	char go;
-	int fd;
+	int fd, rc = lapse ? lapse_filter(err) : 0;
 
+	if (rc)
+		return rc;
 	fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 			  SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
 			  &prog);
@@ -112,15 +145,32 @@ static int hold_calls(int sock, bool emulate, struct err *err)
 	return 0;
 }
 
-/* Two, because pid 1's child knows nothing of a recorder that was made after pid 1. */
+/* Four, because pid 1's child knows nothing of a recorder that was made after pid 1. */
 static int in_child(void *ctx UNUSED, int sock, struct err *err)
 {
-	return hold_calls(sock, false, err);
+	return hold_calls(sock, false, false, err);
 }
 
 static int in_child_emulated(void *ctx UNUSED, int sock, struct err *err)
 {
-	return hold_calls(sock, true, err);
+	return hold_calls(sock, true, false, err);
+}
+
+static int in_child_lapse(void *ctx UNUSED, int sock, struct err *err)
+{
+	return hold_calls(sock, false, true, err);
+}
+
+static int in_child_emulated_lapse(void *ctx UNUSED, int sock, struct err *err)
+{
+	return hold_calls(sock, true, true, err);
+}
+
+static int (*child_of(const struct recorder *rec))(void *ctx, int sock, struct err *err)
+{
+	if (rec->lapse)
+		return rec->emulate ? in_child_emulated_lapse : in_child_lapse;
+	return rec->emulate ? in_child_emulated : in_child;
 }
 
 static int fetch_listener(struct session *s, int sock, struct err *err)
@@ -238,7 +288,7 @@ struct box_hooks recorder_hooks(struct recorder *rec, const char *cause)
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
 	return (struct box_hooks){ .ctx = s,
-				   .in_child = rec->emulate ? in_child_emulated : in_child,
+				   .in_child = child_of(rec),
 				   .before = start_threads,
 				   .in_supervisor = in_supervisor };
 }
@@ -274,6 +324,8 @@ int recorder_stop(struct recorder *rec, struct err *err)
 {
 	int rc;
 
+	if (rec->lapse)
+		lapse_end(rec->lapse);
 	for (int i = 0; i < rec->nsessions; i++)
 		end_session(rec->sessions[i]);
 	claims_settle(rec);
@@ -287,6 +339,7 @@ int recorder_stop(struct recorder *rec, struct err *err)
 		err_set(err, rc, "capture: the record could not be written to its end");
 	if (rec->pidns >= 0)
 		close(rec->pidns);
+	lapse_free(rec->lapse);
 	flowtab_free(rec->flows);
 	proctab_free(rec->procs);
 	exec_cache_free(rec->execs);

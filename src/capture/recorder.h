@@ -72,6 +72,8 @@ struct proc *proctab_get_inner(struct proctab *t, int pidns, pid_t inner);
 /** pid_in_box() - the number that task @tid (ours) has in the box; -1 unknown */
 pid_t pid_in_box(int pidns, pid_t tid);
 size_t proctab_size(const struct proctab *t);
+/** proctab_each() - all tasks, in no order */
+void proctab_each(struct proctab *t, void (*fn)(void *ctx, pid_t tgid, pid_t tid), void *ctx);
 
 /* ---- recorder and sessions ---------------------------------------------------------------- */
 
@@ -94,6 +96,7 @@ struct session {
 
 struct exec_cache;
 struct flowtab;
+struct lapse;
 
 /** struct made - a file that a process with a claimed identity is about to make */
 struct made {
@@ -117,7 +120,9 @@ struct recorder {
 	int nmade;
 	bool claimed; /* something in the box claims not to be box root: patch at exec */
 	int nsessions;
-	atomic_uint hits; /* RECORDER_HIT_… */
+	const struct box_clock *clock;
+	struct lapse *lapse; /* NULL: the box's time is real time */
+	atomic_uint hits;    /* RECORDER_HIT_… */
 	uint32_t pids_max;
 	atomic_int failed;	   /* errno of an append that failed: the box must end */
 	atomic_uint_fast64_t lost; /* held calls whose process died before the answer */

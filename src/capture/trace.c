@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <uthash.h>
 
-#include "capture/recorder.h"
+#include "capture/lapse.h"
 
 #define OPTIONS                                                                                    \
 	(PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC |     \
@@ -80,6 +80,7 @@ static void born(struct tracer *t, pid_t parent_tid, pid_t tid, bool may_be_thre
 	struct recorder *rec = t->rec;
 	struct proc *parent, *p = NULL, copy;
 	struct early *e;
+	pid_t parent_tgid = parent_tid;
 	uint32_t by = 0;
 	bool thread, beyond;
 
@@ -94,6 +95,7 @@ static void born(struct tracer *t, pid_t parent_tid, pid_t tid, bool may_be_thre
 		p->execed = true;
 		if (parent) {
 			by = parent->key;
+			parent_tgid = parent->tgid;
 			p->creds = parent->creds;
 			p->rooted = parent->rooted;
 			p->patched = parent->patched;
@@ -107,6 +109,8 @@ static void born(struct tracer *t, pid_t parent_tid, pid_t tid, bool may_be_thre
 	 * where neither a cgroup nor pid_max of the box does (its own since Linux 6.14) but we. */
 	beyond = rec->pids_max && proctab_size(rec->procs) > rec->pids_max;
 	pthread_mutex_unlock(&rec->lock);
+	if (!thread)
+		lapse_born(rec->lapse, parent_tgid, tid);
 	if (beyond)
 		kill(tid, SIGKILL); /* a thread takes its process with it */
 	if (!thread)
@@ -117,6 +121,17 @@ static void born(struct tracer *t, pid_t parent_tid, pid_t tid, bool may_be_thre
 		free(e);
 		go_on(tid, 0);
 	}
+}
+
+/* A 32-bit program, or one whose memory we could not write. */
+static void real_clocks(struct recorder *rec, const struct proc *p)
+{
+	struct event ev = { .kind = EV_GAP, .proc = p->key };
+
+	ev.v[EV_AT(GAP, SOURCE)] = V_Z("time-lapse");
+	ev.v[EV_AT(GAP, DETAIL)] = V_Z("a program could not be shown the box's clock: it reads "
+				       "real time (32-bit programs are not covered)");
+	recorder_append(rec, &ev);
 }
 
 static void became(struct tracer *t, pid_t tid)
@@ -143,6 +158,8 @@ static void became(struct tracer *t, pid_t tid)
 	copy = *p;
 	pthread_mutex_unlock(&rec->lock);
 	exec_record(rec, &copy, cause);
+	if (!lapse_exec(rec->lapse, copy.tgid))
+		real_clocks(rec, &copy);
 }
 
 static void ended(struct tracer *t, pid_t tid, int status)
@@ -157,6 +174,7 @@ static void ended(struct tracer *t, pid_t tid, int status)
 		copy = *p;
 	proctab_drop(rec->procs, tid);
 	pthread_mutex_unlock(&rec->lock);
+	lapse_ended(rec->lapse, tid);
 	if (copy.key)
 		process_event(rec, &copy, "exit", 0, NULL, status);
 	socketcall_drop(&t->turned, tid);
@@ -220,6 +238,18 @@ static void patch(struct tracer *t, pid_t tid)
 	go_on(tid, 0);
 }
 
+static pid_t process_of(struct recorder *rec, pid_t tid)
+{
+	const struct proc *p;
+	pid_t tgid;
+
+	pthread_mutex_lock(&rec->lock);
+	p = proctab_get(rec->procs, tid);
+	tgid = p ? p->tgid : tid;
+	pthread_mutex_unlock(&rec->lock);
+	return tgid;
+}
+
 static void seccomp_stop(struct tracer *t, pid_t tid)
 {
 	struct creds c = { 0 };
@@ -230,6 +260,8 @@ static void seccomp_stop(struct tracer *t, pid_t tid)
 	ptrace(PTRACE_GETEVENTMSG, tid, 0, &data);
 	if (data == FILTER_SOCKETCALL) {
 		again = socketcall_begin(&t->turned, tid);
+	} else if (data == FILTER_LAPSE) {
+		again = lapse_call(t->rec->lapse, tid, process_of(t->rec, tid));
 	} else {
 		pthread_mutex_lock(&t->rec->lock);
 		p = proctab_get(t->rec->procs, tid);
@@ -272,7 +304,8 @@ static void stopped(struct tracer *t, pid_t tid, int status)
 		return;
 	}
 	if (sig == (SIGTRAP | 0x80)) { /* end of a call that was turned, or of a patched task */
-		if (!socketcall_end(&t->turned, tid))
+		if (!socketcall_end(&t->turned, tid) &&
+		    !lapse_call_end(t->rec->lapse, tid, process_of(t->rec, tid)))
 			emulate_exit(t->rec, tid);
 		go_on(tid, 0);
 		return;
@@ -281,6 +314,8 @@ static void stopped(struct tracer *t, pid_t tid, int status)
 		atomic_fetch_or(&t->rec->hits, RECORDER_HIT_FILE_SIZE);
 	if (sig == SIGSTOP && is_patch_stop(t, tid))
 		patch(t, tid);
+	else if (lapse_signalled(t->rec->lapse, tid, sig))
+		go_on(tid, 0);
 	else
 		go_on(tid, sig);
 }
@@ -321,6 +356,7 @@ void *trace_thread(void *arg)
 	if (!session_joined(s))
 		return NULL;
 	attach(&t);
+	lapse_watch(t.rec->lapse, getpid(), gettid());
 	while (!s->attach_rc) {
 		int status;
 		/* only tasks that this thread has attached: sessions do not see each other's */
@@ -330,10 +366,12 @@ void *trace_thread(void *arg)
 			continue;
 		if (tid < 0)
 			break;
+		lapse_work(t.rec->lapse, 1);
 		if (WIFSTOPPED(status))
 			stopped(&t, tid, status);
 		else
 			ended(&t, tid, status);
+		lapse_work(t.rec->lapse, -1);
 	}
 	HASH_ITER(hh, t.early, e, next)
 	{

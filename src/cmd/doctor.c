@@ -4,6 +4,8 @@
  */
 #include "cmd/box_arg.h"
 
+#include "capture/capture.h"
+
 static const struct {
 	const char *word, *colour;
 } states[] = {
@@ -40,6 +42,19 @@ static void print(const struct box_probe *p, bool colour)
 		printf("%29s without it: %s\n%29s to do: %s\n", "", p->without, "", p->remedy);
 }
 
+static void time_lapse(struct box_probe *p)
+{
+	bool usable = recorder_lapse_usable();
+
+	*p = (struct box_probe){ .name = "time-lapse",
+				 .state = usable ? PROBE_OK : PROBE_WEAKER,
+				 .without = "no run with --speed lapse",
+				 .remedy = "another kernel" };
+	snprintf(p->found, sizeof(p->found), "%s",
+		 usable ? "programs can be shown a clock of the box's own"
+			: "this kernel's vDSO has no room for a clock of the box's own");
+}
+
 int cmd_doctor(int argc, char **argv)
 {
 	cleanup_free struct box_probe *p = xcalloc(BOX_PROBES_MAX, sizeof(*p));
@@ -55,6 +70,8 @@ int cmd_doctor(int argc, char **argv)
 		return cmd_fail(&err);
 	n = box_probe_all(&home, p);
 	box_home_close(&home);
+	if (n < BOX_PROBES_MAX)
+		time_lapse(&p[n++]);
 	for (int i = 0; i < n; i++) {
 		missing += p[i].state == PROBE_MISSING;
 		weaker += p[i].state == PROBE_WEAKER;

@@ -35,6 +35,9 @@
 	"  --answers DIR       files and recorded answers that the sinkhole gives\n"               \
 	"  --nxdomain-first N  the first N different names do not exist\n"                         \
 	"  --sink MANNER       answer (default), refuse, or silent\n"                              \
+	"  --speed SPEED       real (default), or lapse: when all in the box wait, its clock\n"    \
+	"                      jumps to the moment that they wait for\n"                           \
+	"  --until DATE        the box's date at its start; with it, --speed is lapse\n"           \
 	"  --idmap KIND        auto (default), or single: emulate ownership\n"                     \
 	"  --on-disk           a box without a name on disk, not in memory\n"                      \
 	"limits, each with K, M, G, T or s, m, h, d behind the number:\n"                          \
@@ -54,6 +57,9 @@
 	"options:\n"                                                                               \
 	"  --wait DURATION     how long what was started may run (10s); ends earlier when\n"       \
 	"                      all has ended\n"                                                    \
+	"  --speed SPEED       real (default), or lapse: when all in the box wait, its clock\n"    \
+	"                      jumps to the moment that they wait for\n"                           \
+	"  --until DATE        the box's date at its start; with it, --speed is lapse\n"           \
 	"  --stay              until all has ended, or Ctrl-C\n"                                   \
 	"  --time DURATION     limit of the whole run; then exit status 124\n"                     \
 	"  -q, --quiet         only the list of what was started\n"                                \

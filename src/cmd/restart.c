@@ -7,12 +7,15 @@
 #include <getopt.h>
 #include <sys/wait.h>
 
+#include "cmd/clock_options.h"
 #include "cmd/cmd.h"
 #include "cmd/network_options.h"
 #include "report/report.h"
 #include "session/session.h"
 
 #define SETTLE_SECONDS 10 /* --wait when it is not given */
+#define LOOK_NS	       (NSEC_PER_SEC / 5)
+
 struct restart {
 	struct session_opts session;
 	struct session_run s;
@@ -23,11 +26,14 @@ struct restart {
 
 static int settle(struct restart *r, struct err *err)
 {
-	uint64_t end = clock_mono_ns() + (uint64_t)(r->settle * 1e9);
+	uint64_t end = session_box_now(&r->s) + (uint64_t)(r->settle * 1e9);
 	int rc = 0, status;
 
-	while (!rc && box_processes(r->s.run) > 0 && (r->stay || clock_mono_ns() < end))
-		rc = session_wait(&r->s, 0, 0, 200, &status, err);
+	while (!rc && box_processes(r->s.run) > 0 && (r->stay || session_box_now(&r->s) < end)) {
+		uint64_t left = r->stay ? LOOK_NS : end - session_box_now(&r->s);
+
+		rc = session_wait_box(&r->s, 0, 0, left < LOOK_NS ? left : LOOK_NS, &status, err);
+	}
 	/* the last to end may have told so a moment ago */
 	if (!rc)
 		rc = session_wait(&r->s, 0, 0, 20, &status, err);
@@ -79,6 +85,7 @@ enum { OPT_TIME = 256, OPT_WAIT, OPT_STAY };
 static const struct option options[] = {
 	{ "time", required_argument, NULL, OPT_TIME },
 	{ "wait", required_argument, NULL, OPT_WAIT },
+	CLOCK_OPTIONS,
 	{ "stay", no_argument, NULL, OPT_STAY },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ 0 },
@@ -127,6 +134,11 @@ static int parse(struct restart *r, int argc, char **argv)
 		case OPT_WAIT:
 			if (!seconds(optarg, &r->settle))
 				return cmd_usage("restart", "--wait cannot be '%s'", optarg);
+			break;
+		case OPT_SPEED:
+		case OPT_UNTIL:
+			if (clock_option("restart", &r->session, c, optarg))
+				return EXIT_USAGE;
 			break;
 		default:
 			fprintf(stderr, "belljar: see 'belljar restart --help'\n");

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "cmd/clock_options.h"
 #include "cmd/cmd.h"
 #include "cmd/network_options.h"
 #include "report/report.h"
@@ -62,6 +63,7 @@ static const struct option options[] = {
 	{ "inodes", required_argument, NULL, OPT_INODES },
 	{ "time", required_argument, NULL, OPT_TIME },
 	NETWORK_OPTIONS,
+	CLOCK_OPTIONS,
 	{ "user", required_argument, NULL, OPT_USER },
 	{ "env", required_argument, NULL, OPT_ENV },
 	{ "cwd", required_argument, NULL, OPT_CWD },
@@ -267,6 +269,8 @@ static int parse(struct run_args *a, int argc, char **argv)
 		if (c == ':')
 			return cmd_usage("run", "'%s' needs a value", argv[optind - 1]);
 		rc = network_option("run", &a->session.net, c, optarg);
+		if (rc < 0)
+			rc = clock_option("run", &a->session, c, optarg);
 		if (rc < 0)
 			rc = one_option(a, c, optarg);
 		if (rc)

@@ -152,7 +152,7 @@ static struct flow *new_flow(struct inside *in, const struct addr *src, const st
 	if (is_loopback(dst) || over_limit(in))
 		return NULL;
 	/* after the call that sent it, whose process is asked for by time */
-	in->now = clock_mono_ns() - in->t0;
+	in->now = inside_now(in);
 	f = xcalloc(1, sizeof(*f));
 	f->facts.id = ++in->last_flow;
 	f->facts.src = *src;

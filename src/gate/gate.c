@@ -135,7 +135,7 @@ int gate_serve(struct gate *g, struct journal *j, void *owner_ctx, struct err *e
 
 	if (rc)
 		return rc;
-	b.t0 = clock_mono_ns() - journal_now(j);
+	b.t0 = clock_mono_ns() + box_clock_ahead(g->opts.clock) - journal_now(j);
 	g->j = j;
 	g->t0 = b.t0;
 	if (owner_ctx)
@@ -165,9 +165,14 @@ void gate_set_manners(struct gate *g, const struct gate_manners *m)
 	desk_say(g, WIRE_MANNERS, &w, sizeof(w), NULL, 0, -1);
 }
 
-void gate_box_time(struct gate *g, uint64_t ahead)
+void gate_box_time(struct gate *g)
 {
-	desk_say(g, WIRE_BOX_TIME, &ahead, sizeof(ahead), NULL, 0, -1);
+	desk_say(g, WIRE_BOX_TIME, NULL, 0, NULL, 0, -1);
+}
+
+pid_t gate_pid(const struct gate *g)
+{
+	return g->pid;
 }
 
 bool gate_failed(const struct gate *g)

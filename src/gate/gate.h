@@ -115,9 +115,9 @@ struct gate_opts {
 	void *keep_ctx;
 	int (*keep)(void *ctx, const void *p, size_t n, char ret_sha256[SHA256_HEX], bool *ret_kept,
 		    struct err *err);
-	/* ns of box time ahead of real time (time-lapse), for dates that the sinkhole gives; may be
-	 * NULL. Called in the supervisor; the gate process is told of changes by gate_box_time() */
-	uint64_t box_time_ahead;
+	/* the box's time, mapped shared; NULL: real time. The gate's own times are the box's */
+	const struct box_clock *clock;
+	struct clock_hints *hints; /* where the gate process says what it waits for, shared as well */
 };
 
 /** struct gate_canary - a value to look for in everything that goes out */
@@ -157,8 +157,11 @@ struct gate_manners {
 };
 /** gate_set_manners() - from now on; flows that are open to the sinkhole hear no more of it */
 void gate_set_manners(struct gate *g, const struct gate_manners *m);
-/** gate_box_time() - the box's clocks are now @ahead ns ahead of real time */
-void gate_box_time(struct gate *g, uint64_t ahead);
+/** gate_box_time() - the box's clock has gone over what the gate waits for: look at it. Thread-safe
+ */
+void gate_box_time(struct gate *g);
+/** gate_pid() - the gate process */
+pid_t gate_pid(const struct gate *g);
 /** gate_failed() - the gate process is gone, or its reports cannot be written: the box must end */
 bool gate_failed(const struct gate *g);
 /** gate_stop() - end all flows (recorded as 'box-ended'), flush, end the gate process. What was

@@ -234,6 +234,11 @@ static void dialed(struct inside *in, const struct wire_dialed *d, int *fd)
 	}
 }
 
+uint64_t inside_now(const struct inside *in)
+{
+	return clock_mono_ns() + box_clock_ahead(in->opts->clock) - in->t0;
+}
+
 static void new_policy(struct inside *in, const void *p, size_t n, int fd)
 {
 	struct policy *policy = policy_new(GATE_CLOSED);
@@ -268,7 +273,7 @@ static void heard(struct inside *in, enum wire_type type, struct str s, int *fd)
 		if (s.n == sizeof(b)) {
 			memcpy(&b, s.p, sizeof(b));
 			in->t0 = b.t0;
-			in->now = clock_mono_ns() - in->t0;
+			in->now = inside_now(in);
 			in->begun = true;
 		}
 		break;
@@ -288,9 +293,7 @@ static void heard(struct inside *in, enum wire_type type, struct str s, int *fd)
 		new_policy(in, s.p, s.n, *fd);
 		break;
 	case WIRE_BOX_TIME:
-		if (s.n == sizeof(uint64_t))
-			memcpy(&in->box_time_ahead, s.p, sizeof(uint64_t));
-		break;
+		break; /* this turn has seen to it */
 	case WIRE_MANNERS:
 		if (s.n == sizeof(m)) {
 			memcpy(&m, s.p, sizeof(m));
@@ -517,6 +520,8 @@ static void dispatch(struct inside *in, struct source *s, uint32_t events)
 	case SOURCE_CHECK:
 		if (s->flow->ended)
 			break;
+		if (s->flow->server.src.fd >= 0)
+			in->passed = clock_mono_ns();
 		if (s->flow->facts.tcp)
 			tcp_event(in, s, events);
 		else
@@ -537,6 +542,26 @@ static void run_again(struct inside *in)
 	}
 }
 
+/* For time-lapse: what we wait for, and whether somebody outside is about to answer. */
+static void tell_clock(struct inside *in)
+{
+	struct clock_hints *c = in->opts->hints;
+	const struct queue *q[] = { &in->quiet, &in->dialing, &in->holding, &in->udp_idle };
+	uint64_t first = UINT64_MAX;
+
+	if (!c)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(q); i++) {
+		if (q[i]->first && member(q[i]->first, i >= 2)->due < first)
+			first = member(q[i]->first, i >= 2)->due;
+	}
+	c->due = first;
+	if (in->dialing.first || in->nasked)
+		c->outside = clock_mono_ns() + DIAL_NS;
+	else
+		c->outside = in->passed + PASSED_NS;
+}
+
 /* @ms: how long to wait for something, -1 until it is there */
 static void turn(struct inside *in, int ms)
 {
@@ -550,8 +575,11 @@ static void turn(struct inside *in, int ms)
 	ms = due_ms(in, &in->holding, true, ms);
 	ms = due_ms(in, &in->checking, true, ms);
 	ms = due_ms(in, &in->udp_idle, true, ms);
+	tell_clock(in);
 	n = epoll_wait(in->ep, ev, EVENTS_A_TURN, ms);
-	in->now = clock_mono_ns() - in->t0;
+	in->now = inside_now(in);
+	if (in->opts->clock)
+		in->box_time_ahead = in->opts->clock->ahead + in->opts->clock->date;
 	for (int i = 0; i < n; i++)
 		dispatch(in, ev[i].data.ptr, ev[i].events);
 	run_again(in);
@@ -609,7 +637,7 @@ static int take_capture_file(struct inside *in, struct err *err)
 
 	if (fdpass_recv(in->desk, word, sizeof(word), &fd, &nfds) <= 0 || nfds != 1)
 		return err_set(err, EIO, "gate: take the capture file");
-	return ring_open(fd, &in->ring, err);
+	return ring_open(fd, in->opts->clock, &in->ring, err);
 }
 
 static int prepare(struct inside *in, struct err *err)
@@ -623,7 +651,8 @@ static int prepare(struct inside *in, struct err *err)
 							 : FILES_SPARE;
 	in->emit = (struct emit){ .ctx = in, .event = emitted };
 	in->pool = (struct content_pool){ .max = CONTENT_MEMORY, .ctx = in, .part = part };
-	in->box_time_ahead = in->opts->box_time_ahead;
+	if (in->opts->clock)
+		in->box_time_ahead = in->opts->clock->date;
 	in->silent = in->opts->sink_silent;
 	in->sink_env = (struct sink_env){ .ca = in->ca,
 					  .answers = in->answers,

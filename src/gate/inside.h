@@ -42,6 +42,7 @@
 #define DIAL_NS	       (30 * NSEC_PER_SEC) /* then nobody has answered */
 #define CHECK_NS       (15 * NSEC_PER_SEC) /* then the server has not shown who it is */
 #define UDP_IDLE_NS    (60 * NSEC_PER_SEC)
+#define PASSED_NS      NSEC_PER_SEC /* time-lapse: so soon after bytes more may come from outside */
 #define UDP_HELD_MAX   64	    /* datagrams that wait for a socket */
 #define PCAP_FILE_MAX  (1ull << 30) /* bytes of a run's capture file */
 #define ASKS_MAX       8192	    /* look-ups that wait for the desk */
@@ -161,10 +162,11 @@ struct inside {
 	int desk, ep;
 	int raw[2]; /* to the box's own address, for what we inject; IPv4, IPv6 */
 	struct source desk_source, tcp[2], udp[2], ping[2], astray;
-	uint64_t t0; /* CLOCK_MONOTONIC of t = 0 */
+	uint64_t t0; /* the box's CLOCK_MONOTONIC of t = 0 */
 	uint64_t now;
-	uint64_t box_time_ahead;
-	bool silent; /* --sink silent, or cut: see gate_set_manners() */
+	uint64_t box_time_ahead; /* of our CLOCK_REALTIME */
+	uint64_t passed;	 /* CLOCK_MONOTONIC of the last bytes to or from outside */
+	bool silent;		 /* --sink silent, or cut: see gate_set_manners() */
 	bool cut;
 	bool begun, ending;
 	struct buf out; /* for the desk, sent at the end of a turn */
@@ -195,6 +197,8 @@ struct inside {
 void inside_main(void *arg, int fd);
 
 /* ---- inside.c ----------------------------------------------------------------------------- */
+/** inside_now() - t of now */
+uint64_t inside_now(const struct inside *in);
 void inside_emit(struct inside *in, struct event *ev);
 /** inside_ask() - a frame for the desk */
 void inside_say(struct inside *in, enum wire_type type, const void *a, size_t na, const void *b,
@@ -290,7 +294,7 @@ void names_free(struct inside *in);
 
 /* ---- ring.c: packets to the capture file -------------------------------------------------- */
 /** ring_open() - before the lock-down; a thread that begins to copy at once. NULL: none asked */
-int ring_open(int file, struct ring **ret, struct err *err);
+int ring_open(int file, const struct box_clock *clock, struct ring **ret, struct err *err);
 /** ring_close() - what is in the ring is written. @ret_lost: packets that were not;
  * @ret_full: the file's limit was reached */
 void ring_close(struct ring *r, uint64_t *ret_lost, uint64_t *ret_packets, bool *ret_full);

@@ -32,6 +32,7 @@
 
 struct ring {
 	int sock, file, wake;
+	const struct box_clock *clock;
 	uint8_t *map;
 	pthread_t thread;
 	atomic_bool stop;
@@ -88,7 +89,8 @@ static void keep(struct ring *r, const struct tpacket3_hdr *h)
 		r->full = true;
 		return;
 	}
-	pcapng_packet(&r->out, h->tp_sec * NSEC_PER_SEC + h->tp_nsec, frame, n, h->tp_len, NULL);
+	pcapng_packet(&r->out, box_clock_date(r->clock, h->tp_sec * NSEC_PER_SEC + h->tp_nsec),
+		      frame, n, h->tp_len, NULL);
 	r->packets++;
 	if (r->out.n > RING_BLOCK)
 		flush(r);
@@ -150,7 +152,7 @@ static void *copy(void *arg)
 	return NULL;
 }
 
-int ring_open(int file, struct ring **ret, struct err *err)
+int ring_open(int file, const struct box_clock *clock, struct ring **ret, struct err *err)
 {
 	struct tpacket_req3 req = { .tp_block_size = RING_BLOCK,
 				    .tp_block_nr = RING_BLOCKS,
@@ -163,6 +165,7 @@ int ring_open(int file, struct ring **ret, struct err *err)
 	struct ring *r = xcalloc(1, sizeof(*r));
 	int version = TPACKET_V3, one = 1, rc;
 
+	r->clock = clock;
 	r->file = file;
 	r->map = MAP_FAILED;
 	r->wake = eventfd(0, EFD_CLOEXEC);

@@ -32,7 +32,7 @@ enum wire_type {
 	WIRE_DIALED,	/* struct wire_dialed; the socket travels with it when code is 0 */
 	WIRE_LOOKED_UP, /* struct wire_looked_up, DNS message */
 	WIRE_POLICY,	/* uint64_t size; the text's file travels with it */
-	WIRE_BOX_TIME,	/* uint64_t */
+	WIRE_BOX_TIME,	/* nothing: the box's clock was put forward */
 	WIRE_END,
 	WIRE_MANNERS, /* struct wire_manners */
 	WIRE_TYPES
@@ -66,7 +66,7 @@ struct wire_lookup {
 };
 
 struct wire_begin {
-	uint64_t t0; /* CLOCK_MONOTONIC at t = 0 of the run */
+	uint64_t t0; /* the box's CLOCK_MONOTONIC at t = 0 of the run */
 };
 
 struct wire_manners {

@@ -25,7 +25,13 @@
 
 uint64_t journal_now(const struct journal *j)
 {
-	return clock_mono_ns() - atomic_load_explicit(&j->t0, memory_order_relaxed);
+	return clock_mono_ns() + box_clock_ahead(j->clock) -
+	       atomic_load_explicit(&j->t0, memory_order_relaxed);
+}
+
+void journal_set_clock(struct journal *j, const struct box_clock *clock)
+{
+	j->clock = clock;
 }
 
 uint32_t journal_next_proc(struct journal *j)
@@ -239,7 +245,7 @@ int journal_run_begin(struct journal *j, const struct event *ev, uint32_t *ret_r
 	pthread_mutex_lock(&j->lock);
 	run = j->last_run + 1;
 	j->run = run;
-	atomic_store(&j->t0, clock_mono_ns());
+	atomic_store(&j->t0, clock_mono_ns() + box_clock_ahead(j->clock));
 	rc = append_locked(j, &first, event_kind_def(EV_RUN_BEGIN), &seq, err);
 	if (!rc)
 		j->last_run = run;

@@ -118,7 +118,9 @@ int journal_run_begin(struct journal *j, const struct event *ev, uint32_t *ret_r
  */
 int journal_append(struct journal *j, const struct event *ev, uint64_t *ret_seq, struct err *err);
 
-/** journal_now() - t of now, in ns since the run's start */
+/** journal_set_clock() - t is the box's time from the next run on; @clock lent, NULL: real time */
+void journal_set_clock(struct journal *j, const struct box_clock *clock);
+/** journal_now() - t of now, in ns since the run's start as the box sees it */
 uint64_t journal_now(const struct journal *j);
 
 /** journal_events() - seq of the last event that was appended, of all runs; thread-safe */

@@ -38,6 +38,7 @@ struct journal {
 	struct err failed; /* code != 0: no more events */
 
 	_Atomic uint64_t t0;
+	const struct box_clock *clock; /* NULL: real time */
 	_Atomic uint32_t next_proc;
 
 	struct store *store;	  /* the thread's own, once it runs */

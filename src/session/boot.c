@@ -18,7 +18,8 @@
 
 #include "session/session.h"
 
-#define STEP_MS	     30000 /* longest that one step (ExecStartPre=, oneshot) is waited for */
+#define STEP_NS                                                                                    \
+	(30 * NSEC_PER_SEC) /* longest that one step (ExecStartPre=, oneshot) is waited for */
 #define PASSWD_MAX   (1u << 20)
 #define PREFIX_WORDS 8 /* setpriv and its options */
 
@@ -228,7 +229,7 @@ int boot_start_all(struct boot *b, struct err *err)
 			continue;
 		}
 		if (s->wait)
-			rc = session_wait(b->s, s->id, 0, STEP_MS, &status, err);
+			rc = session_wait_box(b->s, s->id, 0, STEP_NS, &status, err);
 	}
 	return rc < 0 ? rc : 0;
 }

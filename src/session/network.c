@@ -153,7 +153,8 @@ static void watch_policy(struct network *n)
 }
 
 int network_start(struct network *n, const struct network_opts *o, struct box *box,
-		  struct box_run *run, bool keep, struct err *err)
+		  struct box_run *run, const struct recorder_lapse *lapse, bool keep,
+		  struct err *err)
 {
 	struct gate_opts g = { .answers_fd = o->answers ? o->answers_fd : -1,
 			       .answers = o->answers,
@@ -161,6 +162,8 @@ int network_start(struct network *n, const struct network_opts *o, struct box *b
 			       .sink_refuses = o->refuse,
 			       .sink_silent = o->silent,
 			       .canary = n->canary,
+			       .clock = lapse ? lapse->clock_ro : NULL,
+			       .hints = lapse ? lapse->hints : NULL,
 			       .starter = run,
 			       .start_inside = start_inside,
 			       .owner = owner };
@@ -212,6 +215,7 @@ int network_serve(struct network *n, struct journal *j, struct recorder *rec, ui
 		if (renameat(box_dirfd(n->box), "captures/new.keys", box_dirfd(n->box), name))
 			return err_set(err, errno, "run: name the capture file");
 	}
+	recorder_watch(rec, gate_pid(n->gate), gate_pid(n->gate));
 	return gate_serve(n->gate, j, rec, err);
 }
 

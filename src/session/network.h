@@ -43,9 +43,12 @@ struct network {
 };
 
 /** network_start() - policy, and the gate process; after box_start(), before there are threads
+ * @lapse: the box's own time, its clock at an address that a child of ours may read; NULL: real
+ * time
  * @keep: the box has a folder and its record is kept: policy, capture file and content as well */
 int network_start(struct network *n, const struct network_opts *o, struct box *box,
-		  struct box_run *run, bool keep, struct err *err);
+		  struct box_run *run, const struct recorder_lapse *lapse, bool keep,
+		  struct err *err);
 /** network_serve() - for run @nr, before the first program */
 int network_serve(struct network *n, struct journal *j, struct recorder *rec, uint32_t nr,
 		  struct err *err);

@@ -162,15 +162,21 @@ int session_start(struct session_run *s, const struct session_opts *o, struct er
 	if (!rc && o->discard)
 		rc = journal_open_passing(folder, s->box, keys, &s->journal, err);
 	if (!rc)
-		rc = network_start(&s->net, &o->net, s->box, s->run, !o->discard, err);
+		rc = session_make_clock(s, o, err);
+	if (!rc)
+		rc = network_start(&s->net, &o->net, s->box, s->run, s->clock ? &s->lapse : NULL,
+				   !o->discard, err);
 	if (!rc)
 		rc = box_ready(s->run, err);
 	if (!rc && !o->discard)
 		rc = journal_open(box_dirfd(s->box), keys, &s->journal, err);
 	if (!rc)
+		journal_set_clock(s->journal, s->clock);
+	if (!rc)
 		rc = begin_record(s, o, err);
 	if (!rc)
-		rc = recorder_start(s->journal, s->box, s->run, s->net.uses, &s->rec, err);
+		rc = recorder_start(s->journal, s->box, s->run, s->net.uses,
+				    s->clock ? &s->lapse : NULL, &s->rec, err);
 	if (!rc)
 		rc = network_serve(&s->net, s->journal, s->rec, s->nr, err);
 	if (!rc && o->mark)
@@ -417,6 +423,7 @@ void session_close(struct session_run *s)
 
 	if (s->run || s->journal || s->rec || s->net.gate)
 		session_end(s, -1, &ignored);
+	session_drop_clock(s);
 	box_plan_free(s->plan);
 	box_close(s->box);
 	if (s->home.fd >= 0)

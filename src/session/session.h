@@ -44,6 +44,9 @@ struct session_run {
 	struct box_run *run;
 	struct recorder *rec;
 	struct network net;
+	struct shared clock_memory;
+	struct box_clock *clock; /* mapped shared; NULL: SPEED_REAL */
+	struct recorder_lapse lapse;
 	bool discard;		   /* as in session_opts */
 	bool told_pids, told_disk; /* of these limits there is a LIMIT event */
 	uint32_t nr;		   /* number of the run in the journal */
@@ -66,8 +69,8 @@ int session_open(struct session_run *s, const struct session_opts *o, struct err
  */
 int session_start(struct session_run *s, const struct session_opts *o, struct err *err);
 
-/** session_begin() - session_open() and session_start(): everything up to a box that waits for programs. On failure nothing is left:
- * call session_close() all the same */
+/** session_begin() - session_open() and session_start(): everything up to a box that waits for
+ * programs. On failure nothing is left: call session_close() all the same */
 int session_begin(struct session_run *s, const struct session_opts *o, struct err *err);
 
 int session_spawn(struct session_run *s, const struct box_program *prog, const char *cause,

@@ -4,7 +4,58 @@
  */
 #include "session/time.h"
 
-#define STEP_MS 1000 /* longest single step; session_wait_a_little() makes shorter ones of it */
+#include <sys/mman.h>
+
+#define STEP_MS	      1000 /* longest single step; session_wait_a_little() makes shorter ones of it */
+#define LAPSE_STEP_MS 5	   /* … where the box's clock may jump meanwhile */
+
+static void gate_due(void *ctx)
+{
+	struct session_run *s = ctx;
+
+	if (s->net.gate)
+		gate_box_time(s->net.gate);
+}
+
+int session_make_clock(struct session_run *s, const struct session_opts *o, struct err *err)
+{
+	uint64_t now = clock_real_ns();
+	struct clock_hints *hints;
+	int rc;
+
+	if (o->speed == SPEED_REAL)
+		return o->date_ns
+			       ? err_set_exit(err, EXIT_USAGE, EINVAL,
+					      "run: another date needs time-lapse (--speed lapse)")
+			       : 0;
+	if (o->date_ns && (uint64_t)o->date_ns < now)
+		return err_set_exit(err, EXIT_USAGE, EINVAL,
+				    "run: a box's clock cannot start in the past");
+	rc = shared_make(sizeof(*s->clock), &s->clock_memory, err);
+	if (rc)
+		return rc;
+	hints = mmap(NULL, sizeof(*hints), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	if (hints == MAP_FAILED)
+		return err_set(err, errno, "run: share memory with the gate");
+	s->clock = s->clock_memory.rw;
+	s->clock->date = o->date_ns ? (uint64_t)o->date_ns - now : 0;
+	s->lapse = (struct recorder_lapse){ .clock = s->clock,
+					    .clock_ro = s->clock_memory.ro,
+					    .hints = hints,
+					    .ctx = s,
+					    .gate_due = gate_due };
+	return 0;
+}
+
+void session_drop_clock(struct session_run *s)
+{
+	if (s->lapse.hints)
+		munmap(s->lapse.hints, sizeof(*s->lapse.hints));
+	s->lapse.hints = NULL;
+	shared_free(&s->clock_memory);
+	s->clock = NULL;
+}
 
 static int ms_until(uint64_t end, uint64_t now)
 {
@@ -18,14 +69,15 @@ int session_wait(struct session_run *s, int id, pid_t pid, int timeout_ms, int *
 {
 	uint64_t end =
 		timeout_ms < 0 ? UINT64_MAX : clock_mono_ns() + (uint64_t)timeout_ms * 1000000;
+	int ms, rc;
 
-	for (;;) {
-		int ms = ms_until(end, clock_mono_ns());
-		int rc = session_wait_a_little(s, id, pid, ms, ret_status, err);
-
-		if (rc || (!ms && clock_mono_ns() >= end))
-			return rc;
-	}
+	recorder_run_until(s->rec, UINT64_MAX);
+	do {
+		ms = ms_until(end, clock_mono_ns());
+		rc = session_wait_a_little(s, id, pid, ms, ret_status, err);
+	} while (!rc && (ms || clock_mono_ns() < end));
+	recorder_run_until(s->rec, 0);
+	return rc;
 }
 
 uint64_t session_box_now(const struct session_run *s)
@@ -37,19 +89,20 @@ int session_wait_box(struct session_run *s, int id, pid_t pid, uint64_t box_ns, 
 		     struct err *err)
 {
 	uint64_t now = session_box_now(s), end = now + box_ns;
+	int ms, rc;
 
-	for (;;) {
-		int ms = ms_until(end, session_box_now(s));
-		int rc = session_wait_a_little(s, id, pid, ms, ret_status, err);
-
-		if (rc || (!ms && session_box_now(s) >= end))
-			return rc;
-	}
+	recorder_run_until(s->rec, end);
+	do {
+		ms = ms_until(end, session_box_now(s));
+		if (s->clock && ms > LAPSE_STEP_MS)
+			ms = LAPSE_STEP_MS;
+		rc = session_wait_a_little(s, id, pid, ms, ret_status, err);
+	} while (!rc && (ms || session_box_now(s) < end));
+	recorder_run_until(s->rec, 0);
+	return rc;
 }
 
 int session_clock_ahead(struct session_run *s, uint64_t ns, struct err *err)
 {
-	(void)s;
-	(void)ns;
-	return err_set(err, ENOTSUP, "run: put the clock of a box forward that runs at real speed");
+	return recorder_clock_ahead(s->rec, ns, err);
 }

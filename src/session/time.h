@@ -12,4 +12,8 @@
 int session_wait_a_little(struct session_run *s, int id, pid_t pid, int ms, int *ret_status,
 			  struct err *err);
 
+/** session_make_clock() - s->clock, for SPEED_LAPSE, before the gate process is made */
+int session_make_clock(struct session_run *s, const struct session_opts *o, struct err *err);
+void session_drop_clock(struct session_run *s);
+
 #endif

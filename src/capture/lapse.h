@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * lapse.h - what the files of time-lapse share
+ *
+ * Theory of operation
+ *
+ * The box has one clock: real time and one offset, *ahead*, which only grows. While anybody in the
+ * box works, it goes as fast as ours. When all wait, it jumps to the earliest moment that anybody
+ * waits for, and exactly that wait ends as timed out. So the order of what happens is kept, work
+ * takes the time that it takes, and waiting takes none.
+ *
+ * Waits are not stopped: a thread of the supervisor (lapse.c) *looks* at them. /proc/TID/syscall
+ * tells of a blocked task which call it is in and with which arguments, /proc/TID/schedstat how
+ * often it has run; so a program pays nothing for its waits, and each kind of wait is a row of a
+ * table (lapse_waits.c). A wait begins when it is first seen, which is never too early.
+ *
+ * Everybody waits when two looks, one after the other, find each task blocked and none has run in
+ * between: then there was a moment, between the two, at which all were blocked. Belljar's own
+ * threads for the box and the gate process count as tasks of the box here: so no call is held, no
+ * task is stopped for its tracer, no packet is on its way.
+ *
+ * A wait is ended by a SIGSTOP of ours: the call breaks off, the task stops for its tracer before
+ * it runs on, and there the call is given the result of a time-out and the signal is dropped.
+ *
+ * Timers of the kernel: those with a descriptor (timerfd) always have as much left in the kernel as
+ * they have in the box: each jump takes it away (lapse_timerfd.c). Those that send signals are
+ * never armed; their calls stop for the tracer and the supervisor keeps them (lapse_timers.c).
+ *
+ * Clocks: at each exec the vDSO of the new program gets functions of ours before its own, which add
+ * the offset from a word beside them (lapse_vdso.c); a jump writes that word in each process. Clock
+ * calls that go to the kernel stop for the tracer (lapse_calls.c).
+ *
+ * A box that always has something to do, or many short waits, would never see the end of a long
+ * one: a wait of which too much real time has gone by ends, and the clock goes forward by what was
+ * left (lapse_patience()).
+ */
+#ifndef BELLJAR_CAPTURE_LAPSE_H
+#define BELLJAR_CAPTURE_LAPSE_H
+
+#include <sys/user.h>
+#include <uthash.h>
+
+#include "capture/recorder.h"
+
+#define LAPSE_TASK_FDS	 256   /* tasks whose files in /proc stay open */
+#define LAPSE_TIMERS_MAX 1024  /* timers that send signals, all processes */
+#define LAPSE_SCAN_FDS	 4096  /* descriptors of a process that are looked at for timers */
+#define LAPSE_TIMERFDS	 256   /* timers with a descriptor, all processes */
+#define LAPSE_SETS_MAX	 65536 /* descriptors in the sets of a select call */
+#define LAPSE_NEVER	 UINT64_MAX
+
+struct lapse;
+
+/* ---- files of tasks (lapse_open.c) -------------------------------------------------------- */
+
+enum lapse_file { LAPSE_SYSCALL, LAPSE_MEM, LAPSE_AUXV, LAPSE_FDS, LAPSE_FILES };
+/** lapse_open() - a file of a task in /proc, whatever id of the box the task has; under the lock.
+ * Return: fd or -errno */
+int lapse_open(struct lapse *l, pid_t tid, enum lapse_file what);
+
+/* ---- waits (lapse_waits.c) ---------------------------------------------------------------- */
+
+/** struct blocked - a task as /proc/TID/syscall shows it */
+struct blocked {
+	int64_t nr; /* -1: not in a call */
+	uint64_t a[6], sp, pc;
+};
+/** blocked_read() - parse its line. Return: false: it runs, or is gone */
+bool blocked_read(char *line, struct blocked *ret);
+
+/** struct wait - what a blocked task waits for */
+struct wait {
+	enum { WAIT_SHORT, WAIT_EVER, WAIT_TIMED } what; /* SHORT: the kernel is at work for it */
+	enum { WAIT_FOR, WAIT_UNTIL, WAIT_UNTIL_DATE } how;
+	uint64_t ns;	   /* for so long; until then, by the box's monotonic clock or its date */
+	int64_t result;	   /* of a time-out */
+	uint64_t left;	   /* address at which the kernel says what is left; 0 */
+	bool left_is_us;   /* a timeval, else a timespec */
+	bool left_at_once; /* a time-out says so as well: nothing is left */
+	uint64_t set[3];   /* sets of descriptors to clear; 0 */
+	uint32_t nset;	   /* descriptors in each */
+};
+/** wait_of() - @b of task @tid; reads the task's memory and, for sockets, their options */
+void wait_of(pid_t tgid, pid_t tid, const struct blocked *b, struct wait *ret);
+/** wait_clear() - write into the task's memory what a time-out of @w leaves there */
+void wait_clear(pid_t tid, const struct wait *w);
+/** wait_take_left() - a signal has broken the wait off: @gone ns less are left than the kernel says
+ */
+void wait_take_left(pid_t tid, const struct wait *w, uint64_t gone);
+
+/**
+ * lapse_patience() - how much real time a wait may take before its end is brought about
+ * @wait_ns: how long the wait is, in the box's time
+ * @real_ns: real time since it began
+ * @gone_ns: the box's time since it began
+ * @ticking: the clock has jumped many times since: it is the short waits of others that hold it up
+ *
+ * Return: true when it is enough.
+ */
+bool lapse_patience(uint64_t wait_ns, uint64_t real_ns, uint64_t gone_ns, bool ticking);
+
+/* ---- the engine (lapse.c) ----------------------------------------------------------------- */
+
+/** struct seen - a task, or a thread of ours, as it was last seen */
+struct seen {
+	pid_t tid, tgid;
+	int call_fd, runs_fd; /* -1: opened each time */
+	bool ours;	      /* a thread of belljar's or the gate process: it has no waits */
+	bool told;	      /* a SIGSTOP is on its way to end this wait */
+	bool done;	      /* the wait was ended: it counts no longer */
+	bool blocked;
+	uint64_t runs[2]; /* how often and how long it has run: the same: it has not */
+	struct blocked b;
+	struct wait w;
+	uint64_t since_real, since, ahead, due; /* of this wait; @ahead the offset then */
+	uint64_t jumps;				/* that there had been then */
+	bool listed;				/* it is in the table of tasks */
+	UT_hash_handle hh;
+};
+
+/** struct clocked - a process whose vDSO adds the offset */
+struct clocked {
+	pid_t tgid;
+	uint64_t slot, base; /* addresses in it; 0: not patched */
+	UT_hash_handle hh;
+};
+
+struct signal_timer;
+struct turned_call;
+
+struct lapse {
+	struct recorder *rec;
+	struct box_clock *clock;
+	const struct recorder_lapse *opts;
+	uint64_t t0; /* the box's CLOCK_MONOTONIC of t = 0 */
+	struct vdso *vdso;
+	int opener; /* socket of the process that opens, -1 */
+	bool no_opener;
+	pthread_t thread;
+	bool running;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool ending;
+	uint64_t until, until_real, until_since; /* how far the clock may go (monotonic of the box);
+						  * 0: not at all */
+	uint64_t until_jumps;
+	struct seen *seen;
+	atomic_int working; /* threads of ours that have something of the box in hand */
+	struct clocked *clocked;
+	struct signal_timer *timers;
+	struct turned_call *turned;
+	int ntimers, nopen;
+	atomic_bool timerfds; /* some process has armed one */
+	uint64_t jumps, jumped_real, told_real, pause_ns;
+};
+
+/** lapse_now() - the box's monotonic clock */
+static inline uint64_t lapse_now(const struct lapse *l)
+{
+	return clock_mono_ns() + l->clock->ahead;
+}
+/** lapse_date_offset() - the box's date less its monotonic clock */
+static inline uint64_t lapse_date_offset(const struct lapse *l)
+{
+	return clock_real_ns() - clock_mono_ns() + l->clock->date;
+}
+
+/* for recorder.c */
+
+struct lapse *lapse_new(struct recorder *rec, const struct recorder_lapse *opts);
+int lapse_start(struct lapse *l, struct err *err);
+void lapse_end(struct lapse *l);
+void lapse_until(struct lapse *l, uint64_t t);
+void lapse_ahead(struct lapse *l, uint64_t ns);
+/** lapse_work() - +1: this thread has something of the box in hand, which no look can see when it
+ * waits for a lock; -1: no longer */
+static inline void lapse_work(struct lapse *l, int n)
+{
+	if (l)
+		atomic_fetch_add(&l->working, n);
+}
+void lapse_free(struct lapse *l);
+/** lapse_watch() - a thread of ours, or the gate process, that must sleep for the box to wait; its
+ * end is noticed */
+void lapse_watch(struct lapse *l, pid_t tgid, pid_t tid);
+
+/* for trace.c: all take NULL, which is a box at real speed */
+
+void lapse_born(struct lapse *l, pid_t parent, pid_t tgid);
+/** lapse_exec() - at the exec stop. False: this program's clocks cannot be part of it */
+bool lapse_exec(struct lapse *l, pid_t tgid);
+void lapse_ended(struct lapse *l, pid_t tid);
+/** lapse_signalled() - at the stop before a signal is delivered. True: it is ours, and dropped */
+bool lapse_signalled(struct lapse *l, pid_t tid, int sig);
+/** lapse_call() - at PTRACE_EVENT_SECCOMP with FILTER_LAPSE. True: stop it at its end, for
+ * lapse_call_end() */
+bool lapse_call(struct lapse *l, pid_t tid, pid_t tgid);
+bool lapse_call_end(struct lapse *l, pid_t tid, pid_t tgid);
+/** lapse_filter() - in the program's process, before the recorder's own */
+int lapse_filter(struct err *err);
+
+/* ---- clocks (lapse_vdso.c) ---------------------------------------------------------------- */
+
+#define VDSO_SIZE_MAX 0x4000
+struct vdso;
+/** vdso_read() - this kernel's image; NULL when it has no room, or not what we look for */
+struct vdso *vdso_read(void);
+/** vdso_patch() - Return: 0, with the vDSO's address and that of the two words (ahead, ahead and
+ * date) in the task; -errno */
+int vdso_patch(struct lapse *l, pid_t tid, uint64_t *ret_base, uint64_t *ret_slot);
+int vdso_set(struct lapse *l, pid_t tid, uint64_t slot, uint64_t ahead, uint64_t date_ahead);
+
+/* ---- timers (lapse_timerfd.c, lapse_timers.c) --------------------------------------------- */
+
+/** timerfds_next() - what is left of the one that fires next; LAPSE_NEVER */
+uint64_t timerfds_next(struct lapse *l);
+/** timerfds_take() - @ns less are left of each */
+void timerfds_take(struct lapse *l, uint64_t ns);
+
+uint64_t timers_next(struct lapse *l);
+/** timers_fire() - send the signals that are due. Return: how many */
+int timers_fire(struct lapse *l);
+void timers_exec(struct lapse *l, pid_t tgid);
+void timers_drop(struct lapse *l, pid_t tgid);
+/** timers_call() - a call about timers. Return: true when it must be stopped at its end */
+bool timers_call(struct lapse *l, pid_t tid, pid_t tgid, struct user_regs_struct *r);
+void timers_created(struct lapse *l, pid_t tid, pid_t tgid, const struct user_regs_struct *r);
+
+/** lapse_vdso_of() - address of a process's vDSO that adds the offset, 0: not patched; under the
+ * lock
+ */
+uint64_t lapse_vdso_of(struct lapse *l, pid_t tgid);
+void lapse_unturn(struct lapse *l, pid_t tid);
+void lapse_unturn_all(struct lapse *l);
+
+/** lapse_answer() - the stopped call is not carried out and returns @value */
+void lapse_answer(pid_t tid, struct user_regs_struct *r, int64_t value);
+
+#endif

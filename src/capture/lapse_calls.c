@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * lapse_calls.c - calls that read a clock or set a timer stop for the tracer
+ *
+ * By a filter of their own, which only boxes with time-lapse have, so that the recorder's is the
+ * same in all. The kernel remembers which numbers a filter always lets pass: other calls do not
+ * pay. A clock call from inside of the vDSO is that function's own way out: what is before it adds
+ * the offset, so the call is let pass.
+ */
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/timerfd.h>
+#include <time.h>
+
+#include "capture/lapse.h"
+
+#define LAPSE_CLOCKS	  0xbf3u /* ids that go on by themselves, as in lapse_vdso.c */
+#define LAPSE_DATE_CLOCKS 0x921u
+#define TICKS_PER_SEC	  100 /* USER_HZ of times(2): fixed on x86 */
+
+static const int traced[] = {
+	SYS_clock_gettime, SYS_gettimeofday,	SYS_time,	   SYS_sysinfo,
+	SYS_times,	   SYS_alarm,		SYS_setitimer,	   SYS_getitimer,
+	SYS_timer_create,  SYS_timer_settime,	SYS_timer_gettime, SYS_timer_getoverrun,
+	SYS_timer_delete,  SYS_timerfd_settime,
+};
+
+int lapse_filter(struct err *err)
+{
+	struct sock_filter f[ARRAY_SIZE(traced) + 16];
+	size_t n = 0, calls = ARRAY_SIZE(traced);
+	struct sock_fprog prog;
+
+#define LOAD(what)                                                                                 \
+	(struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, what))
+#define IF(value, yes, no) (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
+	f[n++] = LOAD(arch);
+	f[n++] = IF(AUDIT_ARCH_X86_64, 1, 0);
+	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	f[n++] = LOAD(nr);
+	/* a clock of processor time, and its calls come often: not stopped */
+	f[n++] = IF(SYS_clock_gettime, 0, 5);
+	f[n++] = LOAD(args[0]);
+	f[n++] = IF(CLOCK_PROCESS_CPUTIME_ID, 2, 0);
+	f[n++] = IF(CLOCK_THREAD_CPUTIME_ID, 1, 0);
+	f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 11, 0,
+					      (uint8_t)(calls + 2));
+	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	for (size_t i = 0; i < calls; i++)
+		f[n++] = IF((uint32_t)traced[i], (uint8_t)(calls - i), 0);
+	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | FILTER_LAPSE);
+#undef LOAD
+#undef IF
+	prog = (struct sock_fprog){ (unsigned short)n, f };
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog))
+		return err_set_exit(err, EXIT_NO_WALL, errno,
+				    "capture: have the program's clock calls stop (seccomp)");
+	return 0;
+}
+
+void lapse_answer(pid_t tid, struct user_regs_struct *r, int64_t value)
+{
+	r->orig_rax = (unsigned long long)-1; /* not carried out */
+	r->rax = (unsigned long long)value;
+	ptrace(PTRACE_SETREGS, tid, 0, r);
+}
+
+/* ---- clocks ------------------------------------------------------------------------------- */
+
+static uint64_t offset_of(const struct lapse *l, bool date)
+{
+	return l->clock->ahead + (date ? l->clock->date : 0);
+}
+
+static int64_t read_into(const struct lapse *l, pid_t tid, uint64_t clock, uint64_t at,
+			 uint64_t unit)
+{
+	bool date = clock < 32 && (LAPSE_DATE_CLOCKS >> clock & 1);
+	struct timespec ts;
+	int64_t v[2];
+	uint64_t ns;
+
+	if (clock_gettime((clockid_t)clock, &ts))
+		return -errno;
+	ns = (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec + offset_of(l, date);
+	v[0] = (int64_t)(ns / NSEC_PER_SEC);
+	v[1] = (int64_t)(ns % NSEC_PER_SEC / unit);
+	return target_write(tid, at, v, sizeof(v)) ? -EFAULT : 0;
+}
+
+static int64_t read_day(const struct lapse *l, pid_t tid, const struct user_regs_struct *r)
+{
+	int32_t zone[2] = { 0 };
+
+	if (r->rsi && target_write(tid, r->rsi, zone, sizeof(zone)))
+		return -EFAULT;
+	return r->rdi ? read_into(l, tid, CLOCK_REALTIME, r->rdi, 1000) : 0;
+}
+
+static int64_t read_seconds(const struct lapse *l, pid_t tid, uint64_t at)
+{
+	int64_t s = (int64_t)((clock_real_ns() + offset_of(l, true)) / NSEC_PER_SEC);
+
+	return at && target_write(tid, at, &s, sizeof(s)) ? -EFAULT : s;
+}
+
+/* ---- timers with a descriptor ------------------------------------------------------------- */
+
+static uint64_t clock_of_timerfd(pid_t tgid, int fd)
+{
+	cleanup_close int pidfd = (int)syscall(SYS_pidfd_open, tgid, 0);
+	cleanup_close int copy = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	cleanup_free char *text = NULL;
+	char name[64], *at;
+	size_t n;
+
+	snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", copy);
+	if (read_file_at(AT_FDCWD, name, 4096, &text, &n))
+		return 0;
+	at = strstr(text, "clockid:");
+	return at ? strtoull(at + 8, NULL, 10) : 0;
+}
+
+/* A moment of the box's clock is one of ours for the kernel. The task's own structure is left
+ * alone: the call gets one below its stack, out of the ABI's red zone. */
+static bool timerfd_call(struct lapse *l, pid_t tid, pid_t tgid, struct user_regs_struct *r)
+{
+	uint64_t clock, offset, at = (r->rsp - 128 - 4 * sizeof(int64_t)) & ~15ull, ns;
+	int64_t v[4];
+
+	atomic_store(&l->timerfds, true);
+	pthread_cond_signal(&l->wake);
+	if (!(r->rsi & TFD_TIMER_ABSTIME) || target_read(tid, r->rdx, v, sizeof(v)) ||
+	    (!v[2] && !v[3]) || v[2] < 0 || v[2] > INT64_MAX / 4 / (int64_t)NSEC_PER_SEC)
+		return false;
+	clock = clock_of_timerfd(tgid, (int)r->rdi);
+	offset = offset_of(l, clock < 32 && (LAPSE_DATE_CLOCKS >> clock & 1));
+	ns = (uint64_t)v[2] * NSEC_PER_SEC + (uint64_t)v[3];
+	ns = ns > offset ? ns - offset : 1;
+	v[2] = (int64_t)(ns / NSEC_PER_SEC);
+	v[3] = (int64_t)(ns % NSEC_PER_SEC);
+	if (!offset || target_write(tid, at, v, sizeof(v)))
+		return false;
+	r->rdx = at;
+	ptrace(PTRACE_SETREGS, tid, 0, r);
+	return true; /* its register is put back at the end of the call */
+}
+
+/* ---- the stops ---------------------------------------------------------------------------- */
+
+/** struct turned_call - a task that stops again at the end of its call */
+struct turned_call {
+	pid_t tid;
+	int64_t nr;
+	uint64_t rdx;
+	UT_hash_handle hh;
+};
+
+static void turn(struct lapse *l, pid_t tid, int64_t nr, uint64_t rdx)
+{
+	struct turned_call *t;
+
+	HASH_FIND_INT(l->turned, &tid, t);
+	if (!t) {
+		t = xcalloc(1, sizeof(*t));
+		t->tid = tid;
+		HASH_ADD_INT(l->turned, tid, t);
+	}
+	t->nr = nr;
+	t->rdx = rdx;
+}
+
+void lapse_unturn(struct lapse *l, pid_t tid)
+{
+	struct turned_call *t;
+
+	HASH_FIND_INT(l->turned, &tid, t);
+	if (!t)
+		return;
+	HASH_DEL(l->turned, t);
+	free(t);
+}
+
+void lapse_unturn_all(struct lapse *l)
+{
+	struct turned_call *t, *next;
+
+	HASH_ITER(hh, l->turned, t, next)
+	{
+		HASH_DEL(l->turned, t);
+		free(t);
+	}
+}
+
+static bool call_of(struct lapse *l, pid_t tid, pid_t tgid, struct user_regs_struct *r)
+{
+	uint64_t base = lapse_vdso_of(l, tgid);
+	bool from_vdso = base && r->rip >= base && r->rip < base + VDSO_SIZE_MAX;
+
+	switch (r->orig_rax) {
+	case SYS_clock_gettime:
+		if (!from_vdso)
+			lapse_answer(tid, r, read_into(l, tid, (uint32_t)r->rdi, r->rsi, 1));
+		return false;
+	case SYS_gettimeofday:
+		if (!from_vdso)
+			lapse_answer(tid, r, read_day(l, tid, r));
+		return false;
+	case SYS_time:
+		if (!from_vdso)
+			lapse_answer(tid, r, read_seconds(l, tid, r->rdi));
+		return false;
+	case SYS_sysinfo:
+	case SYS_times:
+		return true;
+	case SYS_timerfd_settime:
+		return timerfd_call(l, tid, tgid, r);
+	}
+	return timers_call(l, tid, tgid, r);
+}
+
+bool lapse_call(struct lapse *l, pid_t tid, pid_t tgid)
+{
+	struct user_regs_struct r;
+	uint64_t rdx;
+	bool again;
+
+	if (!l || ptrace(PTRACE_GETREGS, tid, 0, &r))
+		return false;
+	rdx = r.rdx;
+	pthread_mutex_lock(&l->lock);
+	again = call_of(l, tid, tgid, &r);
+	if (again)
+		turn(l, tid, (int64_t)r.orig_rax, rdx);
+	pthread_mutex_unlock(&l->lock);
+	return again;
+}
+
+static void end_of(struct lapse *l, pid_t tid, pid_t tgid, const struct turned_call *t,
+		   struct user_regs_struct *r)
+{
+	int64_t up;
+
+	switch (t->nr) {
+	case SYS_sysinfo:
+		if (!r->rax && !target_read(tid, r->rdi, &up, sizeof(up))) {
+			up += (int64_t)(l->clock->ahead / NSEC_PER_SEC);
+			target_write(tid, r->rdi, &up, sizeof(up));
+		}
+		break;
+	case SYS_times:
+		r->rax += l->clock->ahead / (NSEC_PER_SEC / TICKS_PER_SEC);
+		ptrace(PTRACE_SETREGS, tid, 0, r);
+		break;
+	case SYS_timer_create:
+		timers_created(l, tid, tgid, r);
+		break;
+	case SYS_timerfd_settime:
+		r->rdx = t->rdx;
+		ptrace(PTRACE_SETREGS, tid, 0, r);
+		break;
+	}
+}
+
+bool lapse_call_end(struct lapse *l, pid_t tid, pid_t tgid)
+{
+	struct user_regs_struct r;
+	struct turned_call *t;
+
+	if (!l)
+		return false;
+	pthread_mutex_lock(&l->lock);
+	HASH_FIND_INT(l->turned, &tid, t);
+	if (t) {
+		if (!ptrace(PTRACE_GETREGS, tid, 0, &r))
+			end_of(l, tid, tgid, t, &r);
+		HASH_DEL(l->turned, t);
+		free(t);
+	}
+	pthread_mutex_unlock(&l->lock);
+	return t != NULL;
+}

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * waits.c - inert: waits in each way that Linux has, and says by each clock how long that took
+ *
+ * waits list              the names of all ways
+ * waits NAME SECONDS      "NAME mono real day time boot raw-mono raw-real", each in seconds
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <mqueue.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ipc.h>
+#include <sys/select.h>
+#include <sys/sem.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/time.h>
+#include <sys/timerfd.h>
+#include <sys/times.h>
+#include <time.h>
+#include <unistd.h>
+
+static int rang;
+
+static void ring(int sig)
+{
+	(void)sig;
+	rang++;
+}
+
+static struct timespec span(int s)
+{
+	return (struct timespec){ s, 0 };
+}
+
+static struct timespec after(clockid_t clock, int s)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	t.tv_sec += s;
+	return t;
+}
+
+/* ---- the ways: 0 it ended as a time-out ---------------------------------------------------- */
+
+static int w_nanosleep(int s)
+{
+	struct timespec t = span(s);
+
+	return nanosleep(&t, NULL);
+}
+
+static int w_sleep(int s)
+{
+	return (int)sleep((unsigned)s);
+}
+
+static int w_raw_nanosleep(int s)
+{
+	struct timespec t = span(s);
+
+	return (int)syscall(SYS_nanosleep, &t, NULL);
+}
+
+static int w_clock_abs_mono(int s)
+{
+	struct timespec t = after(CLOCK_MONOTONIC, s);
+
+	return clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+static int w_clock_abs_real(int s)
+{
+	struct timespec t = after(CLOCK_REALTIME, s);
+
+	return clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &t, NULL);
+}
+
+static int w_poll(int s)
+{
+	return poll(NULL, 0, s * 1000);
+}
+
+static int w_poll_fd(int s)
+{
+	int p[2];
+	struct pollfd f;
+
+	if (pipe(p))
+		return 1;
+	f = (struct pollfd){ p[0], POLLIN, 0x7f };
+	return poll(&f, 1, s * 1000) || f.revents;
+}
+
+static int w_ppoll(int s)
+{
+	struct timespec t = span(s);
+	sigset_t none;
+
+	sigemptyset(&none);
+	return ppoll(NULL, 0, &t, &none);
+}
+
+static int w_select(int s)
+{
+	struct timeval t = { s, 0 };
+	fd_set r;
+	int p[2];
+
+	if (pipe(p))
+		return 1;
+	FD_ZERO(&r);
+	FD_SET(p[0], &r);
+	return select(p[0] + 1, &r, NULL, NULL, &t) || FD_ISSET(p[0], &r) || t.tv_sec;
+}
+
+static int w_pselect(int s)
+{
+	struct timespec t = span(s);
+
+	return pselect(0, NULL, NULL, NULL, &t, NULL);
+}
+
+static int w_epoll(int s)
+{
+	struct epoll_event e;
+
+	return epoll_wait(epoll_create1(0), &e, 1, s * 1000);
+}
+
+static int w_epoll_pwait2(int s)
+{
+	struct epoll_event e;
+	struct timespec t = span(s);
+
+	return (int)syscall(SYS_epoll_pwait2, epoll_create1(0), &e, 1, &t, NULL, 0);
+}
+
+static int w_futex(int s)
+{
+	struct timespec t = span(s);
+	uint32_t word = 1;
+
+	return syscall(SYS_futex, &word, FUTEX_WAIT, 1, &t, NULL, 0) != -1 || errno != ETIMEDOUT;
+}
+
+static int w_futex_abs(int s)
+{
+	struct timespec t = after(CLOCK_MONOTONIC, s);
+	uint32_t word = 1;
+
+	return syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, 1, &t, NULL, ~0u) != -1 ||
+	       errno != ETIMEDOUT;
+}
+
+static int w_cond(int s)
+{
+	pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+	pthread_cond_t c = PTHREAD_COND_INITIALIZER;
+	struct timespec t = after(CLOCK_REALTIME, s);
+
+	pthread_mutex_lock(&m);
+	return pthread_cond_timedwait(&c, &m, &t) != ETIMEDOUT;
+}
+
+static int w_cond_mono(int s)
+{
+	pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+	pthread_cond_t c;
+	pthread_condattr_t a;
+	struct timespec t = after(CLOCK_MONOTONIC, s);
+
+	pthread_condattr_init(&a);
+	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+	pthread_cond_init(&c, &a);
+	pthread_mutex_lock(&m);
+	return pthread_cond_timedwait(&c, &m, &t) != ETIMEDOUT;
+}
+
+static int w_sem(int s)
+{
+	struct timespec t = after(CLOCK_REALTIME, s);
+	sem_t m;
+
+	sem_init(&m, 0, 0);
+	return sem_timedwait(&m, &t) != -1 || errno != ETIMEDOUT;
+}
+
+static int w_semtimedop(int s)
+{
+	struct sembuf b = { 0, -1, 0 };
+	struct timespec t = span(s);
+	int id = semget(IPC_PRIVATE, 1, 0600), rc, code;
+
+	rc = (int)syscall(SYS_semtimedop, id, &b, 1, &t);
+	code = errno;
+	semctl(id, 0, IPC_RMID);
+	return rc != -1 || code != EAGAIN;
+}
+
+static int w_sigtimedwait(int s)
+{
+	struct timespec t = span(s);
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return sigtimedwait(&set, NULL, &t) != -1 || errno != EAGAIN;
+}
+
+static int w_mq(int s)
+{
+	struct mq_attr a = { .mq_maxmsg = 1, .mq_msgsize = 8 };
+	mqd_t q = mq_open("/lapse", O_CREAT | O_RDWR, 0600, &a);
+	struct timespec t = after(CLOCK_REALTIME, s);
+	char b[8];
+
+	if (q == (mqd_t)-1)
+		return 1;
+	mq_unlink("/lapse");
+	return mq_timedreceive(q, b, sizeof(b), NULL, &t) != -1 || errno != ETIMEDOUT;
+}
+
+static int w_rcvtimeo(int s)
+{
+	struct timeval t = { s, 0 };
+	int p[2];
+	char b;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, p) ||
+	    setsockopt(p[0], SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)))
+		return 1;
+	return recv(p[0], &b, 1, 0) != -1 || errno != EAGAIN;
+}
+
+static int w_timerfd(int s)
+{
+	struct itimerspec it = { .it_value = span(s) };
+	int fd = timerfd_create(CLOCK_MONOTONIC, 0);
+	uint64_t n = 0;
+
+	timerfd_settime(fd, 0, &it, NULL);
+	return read(fd, &n, sizeof(n)) != sizeof(n) || n != 1;
+}
+
+static int w_timerfd_abs(int s)
+{
+	struct itimerspec it = { .it_value = after(CLOCK_REALTIME, s) };
+	int fd = timerfd_create(CLOCK_REALTIME, 0);
+	struct pollfd f = { fd, POLLIN, 0 };
+	uint64_t n = 0;
+
+	timerfd_settime(fd, TFD_TIMER_ABSTIME, &it, NULL);
+	return poll(&f, 1, -1) != 1 || read(fd, &n, sizeof(n)) != sizeof(n) || n != 1;
+}
+
+static int w_timerfd_ticks(int s)
+{
+	struct itimerspec it = { span(s / 10), span(s / 10) };
+	int fd = timerfd_create(CLOCK_BOOTTIME, 0);
+	uint64_t n = 0;
+
+	timerfd_settime(fd, 0, &it, NULL);
+	for (int i = 0; i < 10; i++)
+		if (read(fd, &n, sizeof(n)) != sizeof(n) || n != 1)
+			return 1;
+	return 0;
+}
+
+static int w_alarm(int s)
+{
+	signal(SIGALRM, ring);
+	alarm((unsigned)s);
+	pause();
+	return rang != 1;
+}
+
+static int w_setitimer(int s)
+{
+	struct itimerval it = { { s / 10, 0 }, { s / 10, 0 } }, now;
+
+	signal(SIGALRM, ring);
+	setitimer(ITIMER_REAL, &it, NULL);
+	while (rang < 10)
+		pause();
+	getitimer(ITIMER_REAL, &now);
+	return now.it_interval.tv_sec != s / 10 || now.it_value.tv_sec > s / 10;
+}
+
+static int w_timer_create(int s)
+{
+	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN };
+	struct itimerspec it = { .it_value = span(s) };
+	siginfo_t info;
+	sigset_t set;
+	timer_t t;
+
+	ev.sigev_value.sival_int = 4711;
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	if (timer_create(CLOCK_MONOTONIC, &ev, &t) || timer_settime(t, 0, &it, NULL))
+		return 1;
+	return sigwaitinfo(&set, &info) != SIGRTMIN || info.si_code != SI_TIMER ||
+	       info.si_value.sival_int != 4711;
+}
+
+static sem_t told;
+
+static void notice(union sigval v)
+{
+	(void)v;
+	sem_post(&told);
+}
+
+static int w_timer_thread(int s)
+{
+	struct sigevent ev = { .sigev_notify = SIGEV_THREAD, .sigev_notify_function = notice };
+	struct itimerspec it = { .it_value = after(CLOCK_REALTIME, s) };
+	timer_t t;
+
+	sem_init(&told, 0, 0);
+	if (timer_create(CLOCK_REALTIME, &ev, &t) || timer_settime(t, TIMER_ABSTIME, &it, NULL))
+		return 1;
+	return sem_wait(&told);
+}
+
+/* A signal breaks a sleep off: what is left is right. */
+static int w_left(int s)
+{
+	struct itimerval it = { .it_value = { s, 0 } };
+	struct timespec t = span(3 * s), left = { 0 };
+
+	signal(SIGALRM, ring);
+	setitimer(ITIMER_REAL, &it, NULL);
+	return nanosleep(&t, &left) != -1 || errno != EINTR || left.tv_sec < 2 * s - 2 ||
+	       left.tv_sec > 2 * s;
+}
+
+static void *sleeper(void *s)
+{
+	sleep((unsigned)(uintptr_t)s);
+	return NULL;
+}
+
+static int w_thread(int s)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, sleeper, (void *)(uintptr_t)s);
+	return pthread_join(t, NULL);
+}
+
+static const struct {
+	const char *name;
+	int (*wait)(int s);
+} ways[] = {
+#define WAY(n)                                                                                     \
+	{                                                                                          \
+#n, w_##n                                                                          \
+	}
+	WAY(nanosleep),
+	WAY(sleep),
+	WAY(raw_nanosleep),
+	WAY(clock_abs_mono),
+	WAY(clock_abs_real),
+	WAY(poll),
+	WAY(poll_fd),
+	WAY(ppoll),
+	WAY(select),
+	WAY(pselect),
+	WAY(epoll),
+	WAY(epoll_pwait2),
+	WAY(futex),
+	WAY(futex_abs),
+	WAY(cond),
+	WAY(cond_mono),
+	WAY(sem),
+	WAY(semtimedop),
+	WAY(sigtimedwait),
+	WAY(mq),
+	WAY(rcvtimeo),
+	WAY(timerfd),
+	WAY(timerfd_abs),
+	WAY(timerfd_ticks),
+	WAY(alarm),
+	WAY(setitimer),
+	WAY(timer_create),
+	WAY(timer_thread),
+	WAY(left),
+	WAY(thread),
+};
+
+/* ---- the clocks ---------------------------------------------------------------------------- */
+
+enum { CLOCKS = 10 };
+
+static int64_t of(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec;
+}
+
+static int64_t raw(clockid_t clock)
+{
+	struct timespec t;
+
+	syscall(SYS_clock_gettime, clock, &t);
+	return t.tv_sec;
+}
+
+static void read_all(int64_t out[CLOCKS])
+{
+	struct timeval day;
+	struct sysinfo info;
+	struct tms tms;
+
+	gettimeofday(&day, NULL);
+	sysinfo(&info);
+	out[0] = of(CLOCK_MONOTONIC);
+	out[1] = of(CLOCK_REALTIME);
+	out[2] = day.tv_sec;
+	out[3] = time(NULL);
+	out[4] = of(CLOCK_BOOTTIME);
+	out[5] = raw(CLOCK_MONOTONIC);
+	out[6] = raw(CLOCK_REALTIME);
+	out[7] = syscall(SYS_time, NULL);
+	out[8] = info.uptime;
+	out[9] = (int64_t)times(&tms) / sysconf(_SC_CLK_TCK);
+}
+
+int main(int argc, char **argv)
+{
+	int64_t before[CLOCKS], now[CLOCKS];
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		int s = argc > 2 ? atoi(argv[2]) : 0, rc;
+
+		if (argc < 3) {
+			puts(ways[i].name);
+			continue;
+		}
+		if (strcmp(argv[1], ways[i].name) != 0)
+			continue;
+		read_all(before);
+		rc = ways[i].wait(s);
+		read_all(now);
+		printf("%s", argv[1]);
+		for (int k = 0; k < CLOCKS; k++)
+			printf(" %lld", (long long)(now[k] - before[k]));
+		puts(rc ? " WRONG" : "");
+		return rc != 0;
+	}
+	return argc < 3 ? 0 : 2;
+}

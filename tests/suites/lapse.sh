@@ -1,0 +1,193 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Time-lapse: waits of all kinds end at once and in their order, all clocks of the box agree on how
+# long they took, and the record's times are the box's.
+# users: root range single
+# timeout: 300
+. "$BELLJAR_SRC/tests/lib/tap.sh"
+
+waits=$BELLJAR_BUILD/tests/lapse
+lapse() { # COMMAND…
+	timeout 100 "$BELLJAR" run -q --net off --speed lapse -- "$@"
+}
+inside() { # PROGRAM COMMAND…: with a program of ours in the box
+	local program=$1
+	shift
+	timeout 100 "$BELLJAR" run -q --net off --speed lapse --copy "$program" -- "$@"
+}
+
+# ---- each kind of wait, each clock --------------------------------------------------------------
+for kind in waits waits-static; do
+	inside "$waits/$kind" sh -c "cd; for w in \$(./$kind list); do ./$kind \$w 7200; done" >got 2>said
+	for w in $("$waits/$kind" list); do
+		line=$(grep "^$w " got | sed "s/^$w //")
+		# whole seconds of ten clocks, each read by itself: one second is between two of them
+		if grep -qxE '(7199|7200|7201)( (7199|7200|7201)){9}' <<<"$line"; then
+			ok "$kind: two hours by $w are two hours on every clock"
+		else
+			not_ok "$kind: two hours by $w are two hours on every clock"
+			echo "# got: $line"
+			sed 's/^/# /' said
+		fi
+	done
+done
+
+# ---- shells, order ------------------------------------------------------------------------------
+equal "a shell's sleep of two hours" \
+	"$(lapse sh -c 'a=$(date +%s); sleep 7200; b=$(date +%s); echo $(((b - a) / 60))')" 120
+equal "parallel sleeps end in the order of their length" \
+	"$(lapse sh -c 'for s in 2592000 60 7200 3600 604800; do (sleep $s; echo $s) & done; wait' | tr '\n' ' ')" \
+	"60 3600 7200 604800 2592000 "
+equal "30 days of hourly ticks beside one long wait: each comes, and before its end" \
+	"$(lapse sh -c 'sleep 2592000 & i=0; while kill -0 $! 2>/dev/null; do sleep 3600; i=$((i+1)); done; echo $i')" 720
+equal "a time-out ends what waits longer" \
+	"$(lapse sh -c 'timeout 600 sleep 6000; echo $?')" 124
+equal "a pipe of two waiting programs" \
+	"$(lapse sh -c '(sleep 3600; echo one; sleep 3600; echo two) | while read x; do sleep 60; echo $x; done | tr "\n" " "')" \
+	"one two "
+equal "no tracer is to be seen" "$(lapse sh -c 'sleep 3600; grep TracerPid /proc/self/status')" "TracerPid:	0"
+# work is not cut short: a wait that is due after it ends after it
+equal "work that is done beside a wait is done before it ends" \
+	"$(lapse sh -c 'sleep 8 & p=$!; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; kill -0 $p && echo waits')" waits
+
+# ---- a process with another identity of the box -------------------------------------------------
+equal "a program of another user" \
+	"$(lapse sh -c 'setpriv --reuid=33 --regid=33 --clear-groups sh -c "a=\$(date +%s); sleep 7200; b=\$(date +%s); echo \$(((b - a) / 60))"')" 120
+
+# ---- languages ----------------------------------------------------------------------------------
+language() { # NAME PROGRAM
+	if ! command -v "$2" >/dev/null; then
+		skip "$1" "no $2 here"
+		return 1
+	fi
+}
+cat >t.py <<'P'
+import asyncio, subprocess, threading, time, queue
+began, date = time.monotonic(), time.time()
+def stamp(n):
+    print(n, round(time.monotonic() - began), round(time.time() - date), flush=True)
+time.sleep(7200); stamp("sleep")
+threading.Event().wait(3600); stamp("event")
+async def one(n):
+    await asyncio.sleep(n); stamp("async %d" % n)
+async def four():
+    await asyncio.gather(*[one(n) for n in (2592000, 7200, 60, 3600)])
+asyncio.run(four())
+try:
+    subprocess.run(["sleep", "100"], timeout=60)
+except subprocess.TimeoutExpired:
+    stamp("timeout")
+threads = [threading.Thread(target=lambda s=s: (time.sleep(s), stamp("thread %d" % s))) for s in (3000, 10, 300)]
+[t.start() for t in threads]; [t.join() for t in threads]
+try:
+    queue.Queue().get(timeout=5000)
+except queue.Empty:
+    stamp("queue")
+P
+language "Python: all ways to wait, in order and to the second" /usr/bin/python3 &&
+	equal "Python: all ways to wait, in order and to the second" "$(inside t.py sh -c 'cd; /usr/bin/python3 t.py')" \
+		"sleep 7200 7200
+event 10800 10800
+async 60 10860 10860
+async 3600 14400 14400
+async 7200 18000 18000
+async 2592000 2602800 2602800
+timeout 2602860 2602860
+thread 10 2602870 2602870
+thread 300 2603160 2603160
+thread 3000 2605860 2605860
+queue 2610860 2610860"
+cat >t.js <<'P'
+const began = process.hrtime.bigint(), date = Date.now();
+const hours = ms => Math.round(ms / 36e5 * 10) / 10;
+const stamp = n => console.log(n, hours(Number(process.hrtime.bigint() - began) / 1e6), hours(Date.now() - date));
+setTimeout(() => stamp('2h'), 7200e3);
+setTimeout(() => stamp('20d'), 20 * 86400e3);
+let n = 0;
+const i = setInterval(() => { if (++n == 10) { stamp('ticks'); clearInterval(i); } }, 600e3);
+P
+language "Node: timers and intervals" node &&
+	equal "Node: timers and intervals" "$(inside t.js sh -c 'cd; node t.js')" "ticks 1.7 1.7
+2h 2 2
+20d 480 480"
+cat >t.go <<'P'
+package main
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+func main() {
+	began := time.Now()
+	date := began.Round(0)
+	stamp := func(n string) {
+		fmt.Println(n, int(time.Since(began).Minutes()+.5), int(time.Now().Round(0).Sub(date).Minutes()+.5))
+	}
+	time.Sleep(2 * time.Hour)
+	stamp("sleep")
+	<-time.After(time.Hour)
+	stamp("after")
+	var w sync.WaitGroup
+	for _, n := range []int{600, 60, 6000} {
+		w.Add(1)
+		go func(n int) {
+			defer w.Done()
+			time.Sleep(time.Duration(n) * time.Minute)
+			stamp(fmt.Sprint("go ", n))
+		}(n)
+	}
+	w.Wait()
+	k := time.NewTicker(10 * time.Minute)
+	for i := 0; i < 10; i++ {
+		<-k.C
+	}
+	stamp("ticks")
+}
+P
+language "Go: sleeps, timers, tickers of goroutines" go &&
+	HOME=$PWD GOCACHE=$PWD/go-cache GOFLAGS=-mod=mod go build -o t-go t.go >said 2>&1 &&
+	equal "Go: sleeps, timers, tickers of goroutines" "$(inside t-go sh -c 'cd; ./t-go')" "sleep 120 120
+after 180 180
+go 60 240 240
+go 600 780 780
+go 6000 6180 6180
+ticks 6280 6280"
+
+# ---- the record ---------------------------------------------------------------------------------
+"$BELLJAR" run -q -b a --net off --speed lapse -- sh -c 'sleep 7200; touch /root/late; sleep 86400'
+check "the record's times are the box's: what came two hours later is dated so" recorded a \
+	"SELECT count(*) > 0 FROM file WHERE path = '/root/late' AND t BETWEEN 7200000000000 AND 7260000000000"
+check "… and the run's end" recorded a "SELECT t BETWEEN 93600000000000 AND 93700000000000 FROM run_end"
+check "jumps of the clock are on record, and add up to the offset" recorded a \
+	"SELECT count(*) >= 2 AND max(offset_ns) BETWEEN 93590000000000 AND 93600000000000 FROM clock"
+check "a wait that ends at its own time is no work of impatience" recorded a \
+	"SELECT count(*) = 0 FROM clock WHERE cause = 'busy'"
+"$BELLJAR" run -q -b b --net off -- sh -c 'sleep 0.1'
+check "at real speed the clock does not jump" recorded b "SELECT count(*) = 0 FROM clock"
+
+# ---- another date -------------------------------------------------------------------------------
+equal "--until: the box starts at another date, and goes on from it" \
+	"$(timeout 100 "$BELLJAR" run -q --net off --until 2031-05-06 -- sh -c 'date -u +%F; sleep 86400; date -u +%F' | tr '\n' ' ')" \
+	"2031-05-06 2031-05-07 "
+"$BELLJAR" run -q --net off --until 2001-01-01 -- true >said 2>&1
+equal "--until: a date in the past is refused" "$?" 2
+"$BELLJAR" run -q --net off --speed fast -- true >said 2>&1
+equal "--speed: an unknown one is refused" "$?" 2
+
+# ---- the network --------------------------------------------------------------------------------
+equal "the sinkhole's dates are the box's" \
+	"$(timeout 100 "$BELLJAR" run -q --speed lapse -- sh -c 'sleep 8640000
+	python3 -c "import urllib.request as u, email.utils as e, time
+print(abs(time.time() - e.parsedate_to_datetime(u.urlopen(\"http://example.com/\").headers[\"date\"]).timestamp()) < 60)"')" True
+"$BELLJAR" run -q -b c --speed lapse -- python3 -c '
+import time, urllib.request as u
+for i in range(5):
+    u.urlopen("http://beacon.example.com/").read()
+    time.sleep(3600)'
+check "contacts an hour apart are an hour apart in the record" recorded c \
+	"SELECT count(*) >= 5 AND max(t) - min(t) BETWEEN 14400000000000 AND 14410000000000 FROM flow WHERE op = 'begin' AND protocol = 'tcp'"
+check "… and each has its process" recorded c "SELECT count(*) = 0 FROM flow WHERE op = 'begin' AND proc = 0"
+
+echo "1..$n"
