@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- id: survives-uninstall
--- title: The product was removed, and programs that came with it still run
+-- title: The product was removed, and programs that came with it are still there
 -- grade: concern
 -- attack: T1543
 -- sign: survives
