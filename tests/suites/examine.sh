@@ -8,8 +8,7 @@
 set -u
 # shellcheck source=tests/lib/tap.sh
 . "$BELLJAR_SRC/tests/lib/tap.sh"
-scale=0.0005
-examine() { "$BELLJAR" examine -q --watch-scale $scale --days 0.1 "$@" </dev/null; }
+examine() { "$BELLJAR" examine -q "$@" </dev/null; }
 
 # ---- kinds of installers, and refusals -----------------------------------------------------------
 
@@ -22,7 +21,7 @@ check "and leaves no box" test ! -e "$BELLJAR_HOME/boxes/x/journal.db"
 # ---- a program whose parts guard each other ------------------------------------------------------
 
 check "the specimen is packed" "$BELLJAR_SRC/specimen/pack" --build "$BELLJAR_BUILD" --with 4,5,6 \
-	--scale $scale --answers answers -o in
+	--answers answers -o in
 examine -b twins --answers answers -o out in/taxclient_4-5-6.deb 2>err
 equal "an examination that finds something ends with status 1" "$? $(cat err)" "1 "
 check "each experiment has its begin and its end, once" recorded twins \
@@ -50,6 +49,11 @@ check "what was put back has the bytes that it had" recorded twins \
 check "nothing of ours ran in the box but for a cause that is on record" recorded twins \
 	"(SELECT count(*) FROM process WHERE op = 'exec' AND cause IS NOT NULL AND cause NOT LIKE '% %' AND
 	  cause NOT IN ('install', 'prepare', 'put-back', 'uninstall')) = 0"
+check "its own time has gone by: a day left alone, and a month at the end" recorded twins \
+	"(SELECT (SELECT t FROM mark WHERE experiment = 'idle' AND step = 'end') - t FROM mark WHERE experiment = 'idle'
+	  AND step = 'begin') >= 86400000000000 AND
+	 (SELECT (SELECT t FROM mark WHERE experiment = 'month-ahead' AND step = 'end') - t FROM mark WHERE
+	  experiment = 'month-ahead' AND step = 'begin') >= 2592000000000000"
 check "the network was cut: names were asked for and got no answer" recorded twins \
 	"(SELECT count(*) FROM dns q JOIN mark b ON b.experiment = 'network-cut' AND b.step = 'act' AND b.run = q.run AND b.seq < q.seq
 	  JOIN mark e ON e.experiment = 'network-cut' AND e.step = 'end' AND e.seq > q.seq WHERE q.op = 'answer') = 0"
@@ -91,7 +95,6 @@ S
 printf '#!/bin/sh\necho works\n' >tar/product/tool
 printf '#!/bin/sh\nrm -rf /opt/product\n' >tar/product/uninstall.sh
 tar -C tar -czf in/product.tar.gz product
-scale=0.0002
 examine -b product --use '/opt/product/tool' -o quiet in/product.tar.gz 2>err
 equal "an archive with an install script; nothing of concern: status 0" "$? $(head -c 300 err)" \
 	"0 "
@@ -118,7 +121,7 @@ equal "a signal ends it in order, and there is a report" "$? $(test -s partly/re
 check "what was under way has no end" recorded slow \
 	"(SELECT group_concat(DISTINCT experiment) FROM mark m WHERE step = 'begin' AND NOT EXISTS
 	  (SELECT 1 FROM mark e WHERE e.experiment = m.experiment AND e.step = 'end')) = 'idle'"
-examine -b slow --resume in/slow.run 2>err
+examine -b slow --resume --watch-scale 0.0002 --days 0.1 in/slow.run 2>err
 check "it is resumed: nothing is installed twice, and all is done" recorded slow \
 	"(SELECT count(*) FROM mark WHERE experiment = 'install' AND step = 'begin') = 1 AND
 	 (SELECT count(*) FROM mark WHERE experiment = 'idle' AND step = 'end') = 1 AND
