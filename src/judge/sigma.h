@@ -71,14 +71,18 @@ void sigma_placeholder(struct sigma *s, const char *name, const char *value);
  * of the file count. Return: 0; -EINVAL, EXIT_USAGE with the first sentence.
  */
 int sigma_add(struct sigma *s, const char *file, const char *text, size_t n, struct err *err);
-/** sigma_compile() - after the last sigma_add(). Return: 0 or -errno */
+/** sigma_compile() - after the last sigma_add(): is every pattern one? Return: 0 or -errno */
 int sigma_compile(struct sigma *s, struct err *err);
 
 size_t sigma_count(const struct sigma *s);
 const struct sigma_rule *sigma_get(const struct sigma *s, size_t i);
 
+/** sigma_failed() - why sigma_row() has failed; msg is empty when it has not */
+const struct err *sigma_failed(const struct sigma *s);
+
 /** sigma_row() - which rules does this row fulfil? @fn for each, in the order of loading; non-zero
- * stops and is returned. Rows come in order of their events */
+ * stops and is returned; so is -errno when patterns cannot be compiled. Rows come in order of their
+ * events */
 int sigma_row(struct sigma *s, const struct row *row,
 	      int (*fn)(void *ctx, const struct sigma_match *m), void *ctx);
 

@@ -144,6 +144,20 @@ static void atom_add_rule(struct atom *a, uint32_t rule)
 	a->nrules = l.n;
 }
 
+/* Tests that only rules for Windows make are asked only about programs of Windows. */
+static void mark_systems(struct sigma *s, uint32_t e, bool others)
+{
+	const struct expr *x = &s->expr[e];
+
+	if (x->op == EXPR_ATOM)
+		s->atom[x->atom]->others |= others;
+	else if (x->op == EXPR_NOT)
+		mark_systems(s, x->first, others);
+	else if (x->op == EXPR_AND || x->op == EXPR_OR)
+		for (uint32_t c = x->first; c; c = s->expr[c].next)
+			mark_systems(s, c, others);
+}
+
 void triggers_make(struct sigma *s)
 {
 	for (size_t i = 0; i < s->nrules; i++) {
@@ -152,6 +166,7 @@ void triggers_make(struct sigma *s)
 
 		if (r->pub.fate != SIGMA_READY || r->cor)
 			continue;
+		mark_systems(s, r->expr, !r->pub.product || strcmp(r->pub.product, "windows"));
 		if (!triggers_of(s, r->expr, &t))
 			list_add(&s->always[r->pub.cat], (uint32_t)i);
 		else

@@ -57,6 +57,8 @@ struct atom {
 	int other;
 	enum relation relation;
 	bool cased;
+	bool ours; /* TEXT: made here of words and wildcards, so that it is known to be a pattern */
+	bool others;	 /* a rule that is not for Windows makes this test */
 	uint32_t *rules; /* rules that this atom triggers */
 	size_t nrules;
 	UT_hash_handle hh;
@@ -131,11 +133,15 @@ struct sigma {
 	size_t natoms, atoms_cap;
 	struct placeholder *placeholders;
 	struct list always[ROW_CATS];
-	struct field_db *db[ROW_CATS][ROW_FIELDS_MAX + 1]; /* the last: keywords */
+	/* [1]: tests that only rules for Windows make. The last field: keywords */
+	struct field_db *db[2][ROW_CATS][ROW_FIELDS_MAX + 1];
 	struct hs_scratch *scratch;
-	void *confirm_data; /* pcre2_match_data */
-	uint64_t *stamp;    /* per atom: last row that it was found in */
-	uint64_t now;	    /* number of the row */
+	struct err failed;    /* of a database that could not be compiled when it was needed */
+	void *confirm_data;   /* pcre2_match_data */
+	void *confirm_limits; /* pcre2_match_context */
+	struct list hits, candidates; /* of one row, each once: room for all atoms, all rules */
+	uint64_t *stamp;	      /* per atom: last row that it was found in */
+	uint64_t now;		      /* number of the row */
 	struct value_cache *cache;
 };
 

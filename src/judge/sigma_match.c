@@ -2,6 +2,10 @@
 /*
  * sigma_match.c - all string tests of a field in one Hyperscan database, and the rules they trigger
  *
+ * A database is compiled when the first value comes that it is for: compiling takes longer than
+ * all else, and most records have no program of Windows, which most public rules are about. Each
+ * pattern alone is checked before, so that a mistake is told while rules are read.
+ *
  * A pattern that Hyperscan cannot express (look-around, back references) is given to it as a filter
  * that may say yes too often, and PCRE2 decides. What a value's scan finds depends on the value
  * alone, so values that come again (images, users, folders) are looked up instead of scanned.
@@ -86,16 +90,15 @@ static int compile_field(struct field_db *f, struct sigma *s, struct err *err)
 	hs_compile_error_t *e = NULL;
 	int rc = 0;
 
-	for (size_t i = 0; i < n && !rc; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct atom *a = s->atom[f->atoms.v[i]];
 
-		rc = check_pattern(a, err);
 		regex[i] = a->flags >> 31 ? "" : a->regex;
 		flags[i] = a->flags >> 31 ? HS_FLAG_ALLOWEMPTY | HS_FLAG_SINGLEMATCH : a->flags;
 		ids[i] = (unsigned)i;
 	}
-	if (!rc && hs_compile_multi(regex, flags, ids, (unsigned)n, HS_MODE_BLOCK, NULL, &f->db,
-				    &e) != HS_SUCCESS) {
+	if (hs_compile_multi(regex, flags, ids, (unsigned)n, HS_MODE_BLOCK, NULL, &f->db, &e) !=
+	    HS_SUCCESS) {
 		rc = err_set_exit(err, EXIT_USAGE, EINVAL, "judge: pattern '%s': %s",
 				  e->expression >= 0 ? regex[e->expression] : "", e->message);
 		hs_free_compile_error(e);
@@ -112,23 +115,27 @@ int sigma_compile(struct sigma *s, struct err *err)
 	if (rc)
 		return rc;
 	triggers_make(s);
-	for (size_t i = 0; i < s->natoms; i++) {
+	for (size_t i = 0; i < s->natoms && !rc; i++) {
 		struct atom *a = s->atom[i];
-		int at = a->field == ROW_ANY ? ROW_FIELDS_MAX : a->field;
+		int at = a->field == ROW_ANY ? ROW_FIELDS_MAX : a->field == ROW_NONE ? 0 : a->field;
+
+		struct field_db **db = &s->db[!a->others][a->cat < ROW_CATS ? a->cat : 0][at];
 
 		if (a->kind != ATOM_TEXT || a->field == ROW_NONE || a->cat == ROW_CATS)
 			continue;
-		if (!s->db[a->cat][at])
-			s->db[a->cat][at] = xcalloc(1, sizeof(struct field_db));
-		list_add(&s->db[a->cat][at]->atoms, a->id);
+		if (!a->ours)
+			rc = check_pattern(a, err);
+		if (!*db)
+			*db = xcalloc(1, sizeof(struct field_db));
+		list_add(&(*db)->atoms, a->id);
 	}
-	for (int c = 0; c < ROW_CATS; c++)
-		for (int f = 0; f <= ROW_FIELDS_MAX && !rc; f++)
-			if (s->db[c][f])
-				rc = compile_field(s->db[c][f], s, err);
 	s->stamp = xcalloc(s->natoms + 1, sizeof(*s->stamp));
 	s->cache = xcalloc(1, sizeof(*s->cache));
+	s->hits.v = xcalloc(s->natoms + 1, sizeof(*s->hits.v));
+	s->candidates.v = xcalloc(s->nrules + 1, sizeof(*s->candidates.v));
 	s->confirm_data = pcre2_match_data_create(1, NULL);
+	s->confirm_limits = pcre2_match_context_create(NULL);
+	pcre2_set_match_limit(s->confirm_limits, REGEX_STEPS_MAX);
 	return rc;
 }
 
@@ -145,15 +152,20 @@ void match_free(struct sigma *s)
 		free(a->key);
 		free(a);
 	}
-	for (int c = 0; c < ROW_CATS; c++)
-		for (int f = 0; f <= ROW_FIELDS_MAX; f++)
-			if (s->db[c][f]) {
-				hs_free_database(s->db[c][f]->db);
-				free(s->db[c][f]->atoms.v);
-				free(s->db[c][f]);
-			}
+	for (size_t i = 0; i < sizeof(s->db) / sizeof(s->db[0][0][0]); i++) {
+		struct field_db *f = (&s->db[0][0][0])[i];
+
+		if (f) {
+			hs_free_database(f->db);
+			free(f->atoms.v);
+		}
+		free(f);
+	}
 	hs_free_scratch(s->scratch);
 	pcre2_match_data_free(s->confirm_data);
+	pcre2_match_context_free(s->confirm_limits);
+	free(s->hits.v);
+	free(s->candidates.v);
 	free(s->atom);
 	free(s->stamp);
 	free(s->cache);
@@ -172,16 +184,8 @@ struct scan {
 
 static bool confirmed(struct sigma *s, const struct atom *a, struct str v)
 {
-	pcre2_match_context *ctx;
-	int rc;
-
-	if (!a->confirm)
-		return true;
-	ctx = pcre2_match_context_create(NULL);
-	pcre2_set_match_limit(ctx, REGEX_STEPS_MAX);
-	rc = pcre2_match(a->confirm, (PCRE2_SPTR)v.p, v.n, 0, 0, s->confirm_data, ctx);
-	pcre2_match_context_free(ctx);
-	return rc >= 0;
+	return !a->confirm || pcre2_match(a->confirm, (PCRE2_SPTR)v.p, v.n, 0, 0, s->confirm_data,
+					  s->confirm_limits) >= 0;
 }
 
 static void hit(struct scan *sc, uint32_t atom)
@@ -193,7 +197,7 @@ static void hit(struct scan *sc, uint32_t atom)
 		return;
 	sc->s->stamp[atom] = sc->s->now;
 	if (sc->s->atom[atom]->nrules)
-		list_add(sc->hit, atom);
+		sc->hit->v[sc->hit->n++] = atom;
 }
 
 static int on_match(unsigned id, unsigned long long from UNUSED, unsigned long long to UNUSED,
@@ -216,7 +220,7 @@ static size_t slot_of(const struct field_db *f, struct str v)
 	return (size_t)(h ^ h >> 32) % CACHE_SLOTS;
 }
 
-static void scan_value(struct sigma *s, const struct field_db *f, struct str v, struct list *hits)
+static int scan_value(struct sigma *s, struct field_db *f, struct str v, struct list *hits)
 {
 	struct scan sc = { .s = s, .f = f, .value = v, .hit = hits };
 	bool small = v.n <= CACHE_VALUE_MAX;
@@ -226,18 +230,45 @@ static void scan_value(struct sigma *s, const struct field_db *f, struct str v, 
 	if (small && slot->of == f && slot->n == v.n && !memcmp(slot->value, v.p, v.n)) {
 		for (size_t i = 0; i < slot->natoms; i++)
 			hit(&sc, slot->atom[i]);
-		return;
+		return 0;
+	}
+	if (!f->db) {
+		int rc = compile_field(f, s, &s->failed);
+
+		if (rc)
+			return rc;
 	}
 	if (v.n > VALUE_MAX)
 		sc.value.n = v.n = VALUE_MAX;
 	hs_scan(f->db, v.p, (unsigned)v.n, 0, s->scratch, on_match, &sc);
 	if (!small || sc.nfound > CACHE_ATOMS_MAX)
-		return;
+		return 0;
 	slot->of = f;
 	slot->n = (uint16_t)v.n;
 	slot->natoms = (uint16_t)sc.nfound;
 	memcpy(slot->value, v.p, v.n);
 	memcpy(slot->atom, sc.found, sc.nfound * sizeof(*sc.found));
+	return 0;
+}
+
+/* All of a row's values, in the databases that are for its system. */
+static int scan_row(struct sigma *s, const struct row *row, struct list *hits)
+{
+	int fields = row_fields(row->cat), rc = 0;
+
+	for (int system = 0; system <= row->windows; system++) {
+		struct field_db **db = s->db[system][row->cat];
+
+		for (int f = 0; f < fields && !rc; f++) {
+			if (!row->v[f].p)
+				continue;
+			if (db[f])
+				rc = scan_value(s, db[f], row->v[f], hits);
+			if (!rc && db[ROW_FIELDS_MAX])
+				rc = scan_value(s, db[ROW_FIELDS_MAX], row->v[f], hits);
+		}
+	}
+	return rc;
 }
 
 /* ---- evaluate ----------------------------------------------------------------------------- */
@@ -406,34 +437,32 @@ static void candidates(struct sigma *s, const struct row *row, const struct list
 		for (size_t k = 0; k < a->nrules; k++)
 			if (s->rule[a->rules[k]]->stamp != s->now) {
 				s->rule[a->rules[k]]->stamp = s->now;
-				list_add(ret, a->rules[k]);
+				ret->v[ret->n++] = a->rules[k];
 			}
 	}
 	for (size_t i = 0; i < s->always[row->cat].n; i++)
-		list_add(ret, s->always[row->cat].v[i]);
+		ret->v[ret->n++] = s->always[row->cat].v[i];
 	if (ret->n > 1)
 		qsort(ret->v, ret->n, sizeof(*ret->v), by_number);
+}
+
+const struct err *sigma_failed(const struct sigma *s)
+{
+	return &s->failed;
 }
 
 int sigma_row(struct sigma *s, const struct row *row,
 	      int (*fn)(void *ctx, const struct sigma_match *m), void *ctx)
 {
-	struct field_db *const *db = s->db[row->cat];
-	struct list hits = { 0 }, rules = { 0 };
-	int fields = row_fields(row->cat), rc = 0;
+	struct list *rules = &s->candidates;
+	int rc;
 
 	s->now++;
-	for (int f = 0; f < fields; f++) {
-		if (!row->v[f].p)
-			continue;
-		if (db[f])
-			scan_value(s, db[f], row->v[f], &hits);
-		if (db[ROW_FIELDS_MAX])
-			scan_value(s, db[ROW_FIELDS_MAX], row->v[f], &hits);
-	}
-	candidates(s, row, &hits, &rules);
-	for (size_t i = 0; i < rules.n && !rc; i++) {
-		const struct rule *r = s->rule[rules.v[i]];
+	s->hits.n = rules->n = 0;
+	rc = scan_row(s, row, &s->hits);
+	candidates(s, row, &s->hits, rules);
+	for (size_t i = 0; i < rules->n && !rc; i++) {
+		const struct rule *r = s->rule[rules->v[i]];
 		struct sigma_match m = { &r->pub, row, &row->seq, 1 };
 
 		if (!for_this_system(&r->pub, row) || !holds(s, r->expr, row))
@@ -441,9 +470,7 @@ int sigma_row(struct sigma *s, const struct row *row,
 		if (!r->silent)
 			rc = fn(ctx, &m);
 		if (!rc && r->ncorrelations)
-			rc = correlation_feed(s, rules.v[i], row, fn, ctx);
+			rc = correlation_feed(s, rules->v[i], row, fn, ctx);
 	}
-	free(hits.v);
-	free(rules.v);
 	return rc;
 }

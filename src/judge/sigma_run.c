@@ -122,6 +122,8 @@ int sigma_run(struct sigma *s, struct journal_reader *r, struct finds *f, struct
 
 	run.keys = (struct intern){ .a = &keys, .max = FINDINGS_MAX };
 	rc = journal_read(r, &filter, on_event, &run, err);
+	if (rc && sigma_failed(s)->msg[0])
+		*err = *sigma_failed(s);
 	intern_free(&run.keys);
 	arena_free(&keys);
 	free(run.finding);

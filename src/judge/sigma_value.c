@@ -281,6 +281,7 @@ static uint32_t text_atom(struct item *it, const struct glob *g)
 	buf_puts(&b, ends ? "\\z" : "");
 	a.flags = HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH | (it->cased ? 0 : HS_FLAG_CASELESS);
 	a.regex = xstrdup(buf_z(&b));
+	a.ours = true;
 	return pattern_atom(it, &a);
 }
 
