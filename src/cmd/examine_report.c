@@ -41,13 +41,16 @@ static int open_files(const char *dir, struct files *ret, struct err *err)
 	return 0;
 }
 
-static int write_all(struct journal_reader *r, const struct judgement *v, const char *title,
-		     const struct files *f, struct err *err)
+static int write_all(struct journal_reader *r, const struct judgement *v,
+		     const struct file_book *book, const char *title, const struct files *f,
+		     struct err *err)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(outputs) && !rc; i++) {
-		struct report_opts o = { .format = outputs[i].format, .title = title, .judged = v };
+		struct report_opts o = {
+			.format = outputs[i].format, .title = title, .judged = v, .files = book
+		};
 
 		if (f->fd[i] >= 0)
 			rc = report_write(r, &o, f->fd[i], err);
@@ -100,7 +103,7 @@ static int judge_and_write(struct judge *j, const char *name, const char *second
 		rc = judge_run(j, mine.r, &v, err);
 	}
 	if (!rc)
-		rc = write_all(mine.r, v, name, f, err);
+		rc = write_all(mine.r, v, judge_files(j), name, f, err);
 	for (size_t i = 0; v && i < v->n; i++)
 		*ret_grave |= v->v[i].grade >= GRADE_CONCERN;
 	judgement_free(v);

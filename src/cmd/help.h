@@ -136,6 +136,7 @@
 	"  -o, --output FILE   write FILE, all of it or nothing\n"                                 \
 	"  --run NUMBER        only this run, from 1 (default: all runs together)\n"               \
 	"  --rows NUMBER       lines in a section, the rest is counted (500)\n"                    \
+	"  --title TEXT        name in the report, instead of NAME\n"                              \
 	"  --no-color          no colours, on a terminal too (as NO_COLOR does)\n"                 \
 	"\n"                                                                                       \
 	"  belljar report tax\n"                                                                   \

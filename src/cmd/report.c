@@ -44,6 +44,7 @@ static int parse(int argc, char **argv, struct wish *w)
 		{ "output", required_argument, NULL, 'o' },
 		{ "run", required_argument, NULL, 'r' },
 		{ "rows", required_argument, NULL, 'R' },
+		{ "title", required_argument, NULL, 't' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "html", no_argument, NULL, 'H' },
 		{ "no-color", no_argument, NULL, 'n' },
@@ -53,6 +54,7 @@ static int parse(int argc, char **argv, struct wish *w)
 	};
 	bool no_color = false;
 	uint64_t n;
+	const char *title = NULL;
 	int c;
 
 	optind = 1;
@@ -77,6 +79,9 @@ static int parse(int argc, char **argv, struct wish *w)
 						 ROWS_LIMIT);
 			w->opts.rows_max = (unsigned)n;
 			break;
+		case 't':
+			title = optarg;
+			break;
 		case 'j':
 			w->opts.format = REPORT_JSON;
 			break;
@@ -96,7 +101,8 @@ static int parse(int argc, char **argv, struct wish *w)
 	if (optind + 1 != argc)
 		return cmd_usage(SUB, "give one box, or the path of one journal");
 	w->name = argv[optind];
-	w->opts.title = w->name;
+	/* an empty one: a box without a name */
+	w->opts.title = !title ? w->name : *title ? title : NULL;
 	w->opts.colour =
 		!no_color && !w->file && w->opts.format == REPORT_TEXT && cmd_colour(STDOUT_FILENO);
 	return 0;
@@ -104,6 +110,9 @@ static int parse(int argc, char **argv, struct wish *w)
 
 static int write_to(const struct wish *w, int fd, struct err *err)
 {
+	struct report_opts opts = w->opts;
+	struct object_store *objects = NULL;
+	struct file_book *files = NULL;
 	struct journal_arg arg;
 	struct journal_reader *r = NULL;
 	int rc = journal_arg_find(w->name, &arg, err);
@@ -112,9 +121,16 @@ static int write_to(const struct wish *w, int fd, struct err *err)
 		return rc;
 	rc = journal_arg_open(&arg, &r, err);
 	if (!rc)
+		rc = objects_open(arg.path, &objects, err);
+	if (!rc)
 		rc = lockdown_reader(err);
 	if (!rc)
-		rc = report_write(r, &w->opts, fd, err);
+		rc = files_look(r, objects, &files, err);
+	opts.files = files;
+	if (!rc)
+		rc = report_write(r, &opts, fd, err);
+	files_free(files);
+	objects_free(objects);
 	journal_read_close(r);
 	journal_arg_free(&arg);
 	return rc;

@@ -136,6 +136,30 @@ static void as_text(struct buf *out, const struct file_info *f, bool colour)
 	buf_printf(out, "event %llu\n\n", (unsigned long long)f->seq);
 }
 
+bool file_listed(const struct file_info *f)
+{
+	return f->look && !f->again &&
+	       (!strcmp(f->look->type, "pe") || !strcmp(f->look->type, "elf"));
+}
+
+void file_rest(struct buf *out, const struct file_book *b)
+{
+	uint64_t scripts = 0, names = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		names += b->v[i].again;
+		scripts += !b->v[i].again && !file_listed(&b->v[i]);
+	}
+	if (scripts)
+		put_count(out, scripts, "script", "scripts");
+	if (scripts && names)
+		buf_puts(out, " and ");
+	if (names)
+		put_count(out, names, "other name", "other names");
+	if (scripts || names)
+		buf_puts(out, scripts + names == 1 ? " is not listed" : " are not listed");
+}
+
 /* ---- JSON --------------------------------------------------------------------------------- */
 
 static void text(struct buf *out, const char *name, struct str s)

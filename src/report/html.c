@@ -97,6 +97,7 @@ static const struct {
 	{ "net", "Who it talked to" },
 	{ "when", "What happened when" },
 	{ "disk", "What is different on disk" },
+	{ "files", "Programs that it brought" },
 	{ "starts", "What starts by itself" },
 	{ "out", "Attempts to get out" },
 	{ "walls", "Special powers and walls" },
@@ -331,7 +332,7 @@ static void starts(struct html *h)
 {
 	const struct rep *rep = h->rep;
 
-	section_nr(h, 6);
+	section_nr(h, 7);
 	if (!rep->start[ST_START].n)
 		buf_puts(h->out, "<p class=\"none\">Nothing was added, changed or removed.</p>\n");
 	entries(h, NULL, &rep->start[ST_START]);
@@ -363,12 +364,12 @@ static void groups(struct html *h, const char *title, const struct groups *gs, c
 
 static void outside(struct html *h)
 {
-	section_nr(h, 7);
+	section_nr(h, 8);
 	groups(h, NULL, &h->rep->out, "None.");
 	groups(h, "Programs that wait for connections", &h->rep->listens, NULL);
 	groups(h, "Connections that stayed in the box", &h->rep->local, NULL);
 	buf_puts(h->out, "</section>\n");
-	section_nr(h, 8);
+	section_nr(h, 9);
 	groups(h, NULL, &h->rep->wall, "Nothing asked for any.");
 	groups(h, "Signals to other processes", &h->rep->signals, NULL);
 	buf_puts(h->out, "</section>\n");
@@ -378,7 +379,7 @@ static void trust(struct html *h)
 {
 	const struct rep *rep = h->rep;
 
-	section_nr(h, 9);
+	section_nr(h, 10);
 	entries(h, "Who may log in, and who may do what", &rep->start[ST_RIGHTS]);
 	entries(h, "Whom the machine believes", &rep->start[ST_TRUST]);
 	entries(h, "Where names and connections lead", &rep->start[ST_NET]);
@@ -406,7 +407,7 @@ static int gaps(struct html *h, struct err *err)
 	const struct rep *rep = h->rep;
 	int rc;
 
-	section_nr(h, 10);
+	section_nr(h, 11);
 	if (all_seen(rep) && !rep->limits.total)
 		buf_puts(h->out, "<p class=\"none\">None.</p>\n");
 	for (size_t i = 0; i < rep->procs.nrun; i++)
@@ -431,7 +432,7 @@ static void check(struct html *h)
 {
 	const struct journal_head *j = &h->rep->head;
 
-	section_nr(h, 11);
+	section_nr(h, 12);
 	buf_puts(h->out, "<p>All events are chained by their hashes, and the end of the chain is "
 			 "signed. Whoever has the journal can check that nothing in it was changed "
 			 "since:</p>\n<pre>belljar verify ");
@@ -476,6 +477,9 @@ int report_html(struct rep *rep, struct buf *out, struct err *err)
 	rc = moments(&h, err);
 	if (!rc) {
 		disk(&h);
+		section_nr(&h, 6);
+		html_files(&h);
+		buf_puts(out, "</section>\n");
 		starts(&h);
 		outside(&h);
 		trust(&h);
@@ -483,7 +487,7 @@ int report_html(struct rep *rep, struct buf *out, struct err *err)
 	}
 	if (!rc) {
 		check(&h);
-		section_nr(&h, 12);
+		section_nr(&h, 13);
 		rc = html_events(&h, err);
 		buf_puts(out, "</section>\n");
 	}

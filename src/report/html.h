@@ -36,6 +36,8 @@ void html_row(struct html *h, struct line *l);
 /** html_tick_step() - 1, 2 or 5 times a power of ten ns: 4 to 8 ticks in @t_max */
 uint64_t html_tick_step(uint64_t t_max);
 
+/** html_files() - the programs that were written or run, described */
+void html_files(struct html *h);
 /** html_folders() - changes on disk, grouped by folder */
 void html_folders(struct html *h);
 /** html_table() - events as a table, under a caption. Return: 0 or what source_fetch() returns */

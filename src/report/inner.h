@@ -44,6 +44,11 @@ void file_kind_words(struct buf *out, const struct file_look *l); /* ELF program
 void put_imports(struct buf *out, unsigned imports);
 const char *signature_words(const struct file_look *l); /* NULL: nobody signed it */
 void file_json(struct buf *out, const struct file_info *f);
+/** file_listed() - a program, under the first of its names: reports list these, and count scripts
+ */
+bool file_listed(const struct file_info *f);
+/** file_rest() - "12 scripts and 3 other names are not listed"; nothing when all are */
+void file_rest(struct buf *out, const struct file_book *b);
 
 /* ---- the journal as a source: source.c ---------------------------------------------------- */
 

@@ -557,6 +557,19 @@ static void exam(struct buf *o, const struct exam *e)
 	buf_puts(o, "]}");
 }
 
+static void files(struct buf *o, const struct rep *rep)
+{
+	const struct file_book *b = rep->opts->files;
+
+	begin(o, "files", "[");
+	for (size_t i = 0; i < b->n && i < rep->rows_max; i++) {
+		comma(o);
+		file_json(o, &b->v[i]);
+	}
+	buf_puts(o, "]");
+	num(o, "files_total", b->n + b->left_out);
+}
+
 int report_json(struct rep *rep, struct buf *o, struct err *err)
 {
 	struct plain_rows moments;
@@ -582,6 +595,8 @@ int report_json(struct rep *rep, struct buf *o, struct err *err)
 	if (rc)
 		return rc;
 	changes(o, rep);
+	if (rep->opts->files)
+		files(o, rep);
 	starts(o, rep);
 	net(o, rep);
 	groups(o, rep, "names", &rep->names);

@@ -67,6 +67,8 @@ struct report_opts {
 	uint32_t run;	   /* 0: all runs */
 	/* of an examination: what the rules say, for its first page; NULL: not judged */
 	const struct judgement *judged;
+	/* what programs wrote or ran, described; NULL: not looked at */
+	const struct file_book *files;
 	unsigned rows_max; /* rows shown per section, default REPORT_ROWS; the rest is counted */
 };
 #define REPORT_ROWS 500

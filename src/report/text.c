@@ -428,6 +428,60 @@ static void put_concerns(struct text *t)
 		buf_puts(t->out, "  … and perhaps more; belljar changes has all of them\n");
 }
 
+static void put_file(struct text *t, const struct file_info *f)
+{
+	const struct file_look *l = f->look;
+
+	buf_puts(t->out, "  ");
+	name(t->out, f->path);
+	put_ref(t->out, f->seq, 0);
+	buf_puts(t->out, "\n    ");
+	file_kind_words(t->out, l);
+	if (l->imports) {
+		buf_puts(t->out, "; can: ");
+		put_imports(t->out, l->imports);
+	}
+	if (f->package.n) {
+		buf_puts(t->out, "; package ");
+		name(t->out, f->package);
+	}
+	buf_puts(t->out, "\n");
+	if (signature_words(l)) {
+		buf_puts(t->out, "    signed by ");
+		name(t->out, l->signer);
+		buf_printf(t->out, "; %s\n", signature_words(l));
+	}
+	if (f->similar && f->similarity == 100) {
+		buf_puts(t->out, "    the same but for what a build changes: ");
+		name(t->out, f->similar->path);
+		buf_puts(t->out, "\n");
+	}
+}
+
+static void put_files(struct text *t)
+{
+	const struct file_book *b = t->rep->opts->files;
+	uint64_t shown = 0, total = 0;
+	cleanup_buf struct buf rest = { 0 };
+
+	for (size_t i = 0; b && i < b->n; i++) {
+		if (!file_listed(&b->v[i]))
+			continue;
+		if (!total++)
+			section(t, "Programs that it brought");
+		if (shown < t->rep->rows_max) {
+			put_file(t, &b->v[i]);
+			shown++;
+		}
+	}
+	if (!total)
+		return;
+	and_more(t, shown, total, "programs");
+	file_rest(&rest, b);
+	if (rest.n)
+		buf_printf(t->out, "  %s (belljar judge --files)\n", buf_z(&rest));
+}
+
 static int put_unseen(struct text *t, struct err *err)
 {
 	const struct rep *rep = t->rep;
@@ -529,6 +583,7 @@ int report_text(struct rep *rep, struct buf *out, struct err *err)
 	if (rc)
 		return rc;
 	put_changes(&t);
+	put_files(&t);
 	put_starts(&t);
 	put_groups(&t, "Attempts to get out", &rep->out, "None.");
 	put_groups(&t, "Programs that wait for connections", &rep->listens, NULL);
