@@ -124,7 +124,9 @@ check "a whole record is verified" "$b" verify one
 
 if [ "$(id -u)" = 0 ]; then
 	mkdir "$TMPDIR/small"
-	if mount -t tmpfs -o size=3m small "$TMPDIR/small" 2>/dev/null; then
+	if mount -t tmpfs -o size=3m small "$TMPDIR/small" 2>/dev/null &&
+		# before Linux 6.6 no box can be kept on one: it holds no attributes of users
+		python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.probe", b"1")' "$TMPDIR/small" 2>/dev/null; then
 		chmod 755 "$TMPDIR/small"
 		BELLJAR_HOME=$TMPDIR/small/home timeout 60 "$b" run -q -b x -- /bin/true >"$TMPDIR/out" 2>"$TMPDIR/err"
 		equal "a full disk has its own exit status" $? 115
@@ -132,7 +134,8 @@ if [ "$(id -u)" = 0 ]; then
 		check "and no half a box" bash -c "! ls '$TMPDIR'/small/home/boxes/x"
 		umount "$TMPDIR/small"
 	else
-		skip "a full disk has its own exit status" "no tmpfs can be mounted"
+		umount "$TMPDIR/small" 2>/dev/null
+		skip "a full disk has its own exit status" "no tmpfs that can hold boxes can be mounted"
 	fi
 else
 	skip "a full disk has its own exit status" "only root can make a small disk"
