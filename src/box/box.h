@@ -151,6 +151,9 @@ void box_canaries(const struct box *box,
 #define BOX_IDENTITY_MAX 65536
 int box_identify(struct box *box, const char *text, struct err *err);
 
+/** box_decoys() - paths at which a box may have a decoy; whether it has, its programs decide */
+void box_decoys(void (*fn)(void *ctx, const char *path), void *ctx);
+
 /** box_list() - names in order; @fn non-zero stops and is returned */
 int box_list(struct box_home *home, int (*fn)(void *ctx, const char *name), void *ctx,
 	     struct err *err);

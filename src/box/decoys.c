@@ -300,6 +300,18 @@ static void mac_canaries(const struct box_info *in,
 	}
 }
 
+void box_decoys(void (*fn)(void *ctx, const char *path), void *ctx)
+{
+	static const char *const homes[] = { "/root", "/home/user" };
+
+	for (size_t h = 0; h < ARRAY_SIZE(homes); h++)
+		for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+			cleanup_free char *path = xasprintf("%s/%s", homes[h], kinds[i].path);
+
+			fn(ctx, path);
+		}
+}
+
 void box_canaries(const struct box *box,
 		  void (*fn)(void *ctx, const char *label, const char *value), void *ctx)
 {

@@ -53,6 +53,10 @@ void recorder_run_until(struct recorder *rec, uint64_t t);
 /** recorder_clock_ahead() - put the box's clocks forward now. Return: 0; -ENOTSUP at real speed */
 int recorder_clock_ahead(struct recorder *rec, uint64_t ns, struct err *err);
 
+/** recorder_watch_decoys() - tell from now on when a decoy of the box is opened; before the first
+ * program */
+void recorder_watch_decoys(struct recorder *rec);
+
 /** recorder_failed() - errno of an event that could not be written, 0 while all is well. Held calls
  * fail from then on (what cannot be recorded does not happen): the box should be ended */
 int recorder_failed(const struct recorder *rec);

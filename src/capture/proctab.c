@@ -15,6 +15,7 @@ struct task {
 
 struct proctab {
 	struct task *tasks;
+	size_t ever; /* processes that were added */
 };
 
 struct proctab *proctab_new(void)
@@ -76,6 +77,7 @@ struct proc *proctab_add_process(struct proctab *t, pid_t tgid, uint32_t key)
 
 	p->key = key;
 	p->tgid = tgid;
+	t->ever++;
 	proctab_add_thread(t, p, tgid);
 	return p;
 }
@@ -121,6 +123,17 @@ void proctab_each(struct proctab *t, void (*fn)(void *ctx, pid_t tgid, pid_t tid
 
 	HASH_ITER(hh, t->tasks, k, next)
 	fn(ctx, k->proc->tgid, k->tid);
+}
+
+void proctab_processes(struct proctab *t, void (*fn)(void *ctx, const struct proc *p), void *ctx)
+{
+	for (const struct task *k = t->tasks; k; k = k->hh.next)
+		fn(ctx, k->proc);
+}
+
+size_t proctab_ever(const struct proctab *t)
+{
+	return t->ever;
 }
 
 size_t proctab_size(const struct proctab *t)

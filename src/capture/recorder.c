@@ -328,6 +328,7 @@ int recorder_stop(struct recorder *rec, struct err *err)
 		lapse_end(rec->lapse);
 	for (int i = 0; i < rec->nsessions; i++)
 		end_session(rec->sessions[i]);
+	decoy_reads_free(rec->decoys);
 	claims_settle(rec);
 	if (proctab_size(rec->procs))
 		gap(rec, "trace", proctab_size(rec->procs),

@@ -74,6 +74,10 @@ pid_t pid_in_box(int pidns, pid_t tid);
 size_t proctab_size(const struct proctab *t);
 /** proctab_each() - all tasks, in no order */
 void proctab_each(struct proctab *t, void (*fn)(void *ctx, pid_t tgid, pid_t tid), void *ctx);
+/** proctab_ever() - how many processes there have been */
+size_t proctab_ever(const struct proctab *t);
+/** proctab_processes() - every process, once for each of its tasks */
+void proctab_processes(struct proctab *t, void (*fn)(void *ctx, const struct proc *p), void *ctx);
 
 /* ---- recorder and sessions ---------------------------------------------------------------- */
 
@@ -97,6 +101,9 @@ struct session {
 struct exec_cache;
 struct flowtab;
 struct lapse;
+struct decoy_reads;
+/** decoy_reads_free() - tells what is left; NULL is fine */
+void decoy_reads_free(struct decoy_reads *d);
 
 /** struct made - a file that a process with a claimed identity is about to make */
 struct made {
@@ -117,6 +124,7 @@ struct recorder {
 	pthread_mutex_t lock;  /* guards procs, execs, made, sessions */
 	struct proctab *procs;
 	struct exec_cache *execs;
+	struct decoy_reads *decoys; /* NULL: nobody looks */
 	int nmade;
 	bool claimed; /* something in the box claims not to be box root: patch at exec */
 	int nsessions;

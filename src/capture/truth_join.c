@@ -136,7 +136,8 @@ struct file_call file_call(const struct event *ev)
 		c.failed = true;
 	if (!c.renames && !c.links)
 		c.path2 = (struct str){ "", 0 };
-	if (str_eq(c.op, STR("memfd")) || str_eq(c.op, STR("tmpfile")))
+	if (str_eq(c.op, STR("memfd")) || str_eq(c.op, STR("read-decoy")) ||
+	    str_eq(c.op, STR("tmpfile")))
 		c.path = (struct str){ "", 0 };
 	return c;
 }

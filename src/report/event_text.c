@@ -183,6 +183,7 @@ static const struct {
 	{ "setxattr", "sets an attribute of ", NULL, "", false },
 	{ "removexattr", "removes an attribute of ", NULL, "", false },
 	{ "memfd", "makes a file in memory named ", NULL, "", false },
+	{ "read-decoy", "opens the decoy ", NULL, "", false },
 };
 
 static void say_file(struct words *w)

@@ -179,6 +179,8 @@ int session_start(struct session_run *s, const struct session_opts *o, struct er
 				    s->clock ? &s->lapse : NULL, &s->rec, err);
 	if (!rc)
 		rc = network_serve(&s->net, s->journal, s->rec, s->nr, err);
+	if (!rc && !o->net.off && !o->discard)
+		recorder_watch_decoys(s->rec);
 	if (!rc && o->mark)
 		mark(s, o->mark, NULL);
 	if (!rc)
