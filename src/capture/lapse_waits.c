@@ -291,17 +291,21 @@ static double root(double v)
 	return r;
 }
 
-/* 1 + ln(v) for v >= 1, by halving */
+/* 1 + ln(v) for v >= 1: halved until it is small, then ln(v) = 2 artanh((v - 1) / (v + 1)) */
 static double one_and_log(double v)
 {
 	double sum = 1, x, p;
 
-	for (; v > 2; v /= 2)
+	while (v > 2) {
+		v /= 2;
 		sum += 0.69314718055994531;
+	}
 	x = (v - 1) / (v + 1);
 	p = x;
-	for (int i = 1; i < 40; i += 2, p *= x * x)
+	for (int i = 1; i < 40; i += 2) {
 		sum += 2 * p / i;
+		p *= x * x;
+	}
 	return sum;
 }
 
