@@ -20,9 +20,12 @@ judged() { # BOX [AGAINST]
 	[ $? -gt 1 ] || touch "$1.judged"
 }
 
-runs() { # BOX DEB SECONDS: installed in a run, left alone
-	"$BELLJAR" run -q -b "$1" --answers answers --copy "$2" -- sh -c "dpkg -i ~/*.deb >/dev/null; sleep $3" >"$1.log" 2>&1
-	judged "$1"
+runs() { # BOX DEB SECONDS [OPTION…]: installed in a run, left alone
+	local box=$1 deb=$2 seconds=$3
+	shift 3
+	"$BELLJAR" run -q -b "$box" --answers answers "$@" --copy "$deb" -- \
+		sh -c "dpkg -i ~/*.deb >/dev/null; sleep $seconds" >"$box.log" 2>&1
+	judged "$box"
 }
 
 examines() { # BOX DEB SCALE [OPTION…]
