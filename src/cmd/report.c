@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "cmd/journal_arg.h"
+#include "cmd/judge_rules.h"
 #include "report/report.h"
 
 #define SUB	   "report"
@@ -108,28 +109,53 @@ static int parse(int argc, char **argv, struct wish *w)
 	return 0;
 }
 
+/* An examination is judged, other records are told as they are. */
+static int look_and_write(struct judge *j, struct journal_reader *r, struct object_store *objects,
+			  const struct report_opts *given, int fd, struct err *err)
+{
+	struct report_opts opts = *given;
+	struct file_book *files = NULL;
+	struct judgement *v = NULL;
+	int rc;
+
+	if (!opts.run && report_of_examination(r)) {
+		judge_objects(j, objects);
+		rc = judge_run(j, r, &v, err);
+		opts.judged = v;
+		opts.files = judge_files(j);
+	} else {
+		rc = files_look(r, objects, &files, err);
+		opts.files = files;
+	}
+	if (!rc)
+		rc = report_write(r, &opts, fd, err);
+	judgement_free(v);
+	files_free(files);
+	return rc;
+}
+
 static int write_to(const struct wish *w, int fd, struct err *err)
 {
-	struct report_opts opts = w->opts;
 	struct object_store *objects = NULL;
-	struct file_book *files = NULL;
+	struct rule_paths rules = { 0 };
+	struct judge *j = NULL;
 	struct journal_arg arg;
 	struct journal_reader *r = NULL;
+	unsigned bad;
 	int rc = journal_arg_find(w->name, &arg, err);
 
 	if (rc)
 		return rc;
-	rc = journal_arg_open(&arg, &r, err);
+	rc = rule_paths_load(&rules, &bad, &j, err);
+	if (!rc)
+		rc = journal_arg_open(&arg, &r, err);
 	if (!rc)
 		rc = objects_open(arg.path, &objects, err);
 	if (!rc)
 		rc = lockdown_reader(err);
 	if (!rc)
-		rc = files_look(r, objects, &files, err);
-	opts.files = files;
-	if (!rc)
-		rc = report_write(r, &opts, fd, err);
-	files_free(files);
+		rc = look_and_write(j, r, objects, &w->opts, fd, err);
+	judge_free(j);
 	objects_free(objects);
 	journal_read_close(r);
 	journal_arg_free(&arg);

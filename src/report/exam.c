@@ -194,6 +194,18 @@ static void take_contact(void *ctx, sqlite3_stmt *st)
 #define PEER   "COALESCE(name, dst) || ' port ' || dst_port"
 #define THEIRS "FROM flow WHERE op='begin' AND dst_port<>53 AND proc IN sub "
 
+bool report_of_examination(struct journal_reader *r)
+{
+	sqlite3_stmt *st = NULL;
+	bool is = sqlite3_prepare_v2(journal_db(r),
+				     "SELECT 1 FROM mark WHERE experiment IS NOT NULL LIMIT 1", -1,
+				     &st, NULL) == SQLITE_OK &&
+		  sqlite3_step(st) == SQLITE_ROW;
+
+	sqlite3_finalize(st);
+	return is;
+}
+
 int exam_make(struct rep *rep, const struct judgement *judged, struct exam **ret, struct err *err)
 {
 	struct exam *e = xcalloc(1, sizeof(*e));

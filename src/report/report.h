@@ -73,6 +73,9 @@ struct report_opts {
 };
 #define REPORT_ROWS 500
 
+/** report_of_examination() - its report has a first page, for which it should be judged */
+bool report_of_examination(struct journal_reader *r);
+
 /**
  * report_write() - the whole report to @fd
  *
