@@ -97,6 +97,31 @@ thread 10 2602870 2602870
 thread 300 2603160 2603160
 thread 3000 2605860 2605860
 queue 2610860 2610860"
+cat >t-many.py <<'P'
+import queue, random, threading, time
+early = []
+def waiter(k):
+    r = random.Random(k)
+    for i in range(60):
+        s = r.uniform(0.001, 5000)
+        way = r.choice((0, 1, 2))
+        began = time.monotonic()
+        if way == 0:
+            time.sleep(s)
+        elif way == 1:
+            threading.Event().wait(s)
+        else:
+            try:
+                queue.Queue().get(timeout=s)
+            except queue.Empty:
+                pass
+        if time.monotonic() - began < s - 0.0001:
+            early.append((k, way, s))
+threads = [threading.Thread(target=waiter, args=(k,)) for k in range(12)]
+[t.start() for t in threads]; [t.join() for t in threads]
+print(len(early))
+P
+equal "720 waits of twelve threads: none ends early" "$(inside t-many.py sh -c 'cd; python3 t-many.py')" 0
 cat >t.js <<'P'
 const began = process.hrtime.bigint(), date = Date.now();
 const hours = ms => Math.round(ms / 36e5 * 10) / 10;
