@@ -27,7 +27,11 @@ struct kind_row {
 	"*) exec sh \"$s\" \"$@\" ;; esac"
 
 static const struct kind_row kinds[INSTALLERS] = {
-	[INSTALLER_DEB] = { "deb", "exec env DEBIAN_FRONTEND=noninteractive dpkg -i \"$@\" \"$0\"",
+	/* what is needed before the unpacking (Pre-Depends) stands configured only the second time */
+	[INSTALLER_DEB] = { "deb",
+			    "export DEBIAN_FRONTEND=noninteractive; "
+			    "if [ $# -gt 0 ] && dpkg -i \"$@\" \"$0\"; then exit 0; fi; "
+			    "exec dpkg -i \"$@\" \"$0\"",
 			    "exec env DEBIAN_FRONTEND=noninteractive dpkg --purge \"$(dpkg-deb -f \"$0\" Package)\"" },
 	[INSTALLER_RPM] = { "rpm",
 			    "if command -v bsdtar >/dev/null; then cd / && exec bsdtar -xf \"$0\"; "
