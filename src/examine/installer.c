@@ -49,7 +49,7 @@ static const struct kind_row kinds[INSTALLERS] = {
 				NULL },
 	[INSTALLER_NPM] = { "npm", "exec npm install -g --no-audit --no-fund \"$0\" \"$@\"",
 			    "exec npm uninstall -g \"$(tar -xOzf \"$0\" package/package.json | "
-			    "sed -n 's/^ *\"name\" *: *\"\\([^\"]*\\)\".*/\\1/p' | head -n 1)\"" },
+			    "node -p 'JSON.parse(require(\"fs\").readFileSync(0)).name')\"" },
 	[INSTALLER_APPIMAGE] = { "appimage",
 				 "chmod +x \"$0\" && exec \"$0\" "
 				 "--appimage-extract-and-run \"$@\"",

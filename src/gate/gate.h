@@ -117,7 +117,8 @@ struct gate_opts {
 		    struct err *err);
 	/* the box's time, mapped shared; NULL: real time. The gate's own times are the box's */
 	const struct box_clock *clock;
-	struct clock_hints *hints; /* where the gate process says what it waits for, shared as well */
+	struct clock_hints
+		*hints; /* where the gate process says what it waits for, shared as well */
 };
 
 /** struct gate_canary - a value to look for in everything that goes out */

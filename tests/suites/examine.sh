@@ -78,7 +78,7 @@ P
 check "the report's page answers six questions, and names what the specimen does" \
 	page revive-each-other restored-after-deletion survives-uninstall
 check "in text they come first" \
-	test "$(grep -nE '^(WHAT STAYS ON THE MACHINE|WHAT TO ASK THE VENDOR|FINDINGS|EXPERIMENTS)$' out/report.txt | wc -l)" = 4
+	test "$(grep -cE '^(WHAT STAYS ON THE MACHINE|WHAT TO ASK THE VENDOR|FINDINGS|EXPERIMENTS)$' out/report.txt)" = 4
 check "in HTML experiments are marked in the picture of their run" \
 	grep -q '<title>kill-pair</title></rect>' out/report.html
 check "the page loads nothing" test "$(grep -cE 'src=|href="http' out/report.html)" = 0
@@ -104,6 +104,22 @@ check "nothing of it is left" recorded product \
 	"(SELECT count(*) FROM residue WHERE explained IS NULL AND path LIKE '/opt/product%') = 0"
 check "the program was used" recorded product \
 	"(SELECT count(*) FROM process WHERE op = 'exec' AND script = '/opt/product/tool') >= 1"
+
+# ---- a package of npm's ---------------------------------------------------------------------------
+
+if command -v npm >/dev/null; then
+	mkdir package
+	printf '{"name":"belltest","version":"1.0.0","bin":{"belltest":"cli.js"}}\n' >package/package.json
+	printf '#!/usr/bin/env node\nconsole.log(1)\n' >package/cli.js
+	tar -czf in/belltest-1.0.0.tgz package
+	examine -b npm --use belltest in/belltest-1.0.0.tgz 2>err
+	check "an npm package is installed by npm, used, and removed again" recorded npm \
+		"(SELECT count(*) FROM process WHERE op = 'exec' AND cause IS NULL AND script LIKE '%/bin/belltest') > 0 AND
+		 (SELECT count(*) FROM change WHERE op = 'added' AND path LIKE '%/node_modules/belltest/cli.js') = 1 AND
+		 (SELECT count(*) FROM residue WHERE explained IS NULL AND path LIKE '%belltest%') = 0"
+else
+	skip "an npm package is installed by npm, used, and removed again" "there is no npm here"
+fi
 
 # ---- interrupted, and resumed --------------------------------------------------------------------
 
