@@ -19,6 +19,7 @@ running AS (
   SELECT k.look, p.file, p.seq, p.proc FROM looks k JOIN program p ON p.run = k.run AND p.seq < k.until
   JOIN life l ON l.proc = p.proc AND COALESCE(l.died, 9223372036854775807) > k.seq
   WHERE p.proc IN (SELECT proc FROM subject_process)
+    AND (p.file IN (SELECT path FROM subject_file) OR EXISTS (SELECT 1 FROM subject_file s WHERE instr(p.command_line, s.path)))
     AND p.seq = (SELECT max(q.seq) FROM program q WHERE q.proc = p.proc AND q.seq < k.until)
     AND COALESCE(l.died, 9223372036854775807) > k.until AND k.seq > (SELECT seq FROM removal)),
 left_over AS (
