@@ -27,7 +27,8 @@ struct kind_row {
 	"*) exec sh \"$s\" \"$@\" ;; esac"
 
 static const struct kind_row kinds[INSTALLERS] = {
-	/* what is needed before the unpacking (Pre-Depends) stands configured only the second time */
+	/* what is needed before the unpacking (Pre-Depends) stands configured only the second time
+	 */
 	[INSTALLER_DEB] = { "deb",
 			    "export DEBIAN_FRONTEND=noninteractive; "
 			    "if [ $# -gt 0 ] && dpkg -i \"$@\" \"$0\"; then exit 0; fi; "

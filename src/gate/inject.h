@@ -3,8 +3,8 @@
  * inject.h - packets that the gate puts into the box's network by itself
  *
  * Datagrams that seem to come from whoever the program asked, and ICMP. They are written as whole
- * frames, and what is behind the link's head goes to a raw socket that is connected to the box's own
- * address: so the gate process needs no call that names one (lockdown_gate()).
+ * frames, and what is behind the link's head goes to a raw socket that is connected to the box's
+ * own address: so the gate process needs no call that names one (lockdown_gate()).
  */
 #ifndef BELLJAR_GATE_INJECT_H
 #define BELLJAR_GATE_INJECT_H

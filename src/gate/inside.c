@@ -430,7 +430,7 @@ static int raw(int family, struct err *err)
 	int s = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW), none = 0;
 	struct sockaddr_storage own;
 	uint32_t mark = GATE_MARK;
-	socklen_t n;
+	socklen_t n = 0;
 	int rc = s < 0 ? -errno : own_address(family, &own, &n);
 
 	if (!rc && (setsockopt(s, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) ||

@@ -73,21 +73,31 @@ static double atoms(const double *s, size_t n)
 	return sum / (double)low;
 }
 
+/* The intervals as phases of T, added up: their mean direction, and how long it is. */
+static double phases(const double *d, size_t n, double T, double *ret_length)
+{
+	double re = 0, im = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		double a = 2 * M_PI * d[i] / T;
+
+		re += cos(a);
+		im += sin(a);
+	}
+	*ret_length = re > 0 ? hypot(re, im) / (double)n : 0;
+	return re;
+}
+
+#define AS_GOOD 0.95 /* the median is the period when it folds nearly as well as the best T */
+
 static double folding(const double *d, size_t n, double median, double *ret_period)
 {
-	double best = 0, aligned = 0, T = median / 6;
+	double best = 0, aligned = 0, r;
 
 	*ret_period = median;
-	while (T <= median * 1.3) {
-		double re = 0, im = 0, r;
+	for (double T = median / 6; T <= median * 1.3; T *= 1.03) {
+		double re = phases(d, n, T, &r);
 
-		for (size_t i = 0; i < n; i++) {
-			double a = 2 * M_PI * d[i] / T;
-
-			re += cos(a);
-			im += sin(a);
-		}
-		r = re > 0 ? hypot(re, im) / (double)n : 0;
 		if (r > best)
 			best = r;
 		/* a long T turns all phases alike; the period is where they are near zero */
@@ -95,8 +105,10 @@ static double folding(const double *d, size_t n, double median, double *ret_peri
 			aligned = re;
 			*ret_period = T;
 		}
-		T *= 1.03;
 	}
+	/* whatever repeats after T fits into T / 2, T / 3, … as well */
+	if (phases(d, n, median, &r) >= AS_GOOD * aligned)
+		*ret_period = median;
 	return -best;
 }
 

@@ -149,7 +149,9 @@ static bool digest_said(const ASN1_STRING *content, const EVP_MD **ret_md,
 	if (!enter(&p, end, V_ASN1_SEQUENCE, &n))
 		return false;
 	p += n;
-	if (!enter(&p, end, V_ASN1_SEQUENCE, &n) || !enter(&p, end, V_ASN1_SEQUENCE, &n))
+	if (!enter(&p, end, V_ASN1_SEQUENCE, &n))
+		return false;
+	if (!enter(&p, end, V_ASN1_SEQUENCE, &n))
 		return false;
 	at = p;
 	algorithm = d2i_ASN1_OBJECT(NULL, &at, n);

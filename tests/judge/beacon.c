@@ -87,6 +87,22 @@ static void test_the_scale_does_not_count(void **state_)
 	assert_true(fabs(a.period - 110) < 8);
 }
 
+static void test_the_period_is_no_part_of_it(void **state_)
+{
+	double t[40];
+	struct beacon b;
+
+	(void)state_;
+	for (int i = 0; i < 40; i++)
+		t[i] = i * 1800.0 + (i % 3) * 0.01;
+	beacon_test(t, 40, &b);
+	assert_true(fabs(b.period - 1800) < 1);
+	for (int i = 20; i < 40; i++)
+		t[i] += 1800; /* a missed beat */
+	beacon_test(t, 40, &b);
+	assert_true(fabs(b.period - 1800) < 1);
+}
+
 static void test_the_table_is_that_of_exponential_draws(void **state_)
 {
 	enum { DRAWS = 4000, N = 10 };
@@ -187,6 +203,7 @@ int main(void)
 		cmocka_unit_test(test_chance_is_flagged_as_seldom_as_the_level_says),
 		cmocka_unit_test(test_jitter_does_not_hide_a_beacon),
 		cmocka_unit_test(test_the_scale_does_not_count),
+		cmocka_unit_test(test_the_period_is_no_part_of_it),
 		cmocka_unit_test(test_the_table_is_that_of_exponential_draws),
 		cmocka_unit_test(test_between_two_rows_of_the_table),
 		cmocka_unit_test(test_few_contacts_say_nothing),
