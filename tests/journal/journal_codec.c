@@ -93,7 +93,7 @@ static void test_a_second_spelling_of_an_event_is_refused(void **state UNUSED)
 		{ "bytes behind the end", { 12, 1, 5, 1, 0, 0, 0 }, 7 },
 		{ "no such kind", { 99, 1, 5, 1, 0, 0 }, 6 },
 		{ "kind 0", { 0, 1, 5, 1, 0, 0 }, 6 },
-		{ "more values than fields", { 12, 1, 5, 1, 0, 3, 0, 0, 2, 0 }, 10 },
+		{ "more values than fields", { EV_MODULE, 1, 5, 1, 0, 3, 0, 0, 2, 0 }, 10 },
 		{ "INT where TEXT belongs", { 12, 1, 5, 1, 0, 1, 1, 4 }, 8 },
 		{ "TEXT longer than the bytes", { 12, 1, 5, 1, 0, 1, 2, 9, 'a' }, 9 },
 		{ "run above 32 bits", { 12, 1, 5, 0xff, 0xff, 0xff, 0xff, 0x7f, 0, 0 }, 10 },

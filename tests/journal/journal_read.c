@@ -186,9 +186,9 @@ static void test_views_speak_sigma(void **state)
 		  "0" },
 		{ "SELECT group_concat(name,' ') FROM (SELECT name FROM sqlite_schema WHERE "
 		  "type='table' ORDER BY name)",
-		  "attempt autostart banner block burst canary change content dns file flow gap "
-		  "http limit mark meta mismatch module object process run_begin run_end signal "
-		  "socket tls" },
+		  "attempt autostart banner block burst canary change clock content dns file flow gap "
+		  "http limit mark meta mismatch module object process residue run_begin run_end "
+		  "signal socket tls" },
 	};
 	struct place *p = *state;
 	struct journal *j = open_journal(p);
