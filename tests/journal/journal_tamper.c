@@ -334,7 +334,8 @@ static void make_old(struct place *p)
 	change(p,
 	       "DROP VIEW events; DROP VIEW image_load; DROP VIEW file_event; DROP VIEW process_creation;"
 	       "CREATE VIEW file_event AS SELECT path FROM file; DROP TABLE module;"
-	       "ALTER TABLE mark DROP COLUMN detail; DROP INDEX process_by_pid;"
+	       "ALTER TABLE mark DROP COLUMN sha256; ALTER TABLE mark DROP COLUMN path;"
+	       "DROP INDEX process_by_pid;"
 	       "ALTER TABLE process DROP COLUMN cause");
 	must(p, key_load(p->key, &key, &p->err));
 	assert_int_equal(read_file_at(p->dirfd, "journal.head", HEAD_MAX, &text, &n), 0);
@@ -367,7 +368,7 @@ static void test_an_older_journal_is_read_verified_and_grows(void **state)
 	must(p, journal_close(j, &p->err));
 	assert_int_equal(sql_number(p, "SELECT count(*) FROM image_load"), 1);
 	assert_int_equal(sql_number(p, "SELECT count(*) FROM pragma_table_info('mark') WHERE "
-				       "name='detail'"),
+				       "name='path'"),
 			 1);
 	assert_int_equal(sql_number(p, "SELECT count(*) FROM gap"), 0);
 	v = verify(p);
