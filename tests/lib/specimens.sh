@@ -4,7 +4,6 @@
 # specimens.sh - how specimens are put under glass and what must be found; sourced by bash, after tap.sh
 #
 # One job is one box: its findings are the file NAME.json. Jobs mostly wait, so several run at once.
-# SCALE makes all times shorter, in the specimen and in the experiments.
 
 # the rule that must fire for each row of doc/SPECIMEN.md
 RULES=(- late-install second-signer second-updater revive-each-other restored-after-deletion survives-uninstall
@@ -20,19 +19,15 @@ judged() { # BOX [AGAINST]
 	[ $? -gt 1 ] || touch "$1.judged"
 }
 
-runs() { # BOX DEB SECONDS [OPTION…]: installed in a run, left alone
-	local box=$1 deb=$2 seconds=$3
-	shift 3
-	"$BELLJAR" run -q -b "$box" --answers answers "$@" --copy "$deb" -- \
-		sh -c "dpkg -i ~/*.deb >/dev/null; sleep $seconds" >"$box.log" 2>&1
-	judged "$box"
+runs() { # BOX DEB: installed in a run, and left alone for an hour of the box's time
+	"$BELLJAR" run -q -b "$1" --answers answers --speed lapse --copy "$2" -- \
+		sh -c "dpkg -i ~/*.deb >/dev/null; sleep 3600" >"$1.log" 2>&1
+	judged "$1"
 }
 
-examines() { # BOX DEB SCALE [OPTION…]
-	local box=$1 deb=$2 scale=$3
-	shift 3
-	"$BELLJAR" examine "$deb" -q -b "$box" --answers answers --watch-scale "$scale" "$@" >"$box.log" 2>&1
-	judged "$box"
+examines() { # BOX DEB
+	"$BELLJAR" examine "$2" -q -b "$1" --answers answers >"$1.log" 2>&1
+	judged "$1"
 }
 
 # At most N jobs at once: jobs N COMMAND…, then `wait`.
