@@ -86,8 +86,7 @@ static bool watch_all(struct decoy_reads *d)
 
 struct search {
 	const char *path;
-	uint32_t found, last;
-	size_t ever;
+	uint32_t found;
 };
 
 static bool has_open(pid_t pid, const char *path)
@@ -113,7 +112,6 @@ static void look(void *ctx, const struct proc *p)
 {
 	struct search *s = ctx;
 
-	s->last = p->key;
 	if (!s->found && has_open(p->tgid, s->path))
 		s->found = p->key;
 }
@@ -122,6 +120,7 @@ static void tell(struct decoy_reads *d, const char *path)
 {
 	struct event ev = { .kind = EV_FILE };
 	struct search s = { .path = path };
+	uint32_t only;
 
 	if (d->told++ >= READS_MAX) {
 		if (d->told > READS_MAX + 1)
@@ -136,9 +135,9 @@ static void tell(struct decoy_reads *d, const char *path)
 	}
 	pthread_mutex_lock(&d->rec->lock);
 	proctab_processes(d->rec->procs, look, &s);
-	s.ever = proctab_ever(d->rec->procs);
+	only = proctab_only(d->rec->procs);
 	pthread_mutex_unlock(&d->rec->lock);
-	ev.proc = s.found ? s.found : s.ever == 1 ? s.last : 0;
+	ev.proc = s.found ? s.found : only;
 	ev.v[EV_AT(FILE, OP)] = V_Z("read-decoy");
 	ev.v[EV_AT(FILE, PATH)] = V_Z(path);
 	if (!ev.proc)

@@ -15,7 +15,8 @@ struct task {
 
 struct proctab {
 	struct task *tasks;
-	size_t ever; /* processes that were added */
+	size_t ever;   /* processes that were added */
+	uint32_t last; /* key of the last one */
 };
 
 struct proctab *proctab_new(void)
@@ -78,6 +79,7 @@ struct proc *proctab_add_process(struct proctab *t, pid_t tgid, uint32_t key)
 	p->key = key;
 	p->tgid = tgid;
 	t->ever++;
+	t->last = key;
 	proctab_add_thread(t, p, tgid);
 	return p;
 }
@@ -131,9 +133,9 @@ void proctab_processes(struct proctab *t, void (*fn)(void *ctx, const struct pro
 		fn(ctx, k->proc);
 }
 
-size_t proctab_ever(const struct proctab *t)
+uint32_t proctab_only(const struct proctab *t)
 {
-	return t->ever;
+	return t->ever == 1 ? t->last : 0;
 }
 
 size_t proctab_size(const struct proctab *t)

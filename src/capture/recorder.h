@@ -74,8 +74,9 @@ pid_t pid_in_box(int pidns, pid_t tid);
 size_t proctab_size(const struct proctab *t);
 /** proctab_each() - all tasks, in no order */
 void proctab_each(struct proctab *t, void (*fn)(void *ctx, pid_t tgid, pid_t tid), void *ctx);
-/** proctab_ever() - how many processes there have been */
-size_t proctab_ever(const struct proctab *t);
+/** proctab_only() - key of the only process that there has ever been, it may have ended; 0: several
+ */
+uint32_t proctab_only(const struct proctab *t);
 /** proctab_processes() - every process, once for each of its tasks */
 void proctab_processes(struct proctab *t, void (*fn)(void *ctx, const struct proc *p), void *ctx);
 
