@@ -4,7 +4,8 @@
  *
  * The first part goes to the desk as soon as it is full, the last at the flow's end; a stream that
  * fits into the first is told as a whole. When all streams together need more memory than the pool
- * has, a stream's first part is told as short as it is, and its last is not kept.
+ * has, a stream's first part is told as short as it is (not at all when nothing was kept), and its
+ * last is not kept.
  */
 #include "gate/content.h"
 
@@ -17,7 +18,8 @@ static void tell(struct content_pool *pool, uint32_t flow, enum dir dir, bool tl
 				     .part = (uint8_t)part,
 				     .offset = offset };
 
-	pool->part(pool->ctx, &head, p, n);
+	if (n)
+		pool->part(pool->ctx, &head, p, n);
 }
 
 static bool room(struct content_pool *pool, size_t n)
