@@ -198,7 +198,7 @@ void objects_free(struct object_store *o)
 
 int object_map(const struct object_store *o, const char *sha256, struct mapped *ret)
 {
-	struct object key, *found = NULL;
+	struct object key = { 0 }, *found = NULL;
 	struct stat st;
 
 	if (!o || strlen(sha256) != SHA256_HEX - 1 || hex_decode(sha256, SHA256_HEX - 1, key.sum))

@@ -254,9 +254,9 @@ static int scan_value(struct sigma *s, struct field_db *f, struct str v, struct 
 /* All of a row's values, in the databases that are for its system. */
 static int scan_row(struct sigma *s, const struct row *row, struct list *hits)
 {
-	int fields = row_fields(row->cat), rc = 0;
+	int fields = row_fields(row->cat), rc = 0, systems = row->windows ? 2 : 1;
 
-	for (int system = 0; system <= row->windows; system++) {
+	for (int system = 0; system < systems; system++) {
 		struct field_db **db = s->db[system][row->cat];
 
 		for (int f = 0; f < fields && !rc; f++) {

@@ -158,9 +158,11 @@ check "as the record says" recorded later \
 # everybody is reached, but for this machine itself; nobody else is in this network
 out=$(run open --net open --allow 192.0.2.10 -- sh -c '
 	curl -sS -m 20 -4 http://v4.example/12; echo
-	curl -s -m 20 http://shared-a.example/12; echo $?
-	curl -s -m 20 http://203.0.113.7/; echo $?')
-equal "mode open reaches names, and neither this machine nor who is not there" "$out" "$(printf 'kkkkkkkkkkkk\n56\n56')"
+	# a reset right after the connection: curl calls it 7 or 56, as it comes
+	error() { case $? in 7 | 56) echo error ;; *) echo $? ;; esac }
+	curl -s -m 20 http://shared-a.example/12; error
+	curl -s -m 20 http://203.0.113.7/; error')
+equal "mode open reaches names, and neither this machine nor who is not there" "$out" "$(printf 'kkkkkkkkkkkk\nerror\nerror')"
 check "each with its reason" recorded open \
 	"(SELECT count(*) FROM flow WHERE op='end' AND answer='refused' AND reason LIKE '%an address of this machine%') = 1 AND
 	 (SELECT count(*) FROM flow WHERE op='end' AND dst='203.0.113.7' AND end='unreachable') = 1"
