@@ -49,10 +49,12 @@ check "nothing was missed" recorded sink "(SELECT count(*) FROM gap) = 0"
 
 out=$(run sink2 --nxdomain-first 2 -- sh -c 'for n in a b c; do getent ahostsv4 $n.example >/dev/null && echo $n; done')
 equal "the first names do not exist when that is asked for" "$out" c
-out=$(run sink3 --sink refuse -- sh -c 'curl -s -m 20 http://vendor.example/; echo $?')
-equal "connections are reset when the sinkhole shall refuse" "$out" 56
+# a reset right after the connection: curl calls it 7 (and tries the next address) or 56, as it comes
+out=$(run sink3 --sink refuse -- sh -c 'curl -s -m 20 http://vendor.example/; case $? in 7 | 56) echo reset ;; *) echo $? ;; esac')
+equal "connections are reset when the sinkhole shall refuse" "$out" reset
 check "and that is on record" recorded sink3 \
-	"(SELECT count(*) FROM flow WHERE op='end' AND answer='refused' AND end='policy') = 1"
+	"(SELECT count(*) FROM flow WHERE op='end' AND protocol='tcp' AND answer='refused' AND end='policy') >= 1 AND
+	 (SELECT count(*) FROM flow WHERE op='end' AND protocol='tcp' AND answer<>'refused') = 0"
 out=$(run off --net off -- sh -c 'curl -s -m 20 http://192.0.2.10/; echo $?; ls /sys/class/net')
 equal "without a network there is none" "$out" "$(printf '7\nlo')"
 out=$(run walls -- sh -c 'ip link set eth0 down; ip route del default; unshare -n true;
