@@ -214,6 +214,7 @@ struct exam {
 	const struct experiment *now;
 	unsigned now_nr;
 	uint64_t began, before_ns; /* t at the experiment's begin; box time of earlier runs */
+	uint64_t ahead_ns;	   /* how far its date was ahead of ours when the last run ended */
 	enum installer_kind kind;
 	struct subject subject;
 	struct boot boot;

@@ -111,6 +111,8 @@ int session_wait_box(struct session_run *s, int id, pid_t pid, uint64_t box_ns, 
  * Return: 0; -ENOTSUP at SPEED_REAL.
  */
 int session_clock_ahead(struct session_run *s, uint64_t ns, struct err *err);
+/** session_date_ahead() - how far the box's date is ahead of ours, ns */
+uint64_t session_date_ahead(const struct session_run *s);
 
 /** session_copy_in() - put an open host file into the running box at absolute @path, parents made
  */

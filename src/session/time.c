@@ -48,6 +48,11 @@ int session_make_clock(struct session_run *s, const struct session_opts *o, stru
 	return 0;
 }
 
+uint64_t session_date_ahead(const struct session_run *s)
+{
+	return s->clock ? s->clock->date + s->clock->ahead : 0;
+}
+
 void session_drop_clock(struct session_run *s)
 {
 	if (s->lapse.hints)
