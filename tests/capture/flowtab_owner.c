@@ -121,11 +121,11 @@ static void bed_free(struct bed *b)
 
 static uint16_t port_that_has(int fd)
 {
-	struct sockaddr_storage me = { 0 };
+	struct sockaddr_in6 me = { 0 }; /* the port of a sockaddr_in is at the same place */
 	socklen_t n = sizeof(me);
 
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&me, &n), 0);
-	return ntohs(*port_of(&me));
+	return ntohs(me.sin6_port);
 }
 
 static struct sockaddr_storage peer(int family, const char *address)
