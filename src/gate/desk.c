@@ -11,101 +11,7 @@
 #include <sys/socket.h>
 #include <uthash.h>
 
-/* ---- to the gate process ------------------------------------------------------------------ */
-
-struct note {
-	struct note *next;
-	int fd;
-	size_t n;
-	uint8_t bytes[];
-};
-
-static void wake(struct gate *g)
-{
-	uint64_t one = 1;
-
-	(void)!write(g->wake, &one, sizeof(one));
-}
-
-void desk_say(struct gate *g, enum wire_type type, const void *a, size_t na, const void *b,
-	      size_t nb, int fd)
-{
-	struct buf out = { .limit = WIRE_MAX };
-	struct note *n;
-
-	wire_add(&out, type, a, na, b, nb);
-	n = xmalloc(sizeof(*n) + out.n);
-	n->next = NULL;
-	n->fd = fd;
-	n->n = out.overflow ? 0 : out.n;
-	memcpy(n->bytes, out.p, n->n);
-	buf_free(&out);
-	pthread_mutex_lock(&g->lock);
-	*g->notes_end = n;
-	g->notes_end = &n->next;
-	pthread_mutex_unlock(&g->lock);
-	wake(g);
-}
-
-static int send_note(int sock, const struct note *n)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} c = { 0 };
-	struct iovec iov = { (void *)n->bytes, n->n };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (n->fd >= 0) {
-		m.msg_control = c.bytes;
-		m.msg_controllen = sizeof(c.bytes);
-		c.align = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
-					    .cmsg_level = SOL_SOCKET,
-					    .cmsg_type = SCM_RIGHTS };
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &n->fd, sizeof(int));
-	}
-	return sendmsg(sock, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
-static void free_note(struct note *n)
-{
-	if (n->fd >= 0)
-		close(n->fd);
-	free(n);
-}
-
-void desk_drop_notes(struct gate *g)
-{
-	for (struct note *n = g->notes, *next; n; n = next) {
-		next = n->next;
-		free_note(n);
-	}
-	g->notes = NULL;
-}
-
-/* As many as the socket takes. Return: whether some are left. */
-static bool send_notes(struct gate *g)
-{
-	for (;;) {
-		struct note *n;
-		int rc;
-
-		pthread_mutex_lock(&g->lock);
-		n = g->notes;
-		pthread_mutex_unlock(&g->lock);
-		if (!n)
-			return false;
-		rc = n->n ? send_note(g->sock, n) : 0;
-		if (rc == -EAGAIN || rc == -ETOOMANYREFS)
-			return true;
-		pthread_mutex_lock(&g->lock);
-		g->notes = n->next;
-		if (!g->notes)
-			g->notes_end = &g->notes;
-		pthread_mutex_unlock(&g->lock);
-		free_note(n);
-	}
-}
+/* ---- policy ------------------------------------------------------------------------------- */
 
 int desk_policy(struct gate *g, struct err *err)
 {
@@ -347,8 +253,8 @@ static int take_frame(struct gate *g, enum wire_type type, struct str s)
 	case WIRE_KEYLOG:
 		return take_keylog(g, s);
 	case WIRE_ENDED:
-		g->ended = true;
-		return atomic_load(&g->ending) ? 0 : -EBADMSG;
+		g->ended = atomic_load(&g->ending);
+		return g->ended ? 0 : -EBADMSG;
 	default:
 		return -EBADMSG;
 	}
@@ -389,6 +295,8 @@ static void take_answers(struct gate *g)
 	while (lookups_take(g->lookups, &q, &answer, &n, &code)) {
 		struct wire_looked_up r = { .ask = q.ask, .code = code };
 
+		if (!desk_answer_room(g))
+			r.code = code = EAGAIN;
 		if (!code)
 			desk_know(g, q.name, answer, n);
 		desk_say(g, WIRE_LOOKED_UP, &r, sizeof(r), answer, code ? 0 : n, -1);
@@ -418,7 +326,7 @@ static void clear(int event)
 
 static int turn(struct gate *g)
 {
-	bool more = send_notes(g);
+	bool more = desk_send_notes(g);
 	struct pollfd p[3] = { { .fd = g->sock, .events = POLLIN | (more ? POLLOUT : 0) },
 			       { .fd = g->wake, .events = POLLIN },
 			       { .fd = lookups_fd(g->lookups), .events = POLLIN } };
@@ -434,8 +342,12 @@ static int turn(struct gate *g)
 	}
 	for (int i = 0; i < 64; i++) {
 		rc = hear(g);
-		if (rc <= 0)
+		if (rc < 0)
 			return rc;
+		if (desk_is_deaf(g))
+			return -ENOBUFS;
+		if (!rc)
+			break;
 	}
 	return 0;
 }
@@ -457,6 +369,8 @@ void *desk_thread(void *arg)
 	}
 	not_seen(g, rc == -ETIMEDOUT ? "the gate process did not end in time"
 		    : rc == -EBADMSG ? "the gate process said what it cannot mean: it was ended, "
+				       "and the box with it"
+		    : rc == -ENOBUFS ? "the gate process asked and did not listen: it was ended, "
 				       "and the box with it"
 		    : rc == -EPIPE || rc == -ECONNRESET
 			    ? "the gate process ended by itself, and the box with it"

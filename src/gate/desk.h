@@ -8,7 +8,8 @@
  * must decode, be of a kind that a gate tells, and gets its process from the recorder's table of
  * ports, not from the event; a wish to be connected is judged by the desk's own copy of the policy
  * and its own memory of what names the host's resolver gave. A gate process that says what it
- * cannot mean has been taken over: it is ended, and the box with it.
+ * cannot mean has been taken over: it is ended, and the box with it. So is one that asks for more
+ * and more and does not read the answers.
  *
  * Look-ups run in a few threads of their own (lookup.c), since the host's resolver blocks. Dialing
  * does not: the socket is handed over while it connects.
@@ -25,12 +26,16 @@
 #include "gate/policy.h"
 #include "gate/wire.h"
 
-#define DESK_FLOWS_MAX 65536		   /* flows that have begun and not ended */
-#define DESK_KNOWN_MAX 65536		   /* addresses that look-ups gave */
-#define DESK_END_NS    (10 * NSEC_PER_SEC) /* then the gate process is ended by force */
-#define LOOKUP_WORKERS 8
-#define LOOKUPS_MAX    1024 /* that wait; more get no answer */
-#define KNOWN_KEEP_MIN 60   /* seconds that an answer counts at least */
+#define DESK_FLOWS_MAX	   65536	/* flows that have begun and not ended */
+#define DESK_KNOWN_MAX	   65536	/* addresses that look-ups gave */
+#define DESK_NOTES_MAX	   (128u << 10) /* notes that wait: an honest gate process asks for less */
+#define DESK_NOTES_BYTES   (64u << 20)	/* of all of them */
+#define DESK_ANSWERS_BYTES (32u << 20)	/* while so much waits, names get no answer */
+#define DESK_SOCKETS_MAX   512		/* that wait to be handed over; more are not dialed */
+#define DESK_END_NS	   (10 * NSEC_PER_SEC) /* then the gate process is ended by force */
+#define LOOKUP_WORKERS	   8
+#define LOOKUPS_MAX	   1024 /* that wait; more get no answer */
+#define KNOWN_KEEP_MIN	   60	/* seconds that an answer counts at least */
 
 struct note; /* something to say to the gate process */
 struct owned;
@@ -49,6 +54,8 @@ struct gate {
 	pthread_mutex_t lock; /* guards policy and notes */
 	struct policy *policy;
 	struct note *notes, **notes_end;
+	size_t nnotes, note_bytes, note_sockets;
+	bool deaf; /* it asks and does not listen: a note found no room */
 	atomic_bool ending, failed;
 	bool ended; /* it has said so */
 	uint64_t end_by;
@@ -61,13 +68,23 @@ struct gate {
 
 /** desk_thread() - @arg: struct gate */
 void *desk_thread(void *arg);
-/** desk_say() - queue a frame; takes @fd (-1 none). Thread-safe */
-void desk_say(struct gate *g, enum wire_type type, const void *a, size_t na, const void *b,
-	      size_t nb, int fd);
-/** desk_drop_notes() - what was not said yet never will be */
-void desk_drop_notes(struct gate *g);
 /** desk_policy() - queue the policy as it is now */
 int desk_policy(struct gate *g, struct err *err);
+
+/* notes.c */
+/** desk_say() - queue a frame, if there is room; takes @fd (-1 none). Thread-safe */
+void desk_say(struct gate *g, enum wire_type type, const void *a, size_t na, const void *b,
+	      size_t nb, int fd);
+/** desk_send_notes() - as many as the socket takes. Return: whether some are left */
+bool desk_send_notes(struct gate *g);
+/** desk_socket_room() - another socket may wait to be handed over; sends what waits, if need be */
+bool desk_socket_room(struct gate *g);
+/** desk_answer_room() - an answer of a name may wait */
+bool desk_answer_room(struct gate *g);
+/** desk_is_deaf() - a note found no room */
+bool desk_is_deaf(struct gate *g);
+/** desk_drop_notes() - what was not said yet never will be */
+void desk_drop_notes(struct gate *g);
 
 /* dial.c */
 void desk_dial(struct gate *g, const struct wire_dial *d);

@@ -186,8 +186,8 @@ void gate_stop(struct gate *g)
 		return;
 	if (g->threaded) {
 		g->end_by = clock_mono_ns() + DESK_END_NS;
+		atomic_store(&g->ending, true); /* before it can answer */
 		desk_say(g, WIRE_END, NULL, 0, NULL, 0, -1);
-		atomic_store(&g->ending, true);
 		pthread_join(g->thread, NULL);
 	}
 	/* Not waited for: its packet sockets go when no processor can be using them, which takes
