@@ -163,6 +163,11 @@ void desk_dial(struct gate *g, const struct wire_dial *d)
 		       "the address means this computer, or many: nobody to connect to");
 		return;
 	}
+	/* and to a policy it would mean any port */
+	if (!a.port) {
+		refuse(g, d, EACCES, "there is no port 0 to connect to");
+		return;
+	}
 	pthread_mutex_lock(&g->lock);
 	j = policy_address(g->policy, &a, d->name[0] && is_known(g, &a, d->name) ? d->name : "");
 	pthread_mutex_unlock(&g->lock);
@@ -170,7 +175,7 @@ void desk_dial(struct gate *g, const struct wire_dial *d)
 		refuse(g, d, EACCES, j.reason);
 		return;
 	}
-	code = dial(&a, d->tcp, &fd);
+	code = desk_socket_room(g) ? dial(&a, d->tcp, &fd) : EMFILE;
 	if (code)
 		refuse(g, d, code, strerror(code));
 	else

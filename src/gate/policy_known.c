@@ -82,10 +82,16 @@ static const char *const names[] = {
 	"wikimedia-dns.org",
 };
 
+static const char *after_dot(const char *name)
+{
+	const char *dot = strchr(name, '.');
+
+	return dot ? dot + 1 : NULL;
+}
+
 const char *known_resolver_name(const char *name)
 {
-	for (const char *at = name, *dot = name; dot; at = dot + 1) {
-		dot = strchr(at, '.');
+	for (const char *at = name; at; at = after_dot(at)) {
 		size_t low = 0, high = ARRAY_SIZE(names);
 
 		while (low < high) {
