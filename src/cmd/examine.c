@@ -26,6 +26,8 @@ static void say(const struct examine_wish *w, const struct examine_result *r)
 		fprintf(stderr,
 			"belljar: the examination ended early (%s) in '%s'; --resume goes on\n",
 			r->reason, r->experiment ? r->experiment : "?");
+	if (r->failed[0])
+		fprintf(stderr, "belljar: the installer did not succeed: it %s\n", r->failed);
 	fprintf(stderr, "belljar: %u of %u experiments are on record in box '%s'\n", r->done, r->of,
 		w->opts.session.name);
 }

@@ -56,6 +56,9 @@ int start_by_shell(struct exam *x, const char *command, const char *cause, int *
 	return start(x, argv, NULL, cause, ret_id, ret_key, err);
 }
 
+#define ENDED_WELL "ended with status 0"
+#define STILL_RUNS "still runs"
+
 /* Until it ends, or the row's time is over: then it goes on beside the rest. */
 static int await(struct exam *x, int id, const char **ret_how, char words[64], struct err *err)
 {
@@ -71,7 +74,7 @@ static int await(struct exam *x, int id, const char **ret_how, char words[64], s
 	if (rc < 0)
 		return rc;
 	if (!rc)
-		snprintf(words, 64, "still runs");
+		snprintf(words, 64, STILL_RUNS);
 	else if (WIFEXITED(status))
 		snprintf(words, 64, "ended with status %d", WEXITSTATUS(status));
 	else
@@ -132,6 +135,8 @@ int act_install(struct exam *x, struct err *err)
 			&(struct mark){ .step = "act", .target = key, .path = path, .detail = how },
 			err);
 	progress(x, how);
+	if (!rc && strcmp(words, ENDED_WELL) != 0 && strcmp(words, STILL_RUNS) != 0)
+		memcpy(x->failed, words, sizeof(x->failed));
 	if (!rc)
 		rc = watch(x, SETUP_WAIT_NS, err);
 	/* what a service manager does for a package, and there is none in the box */

@@ -201,6 +201,7 @@ static int all(struct exam *x, struct err *err)
 static void fill(struct exam *x, struct examine_result *ret, int rc)
 {
 	*ret = (struct examine_result){ .of = nexperiments, .reason = "exit" };
+	memcpy(ret->failed, x->failed, sizeof(ret->failed));
 	for (unsigned i = 0; i < nexperiments; i++)
 		ret->done += x->done >> i & 1;
 	if (rc == -ECANCELED) {

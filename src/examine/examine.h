@@ -64,6 +64,7 @@ struct examine_result {
 	bool interrupted;	/* by a signal or a limit: `reason` */
 	const char *reason;	/* as session_run.reason */
 	const char *experiment; /* that was under way then */
+	char failed[64];	/* how the installer ended, when that was no success; "" */
 };
 
 /**

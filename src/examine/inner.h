@@ -218,8 +218,9 @@ struct exam {
 	enum installer_kind kind;
 	struct subject subject;
 	struct boot boot;
-	unsigned since; /* layer that looks compare with */
-	uint64_t done;	/* bit by row */
+	unsigned since;	 /* layer that looks compare with */
+	uint64_t done;	 /* bit by row */
+	char failed[64]; /* as in examine_result */
 	char *uninstall;
 	bool uninstall_asked; /* `uninstall` has been looked for */
 };

@@ -251,6 +251,16 @@ int exam_make(struct rep *rep, const struct judgement *judged, struct exam **ret
 	return rc;
 }
 
+const char *exam_no_findings(const struct exam *e)
+{
+	if (!e->judged)
+		return "Not judged.";
+	for (size_t i = 0; i < e->judged->n; i++)
+		if (e->judged->v[i].grade >= GRADE_NOTE)
+			return NULL;
+	return "No rule found more than a fact.";
+}
+
 static void lines_clear(struct lines *ls)
 {
 	for (size_t i = 0; i < ls->n; i++)

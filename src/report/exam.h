@@ -53,6 +53,8 @@ struct exam {
 /** exam_make() - NULL in *ret when the journal has no experiment */
 int exam_make(struct rep *rep, const struct judgement *judged, struct exam **ret, struct err *err);
 void exam_free(struct exam *e);
+/** exam_no_findings() - why no finding is told, as a sentence; NULL: there are some */
+const char *exam_no_findings(const struct exam *e);
 /** exam_words() - fill the six answers */
 int exam_words(struct rep *rep, struct exam *e, struct err *err);
 /** exam_query() - run a SELECT over the journal; @fn for each row */

@@ -85,8 +85,9 @@ static void one_finding(struct html *h, const struct finding *f)
 	buf_puts(o, "</dd></dl></div>\n");
 }
 
-static void findings(struct html *h, const struct judgement *v)
+static void findings(struct html *h, const struct exam *e)
 {
+	const struct judgement *v = e->judged;
 	size_t n = 0, all = 0;
 
 	buf_puts(h->out,
@@ -101,8 +102,8 @@ static void findings(struct html *h, const struct judgement *v)
 			n++;
 		}
 	}
-	if (!all)
-		buf_puts(h->out, "<p class=\"none\">No rule found more than a fact.</p>\n");
+	if (exam_no_findings(e))
+		buf_printf(h->out, "<p class=\"none\">%s</p>\n", exam_no_findings(e));
 	html_more(h, n, all, "findings");
 	buf_puts(h->out, "</section>\n");
 }
@@ -284,7 +285,7 @@ void exam_bands(struct html *h, const struct exam *e, uint32_t run,
 void exam_html(struct html *h, struct exam *e)
 {
 	answers(h, e);
-	findings(h, e->judged);
+	findings(h, e);
 	experiments(h, e);
 	before_after(h, e);
 	beacons(h, e);

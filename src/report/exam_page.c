@@ -92,8 +92,39 @@ static void say_counts(struct words_of *w, size_t look)
 	buf_free(&b);
 }
 
+static void take_failed(void *ctx, sqlite3_stmt *st)
+{
+	struct words_of *w = ctx;
+	bool install = str_eq(exam_text(w->rep, st, 1), STR("install"));
+	struct line *l = next(w->to);
+
+	if (!l)
+		return;
+	line_say(&w->rep->a, l,
+		 install ? "THE INSTALLER DID NOT SUCCEED: it ended "
+			 : "THE REMOVAL DID NOT SUCCEED: it ended ");
+	if (sqlite3_column_type(st, 3) != SQLITE_NULL)
+		line_say(&w->rep->a, l, "by signal %d", sqlite3_column_int(st, 3));
+	else
+		line_say(&w->rep->a, l, "with status %d", sqlite3_column_int(st, 2));
+	line_say(&w->rep->a, l,
+		 install ? ". What follows says little about the program"
+			 : ". What is left may be left for that reason");
+	line_say(&w->rep->a, l, ".");
+	line_ref(l, EV_PROCESS, (uint64_t)sqlite3_column_int64(st, 0), 0);
+}
+
+#define FAILED                                                                                     \
+	"SELECT DISTINCT p.seq, m.experiment, p.exit_status, p.signal FROM mark m JOIN process p " \
+	"ON p.proc=m.target AND p.op='exit' WHERE m.experiment IN ('install','uninstall') AND "    \
+	"m.step='act' AND (p.exit_status<>0 OR p.signal IS NOT NULL) ORDER BY p.seq"
+
 static int say_stays(struct words_of *w, struct err *err)
 {
+	int rc = exam_query(w->rep, FAILED, take_failed, w, err);
+
+	if (rc)
+		return rc;
 	if (!w->e->nlooks) {
 		say_only(w, "It was not removed: no command for it was known, or the examination "
 			    "ended before.");

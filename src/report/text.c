@@ -544,6 +544,8 @@ static void put_exam(struct text *t, struct exam *e)
 		and_more(t, ls->n, ls->total, "of this kind");
 	}
 	section(t, "Findings");
+	if (exam_no_findings(e))
+		buf_printf(t->out, "  %s\n", exam_no_findings(e));
 	for (size_t i = 0; e->judged && i < e->judged->n; i++)
 		if (e->judged->v[i].grade >= GRADE_NOTE)
 			finding_text(t->out, &e->judged->v[i], t->colour);

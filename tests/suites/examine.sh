@@ -142,3 +142,10 @@ check "it is resumed: nothing is installed twice, and all is done" recorded slow
 	"(SELECT count(*) FROM mark WHERE experiment = 'install' AND step = 'begin') = 1 AND
 	 (SELECT count(*) FROM mark WHERE experiment = 'idle' AND step = 'end') = 1 AND
 	 (SELECT count(*) FROM mark WHERE experiment = 'restart' AND step = 'end') = 1"
+
+# an installer that fails must not look like a clean program
+printf '#!/bin/sh\nexit 3\n' >in/fails.sh
+"$BELLJAR" examine -b fails -o failed in/fails.sh </dev/null 2>err
+check "it is said when the installer did not succeed" grep -q '^belljar: the installer did not succeed: it ended with status 3$' err
+equal "and on the report's page before all else" \
+	"$(sed -n '/^WHAT STAYS/{n;p;q}' failed/report.txt | grep -c 'THE INSTALLER DID NOT SUCCEED: it ended with status 3')" 1
