@@ -92,10 +92,10 @@ static double phases(const double *d, size_t n, double T, double *ret_length)
 
 static double folding(const double *d, size_t n, double median, double *ret_period)
 {
-	double best = 0, aligned = 0, r;
+	double best = 0, aligned = 0, T = median / 6, r;
 
 	*ret_period = median;
-	for (double T = median / 6; T <= median * 1.3; T *= 1.03) {
+	while (T <= median * 1.3) {
 		double re = phases(d, n, T, &r);
 
 		if (r > best)
@@ -105,6 +105,7 @@ static double folding(const double *d, size_t n, double median, double *ret_peri
 			aligned = re;
 			*ret_period = T;
 		}
+		T *= 1.03;
 	}
 	/* whatever repeats after T fits into T / 2, T / 3, … as well */
 	if (phases(d, n, median, &r) >= AS_GOOD * aligned)
