@@ -117,8 +117,8 @@ if command -v npm >/dev/null; then
 		"(SELECT count(*) FROM process WHERE op = 'exec' AND cause IS NULL AND script LIKE '%/bin/belltest') > 0 AND
 		 (SELECT count(*) FROM change WHERE op = 'added' AND path LIKE '%/node_modules/belltest/cli.js') = 1 AND
 		 (SELECT count(*) FROM residue WHERE explained IS NULL AND path LIKE '%belltest%') = 0"
-else
-	skip "an npm package is installed by npm, used, and removed again" "there is no npm here"
+else # Debian's npm is three hundred packages, which is too much to ask of a machine for this
+	echo "# no npm package is tried: there is no npm here"
 fi
 
 # ---- interrupted, and resumed --------------------------------------------------------------------
