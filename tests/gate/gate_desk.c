@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <limits.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -20,7 +21,7 @@
 #include "gate/desk.h"
 
 struct bed {
-	char top[64];
+	char top[PATH_MAX];
 	int dirfd, peer;
 	struct gate g;
 	/* of the record */
@@ -54,13 +55,13 @@ static struct bed *bed_new(void)
 	struct bed *b = xcalloc(1, sizeof(*b));
 	struct event ev = { .kind = EV_RUN_BEGIN };
 	struct gate *g = &b->g;
-	char key[80];
+	cleanup_free char *key = NULL;
 	int pair[2];
 
-	snprintf(b->top, sizeof(b->top), "%.40s/bj-desk.XXXXXX", tmp ? tmp : "/tmp");
+	snprintf(b->top, sizeof(b->top), "%s/bj-desk.XXXXXX", tmp ? tmp : "/tmp");
 	assert_non_null(mkdtemp(b->top));
 	b->dirfd = open(b->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	snprintf(key, sizeof(key), "%s/key", b->top);
+	key = xasprintf("%s/key", b->top);
 	assert_int_equal(journal_open(b->dirfd, key, &g->j, NULL), 0);
 	assert_int_equal(journal_run_begin(g->j, &ev, NULL, NULL), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
@@ -105,11 +106,10 @@ static int look(void *ctx, const struct event *ev)
 static void run(struct bed *b)
 {
 	struct journal_reader *r;
-	char db[80];
+	cleanup_free char *db = xasprintf("%s/journal.db", b->top);
 
 	desk_thread(&b->g);
 	assert_int_equal(journal_close(b->g.j, NULL), 0);
-	snprintf(db, sizeof(db), "%s/journal.db", b->top);
 	assert_int_equal(journal_read_open(db, &r, NULL), 0);
 	assert_int_equal(journal_read(r, NULL, look, b, NULL), 0);
 	journal_read_close(r);
