@@ -31,7 +31,7 @@
 #define DESK_NOTES_MAX	   (128u << 10) /* notes that wait: an honest gate process asks for less */
 #define DESK_NOTES_BYTES   (64u << 20)	/* of all of them */
 #define DESK_ANSWERS_BYTES (32u << 20)	/* while so much waits, names get no answer */
-#define DESK_SOCKETS_MAX   512		/* that wait to be handed over; more are not dialed */
+#define DESK_SOCKETS_MAX   32768 /* that wait to be handed over, as many as flows can be open */
 #define DESK_END_NS	   (10 * NSEC_PER_SEC) /* then the gate process is ended by force */
 #define LOOKUP_WORKERS	   8
 #define LOOKUPS_MAX	   1024 /* that wait; more get no answer */
@@ -55,7 +55,8 @@ struct gate {
 	struct policy *policy;
 	struct note *notes, **notes_end;
 	size_t nnotes, note_bytes, note_sockets;
-	bool deaf; /* it asks and does not listen: a note found no room */
+	size_t sockets_max; /* more are not dialed; DESK_SOCKETS_MAX */
+	bool deaf;	    /* it asks and does not listen: a note found no room */
 	atomic_bool ending, failed;
 	bool ended; /* it has said so */
 	uint64_t end_by;

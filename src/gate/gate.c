@@ -110,6 +110,7 @@ int gate_start(const struct gate_opts *opts, struct gate **ret_gate, struct err 
 	g->sock = -1;
 	g->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	g->notes_end = &g->notes;
+	g->sockets_max = DESK_SOCKETS_MAX;
 	pthread_mutex_init(&g->lock, NULL);
 	rc = gather(in, &g->opts, err);
 	if (!rc)

@@ -143,10 +143,10 @@ static bool waits_less(struct gate *g, const size_t *what, size_t max)
 
 bool desk_socket_room(struct gate *g)
 {
-	if (waits_less(g, &g->note_sockets, DESK_SOCKETS_MAX))
+	if (waits_less(g, &g->note_sockets, g->sockets_max))
 		return true;
 	desk_send_notes(g);
-	return waits_less(g, &g->note_sockets, DESK_SOCKETS_MAX);
+	return waits_less(g, &g->note_sockets, g->sockets_max);
 }
 
 bool desk_answer_room(struct gate *g)
