@@ -111,13 +111,16 @@ static void take_failed(void *ctx, sqlite3_stmt *st)
 		 install ? ". What follows says little about the program"
 			 : ". What is left may be left for that reason");
 	line_say(&w->rep->a, l, ".");
-	line_ref(l, EV_PROCESS, (uint64_t)sqlite3_column_int64(st, 0), 0);
+	line_ref(l, EV_MARK, (uint64_t)sqlite3_column_int64(st, 0), 0);
 }
 
+/* As examine's marks say it: they stand where the process's own end may not be on record yet. */
 #define FAILED                                                                                     \
-	"SELECT DISTINCT p.seq, m.experiment, p.exit_status, p.signal FROM mark m JOIN process p " \
-	"ON p.proc=m.target AND p.op='exit' WHERE m.experiment IN ('install','uninstall') AND "    \
-	"m.step='act' AND (p.exit_status<>0 OR p.signal IS NOT NULL) ORDER BY p.seq"
+	"SELECT seq, experiment, CASE WHEN detail GLOB 'ended with status *' THEN "                \
+	"CAST(substr(detail, 19) AS INTEGER) END, CASE WHEN detail GLOB 'ended by signal *' THEN " \
+	"CAST(substr(detail, 17) AS INTEGER) END FROM mark WHERE experiment IN "                   \
+	"('install','uninstall') AND step='act' AND (detail GLOB 'ended by signal [0-9]*' OR "     \
+	"detail GLOB 'ended with status [1-9]*') ORDER BY seq"
 
 static int say_stays(struct words_of *w, struct err *err)
 {
