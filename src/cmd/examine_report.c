@@ -6,8 +6,8 @@
  * root); then the process is locked to what is open, and only then is the record read.
  */
 #include "cmd/examine.h"
-#include "cmd/journal_arg.h"
 #include "cmd/judge_rules.h"
+#include "cmd/record.h"
 #include "report/report.h"
 
 static const struct {
@@ -58,54 +58,18 @@ static int write_all(struct journal_reader *r, const struct judgement *v,
 	return rc;
 }
 
-/** struct record - a journal with its kept files, open */
-struct record {
-	struct journal_arg arg;
-	struct journal_reader *r;
-	struct object_store *objects;
-};
-
-static int record_open(const char *name, struct record *ret, struct err *err)
-{
-	int rc = journal_arg_find(name, &ret->arg, err);
-
-	if (!rc)
-		rc = journal_arg_open(&ret->arg, &ret->r, err);
-	if (!rc)
-		rc = objects_open(ret->arg.path, &ret->objects, err);
-	return rc;
-}
-
-static void record_close(struct record *s)
-{
-	objects_free(s->objects);
-	journal_read_close(s->r);
-	journal_arg_free(&s->arg);
-}
-
 /* @second: the other identity's box, to compare; NULL: there is none */
 static int judge_and_write(struct judge *j, const char *name, const char *second,
 			   const struct files *f, bool *ret_grave, struct err *err)
 {
 	struct record mine = { 0 }, other = { 0 };
 	struct judgement *v = NULL;
-	int rc = record_open(name, &mine, err);
+	int rc = records_open(name, second, &mine, &other, err);
 
-	if (!rc && second)
-		rc = record_open(second, &other, err);
-	if (!rc && second)
-		rc = judge_attach(mine.r, other.arg.path, err);
 	if (!rc)
-		rc = lockdown_reader(err);
-	if (!rc) {
-		judge_objects(j, mine.objects);
-		judge_other(j, other.r, other.objects);
-		rc = judge_run(j, mine.r, &v, err);
-	}
+		rc = records_judge(j, &mine, &other, &v, ret_grave, err);
 	if (!rc)
 		rc = write_all(mine.r, v, judge_files(j), name, f, err);
-	for (size_t i = 0; v && i < v->n; i++)
-		*ret_grave |= v->v[i].grade >= GRADE_CONCERN;
 	judgement_free(v);
 	record_close(&mine);
 	record_close(&other);

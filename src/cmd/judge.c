@@ -7,8 +7,8 @@
  */
 #include <getopt.h>
 
-#include "cmd/journal_arg.h"
 #include "cmd/judge_rules.h"
+#include "cmd/record.h"
 #include "report/report.h"
 
 #define SUB	      "judge"
@@ -117,58 +117,19 @@ static int parse(int argc, char **argv, struct wish *w)
 	return 0;
 }
 
-/** struct subject - a journal with its kept files, open */
-struct subject {
-	struct journal_arg arg;
-	struct journal_reader *r;
-	struct object_store *objects;
-};
-
-static int subject_open(const char *name, struct subject *ret, struct err *err)
-{
-	int rc = journal_arg_find(name, &ret->arg, err);
-
-	if (!rc)
-		rc = journal_arg_open(&ret->arg, &ret->r, err);
-	if (!rc)
-		rc = objects_open(ret->arg.path, &ret->objects, err);
-	return rc;
-}
-
-static void subject_close(struct subject *s)
-{
-	objects_free(s->objects);
-	journal_read_close(s->r);
-	journal_arg_free(&s->arg);
-}
-
-static int open_all(const struct wish *w, struct subject *mine, struct subject *other,
-		    struct err *err)
-{
-	int rc = subject_open(w->name, mine, err);
-
-	if (!rc && w->against)
-		rc = subject_open(w->against, other, err);
-	if (!rc && w->against)
-		rc = judge_attach(mine->r, other->arg.path, err);
-	return rc ? rc : lockdown_reader(err);
-}
-
-static int say_findings(const struct wish *w, struct judge *j, struct subject *mine,
-			bool *ret_grave, struct err *err)
+static int say_findings(const struct wish *w, struct judge *j, const struct record *mine,
+			const struct record *other, bool *ret_grave, struct err *err)
 {
 	struct judgement *v = NULL;
-	int rc = judge_run(j, mine->r, &v, err);
+	int rc = records_judge(j, mine, other, &v, ret_grave, err);
 
 	if (!rc)
 		rc = report_findings(v, &w->out, STDOUT_FILENO, err);
-	for (size_t i = 0; v && i < v->n; i++)
-		*ret_grave |= v->v[i].grade >= GRADE_CONCERN;
 	judgement_free(v);
 	return rc;
 }
 
-static int say_files(const struct wish *w, struct subject *mine, struct err *err)
+static int say_files(const struct wish *w, const struct record *mine, struct err *err)
 {
 	struct file_book *b = NULL;
 	int rc = files_look(mine->r, mine->objects, &b, err);
@@ -181,18 +142,14 @@ static int say_files(const struct wish *w, struct subject *mine, struct err *err
 
 static int judge(const struct wish *w, struct judge *j, bool *ret_grave, struct err *err)
 {
-	struct subject mine = { 0 }, other = { 0 };
-	int rc = open_all(w, &mine, &other, err);
+	struct record mine = { 0 }, other = { 0 };
+	int rc = records_open(w->name, w->against, &mine, &other, err);
 
-	if (!rc && w->files) {
-		rc = say_files(w, &mine, err);
-	} else if (!rc) {
-		judge_objects(j, mine.objects);
-		judge_other(j, other.r, other.objects);
-		rc = say_findings(w, j, &mine, ret_grave, err);
-	}
-	subject_close(&mine);
-	subject_close(&other);
+	if (!rc)
+		rc = w->files ? say_files(w, &mine, err)
+			      : say_findings(w, j, &mine, &other, ret_grave, err);
+	record_close(&mine);
+	record_close(&other);
 	return rc;
 }
 

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "cmd/journal_arg.h"
 #include "cmd/judge_rules.h"
+#include "cmd/record.h"
 #include "report/report.h"
 
 #define SUB	   "report"
@@ -110,25 +110,26 @@ static int parse(int argc, char **argv, struct wish *w)
 }
 
 /* An examination is judged, other records are told as they are. */
-static int look_and_write(struct judge *j, struct journal_reader *r, struct object_store *objects,
+static int look_and_write(struct judge *j, const struct record *mine,
 			  const struct report_opts *given, int fd, struct err *err)
 {
+	const struct record none = { 0 };
 	struct report_opts opts = *given;
 	struct file_book *files = NULL;
 	struct judgement *v = NULL;
+	bool grave = false;
 	int rc;
 
-	if (!opts.run && report_of_examination(r)) {
-		judge_objects(j, objects);
-		rc = judge_run(j, r, &v, err);
+	if (!opts.run && report_of_examination(mine->r)) {
+		rc = records_judge(j, mine, &none, &v, &grave, err);
 		opts.judged = v;
 		opts.files = judge_files(j);
 	} else {
-		rc = files_look(r, objects, &files, err);
+		rc = files_look(mine->r, mine->objects, &files, err);
 		opts.files = files;
 	}
 	if (!rc)
-		rc = report_write(r, &opts, fd, err);
+		rc = report_write(mine->r, &opts, fd, err);
 	judgement_free(v);
 	files_free(files);
 	return rc;
@@ -136,29 +137,18 @@ static int look_and_write(struct judge *j, struct journal_reader *r, struct obje
 
 static int write_to(const struct wish *w, int fd, struct err *err)
 {
-	struct object_store *objects = NULL;
 	struct rule_paths rules = { 0 };
+	struct record mine = { 0 };
 	struct judge *j = NULL;
-	struct journal_arg arg;
-	struct journal_reader *r = NULL;
 	unsigned bad;
-	int rc = journal_arg_find(w->name, &arg, err);
+	int rc = rule_paths_load(&rules, &bad, &j, err);
 
-	if (rc)
-		return rc;
-	rc = rule_paths_load(&rules, &bad, &j, err);
 	if (!rc)
-		rc = journal_arg_open(&arg, &r, err);
+		rc = records_open(w->name, NULL, &mine, NULL, err);
 	if (!rc)
-		rc = objects_open(arg.path, &objects, err);
-	if (!rc)
-		rc = lockdown_reader(err);
-	if (!rc)
-		rc = look_and_write(j, r, objects, &w->opts, fd, err);
+		rc = look_and_write(j, &mine, &w->opts, fd, err);
 	judge_free(j);
-	objects_free(objects);
-	journal_read_close(r);
-	journal_arg_free(&arg);
+	record_close(&mine);
 	return rc;
 }
 

@@ -65,7 +65,7 @@ static void one_finding(struct html *h, const struct finding *f)
 		   f->grade >= GRADE_FINDING   ? "bad"
 		   : f->grade == GRADE_CONCERN ? "hot"
 					       : "",
-		   report_grade(f->grade));
+		   grade_name(f->grade));
 	escape_html(o, str_z(f->title));
 	buf_puts(o, "</h3>\n<p>");
 	html_name(o, clip(f->subject, NAME_SHOWN_MAX));

@@ -265,7 +265,7 @@ static void say_finding(struct words_of *w, const struct finding *f, size_t more
 
 	if (!l)
 		return;
-	line_say(&w->rep->a, l, "%s: %s", report_grade(f->grade), f->title);
+	line_say(&w->rep->a, l, "%s: %s", grade_name(f->grade), f->title);
 	if (f->subject.n) {
 		line_say(&w->rep->a, l, ": ");
 		line_name(&w->rep->a, l, f->subject);

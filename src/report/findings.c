@@ -4,30 +4,6 @@
  */
 #include "report/inner.h"
 
-/* The words of rule_kind_name() and grade_name(): asked there, they would bring the judge into
- * belljar, with seven libraries and 400 KiB of tables that each start would pay for (suite
- * program). */
-static const char *report_rule_kind(enum rule_kind kind)
-{
-	static const char *const words[RULE_KINDS] = {
-		[RULE_SIGMA] = "sigma",
-		[RULE_SQL] = "sql",
-		[RULE_YARA] = "yara",
-		[RULE_BUILTIN] = "belljar",
-	};
-
-	_Static_assert(RULE_KINDS == 4, "a word for each kind");
-	return kind < RULE_KINDS ? words[kind] : NULL;
-}
-
-const char *report_grade(enum grade grade)
-{
-	static const char *const words[] = { "fact", "note", "concern", "finding" };
-
-	_Static_assert(ARRAY_SIZE(words) == GRADES, "a word for each grade");
-	return grade < GRADES ? words[grade] : NULL;
-}
-
 #define EVIDENCE_SHOWN 12 /* event numbers on a line of text; JSON has all that were kept */
 
 static const char *const colours[GRADES] = {
@@ -67,7 +43,7 @@ static void evidence(struct buf *out, const char *what, const uint64_t *seqs, si
 
 void finding_text(struct buf *out, const struct finding *f, bool colour)
 {
-	buf_printf(out, "%s%s%s  ", colour ? colours[f->grade] : "", report_grade(f->grade),
+	buf_printf(out, "%s%s%s  ", colour ? colours[f->grade] : "", grade_name(f->grade),
 		   colour ? "\033[0m" : "");
 	escape_text(out, str_z(f->title));
 	buf_puts(out, "\n");
@@ -78,7 +54,7 @@ void finding_text(struct buf *out, const struct finding *f, bool colour)
 	line(out, "ruled out", str_z(f->done));
 	evidence(out, "evidence", f->seqs, f->nseqs, f->count);
 	evidence(out, "other", f->others, f->nothers, f->nothers);
-	buf_printf(out, "  %-9s %s ", "rule", report_rule_kind(f->kind));
+	buf_printf(out, "  %-9s %s ", "rule", rule_kind_name(f->kind));
 	escape_text(out, str_z(f->rule));
 	if (f->attack) {
 		buf_puts(out, ", ATT&CK ");
@@ -106,8 +82,8 @@ static void json_seqs(struct buf *out, const char *key, const uint64_t *v, size_
 
 void finding_json(struct buf *out, const struct finding *f)
 {
-	buf_printf(out, "{\"grade\":\"%s\",\"kind\":\"%s\"", report_grade(f->grade),
-		   report_rule_kind(f->kind));
+	buf_printf(out, "{\"grade\":\"%s\",\"kind\":\"%s\"", grade_name(f->grade),
+		   rule_kind_name(f->kind));
 	json_text(out, "rule", f->rule);
 	json_text(out, "title", f->title);
 	buf_puts(out, ",\"subject\":");
@@ -160,7 +136,7 @@ static void in_brief(struct buf *out, const struct judgement *v)
 	}
 	for (int g = GRADE_FINDING; g >= GRADE_NOTE; g--)
 		if (n[g]) {
-			buf_printf(out, "%s%zu %s%s", comma, n[g], report_grade((enum grade)g),
+			buf_printf(out, "%s%zu %s%s", comma, n[g], grade_name((enum grade)g),
 				   n[g] == 1 ? "" : "s");
 			comma = ", ";
 		}

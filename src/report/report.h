@@ -41,10 +41,6 @@ int report_sql(struct journal_reader *r, const char *sql, bool json, int fd, str
 
 /* ---- findings ----------------------------------------------------------------------------- */
 
-/** report_grade() - a grade's word, as grade_name() has it; that one would bring the whole judge,
- * and the libraries that it loads, into every program that can write a report */
-const char *report_grade(enum grade grade);
-
 struct findings_opts {
 	enum grade min; /* what is below it is only counted */
 	bool json;	/* a line of JSON for each (doc/RULES.md), else text for people */
