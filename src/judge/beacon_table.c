@@ -2,13 +2,12 @@
 /*
  * beacon_table.c - the table `beacon`: series of contacts and what the beacon test says of them
  *
- * A virtual table without arguments, made from the journal when it is first asked for, so that SQL
- * rules can join regularity with process, name, port and what policy said.
+ * Made from the journal, so that SQL rules can join regularity with process, name, port and what
+ * policy said.
  */
-#include <sqlite3.h>
-
 #include "judge/contacts.h"
 #include "judge/inner.h"
+#include "judge/row_table.h"
 
 static const char schema[] =
 	"CREATE TABLE beacon(what TEXT, key TEXT, image TEXT, parent_image TEXT, destination TEXT,"
@@ -39,67 +38,10 @@ enum {
 	EVIDENCE
 };
 
-struct table {
-	sqlite3_vtab base;
-	struct journal_reader *r;
+struct rows {
 	struct contact_book *book;
-	struct beacon *result;
+	struct beacon *result; /* of each series */
 };
-
-struct cursor {
-	sqlite3_vtab_cursor base;
-	size_t at;
-};
-
-static int on_connect(sqlite3 *db, void *aux, int argc UNUSED, const char *const *argv UNUSED,
-		      sqlite3_vtab **ret, char **msg UNUSED)
-{
-	struct table *t = sqlite3_malloc(sizeof(*t));
-	int rc = sqlite3_declare_vtab(db, schema);
-
-	if (rc != SQLITE_OK || !t) {
-		sqlite3_free(t);
-		return rc == SQLITE_OK ? SQLITE_NOMEM : rc;
-	}
-	memset(t, 0, sizeof(*t));
-	t->r = aux;
-	sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
-	*ret = &t->base;
-	return SQLITE_OK;
-}
-
-static int on_disconnect(sqlite3_vtab *v)
-{
-	struct table *t = (struct table *)v;
-
-	contact_book_free(t->book);
-	free(t->result);
-	sqlite3_free(t);
-	return SQLITE_OK;
-}
-
-static int on_plan(sqlite3_vtab *v UNUSED, sqlite3_index_info *info)
-{
-	info->estimatedCost = 1e6;
-	return SQLITE_OK;
-}
-
-static int on_open(sqlite3_vtab *v UNUSED, sqlite3_vtab_cursor **ret)
-{
-	struct cursor *c = sqlite3_malloc(sizeof(*c));
-
-	if (!c)
-		return SQLITE_NOMEM;
-	memset(c, 0, sizeof(*c));
-	*ret = &c->base;
-	return SQLITE_OK;
-}
-
-static int on_close(sqlite3_vtab_cursor *c)
-{
-	sqlite3_free(c);
-	return SQLITE_OK;
-}
 
 static int take(void *ctx, const struct event *ev)
 {
@@ -107,48 +49,38 @@ static int take(void *ctx, const struct event *ev)
 	return 0;
 }
 
-static int make_rows(struct table *t)
+static void free_rows(void *p)
+{
+	struct rows *rows = p;
+
+	contact_book_free(rows->book);
+	free(rows->result);
+	free(rows);
+}
+
+static int make(void *journal, void **ret_rows, size_t *ret_n)
 {
 	const struct journal_filter f = { .kinds = 1u << EV_RUN_BEGIN | 1u << EV_PROCESS |
 						   1u << EV_FLOW | 1u << EV_BURST | 1u << EV_DNS };
+	struct rows *rows = xcalloc(1, sizeof(*rows));
 	struct err err = { 0 };
+	size_t n;
 
-	t->book = contact_book_new();
-	if (t->r && journal_read(t->r, &f, take, t->book, &err))
-		return SQLITE_IOERR;
-	t->result = xcalloc(contact_book_series(t->book) + 1, sizeof(*t->result));
-	for (size_t i = 0; i < contact_book_series(t->book); i++) {
-		const struct contacts *c = contact_book_get(t->book, i);
-
-		beacon_test(c->t, c->n, &t->result[i]);
+	rows->book = contact_book_new();
+	if (journal && journal_read(journal, &f, take, rows->book, &err)) {
+		free_rows(rows);
+		return -EIO;
 	}
-	return SQLITE_OK;
-}
+	n = contact_book_series(rows->book);
+	rows->result = xcalloc(n + 1, sizeof(*rows->result));
+	for (size_t i = 0; i < n; i++) {
+		const struct contacts *c = contact_book_get(rows->book, i);
 
-static int on_filter(sqlite3_vtab_cursor *c, int idx UNUSED, const char *name UNUSED,
-		     int argc UNUSED, sqlite3_value **argv UNUSED)
-{
-	struct table *t = (struct table *)c->pVtab;
-
-	((struct cursor *)c)->at = 0;
-	return t->book ? SQLITE_OK : make_rows(t);
-}
-
-static int on_next(sqlite3_vtab_cursor *c)
-{
-	((struct cursor *)c)->at++;
-	return SQLITE_OK;
-}
-
-static int on_eof(sqlite3_vtab_cursor *c)
-{
-	return ((struct cursor *)c)->at >= contact_book_series(((struct table *)c->pVtab)->book);
-}
-
-static void give_text(sqlite3_context *ctx, struct str s)
-{
-	if (s.n)
-		sqlite3_result_text(ctx, s.p, (int)s.n, SQLITE_TRANSIENT);
+		beacon_test(c->t, c->n, &rows->result[i]);
+	}
+	*ret_rows = rows;
+	*ret_n = n;
+	return 0;
 }
 
 static void give_evidence(sqlite3_context *ctx, const struct contacts *c)
@@ -157,16 +89,16 @@ static void give_evidence(sqlite3_context *ctx, const struct contacts *c)
 
 	for (size_t i = 0; i < c->nseqs; i++)
 		buf_printf(&b, "%s%llu", i ? "," : "", (unsigned long long)c->seq[i]);
-	give_text(ctx, (struct str){ buf_z(&b), b.n });
+	row_table_text(ctx, (struct str){ buf_z(&b), b.n });
 }
 
-static int on_column(sqlite3_vtab_cursor *cur, sqlite3_context *ctx, int column)
+static void column(const void *p, size_t i, sqlite3_context *ctx, int column)
 {
 	static const char *const whats[] = { "connection", "burst", "dns" };
 	static const char *const keys[] = { "name", "address", "undeclared" };
-	const struct table *t = (struct table *)cur->pVtab;
-	const struct contacts *c = contact_book_get(t->book, ((struct cursor *)cur)->at);
-	const struct beacon *b = &t->result[((struct cursor *)cur)->at];
+	const struct rows *rows = p;
+	const struct contacts *c = contact_book_get(rows->book, i);
+	const struct beacon *b = &rows->result[i];
 	const struct str texts[] = {
 		[IMAGE] = c->image,
 		[PARENT_IMAGE] = c->parent_image,
@@ -197,34 +129,16 @@ static int on_column(sqlite3_vtab_cursor *cur, sqlite3_context *ctx, int column)
 	else if (column == EVIDENCE)
 		give_evidence(ctx, c);
 	else if (column < (int)ARRAY_SIZE(texts) && column != PORT)
-		give_text(ctx, texts[column]);
+		row_table_text(ctx, texts[column]);
 	else if (column == SECONDS || (column >= PERIOD && column <= P) || column == SAME_SIZE)
 		sqlite3_result_double(ctx, numbers[column]);
 	else
 		sqlite3_result_int64(ctx, (sqlite3_int64)numbers[column]);
-	return SQLITE_OK;
-}
-
-static int on_rowid(sqlite3_vtab_cursor *c, sqlite3_int64 *ret)
-{
-	*ret = (sqlite3_int64)((struct cursor *)c)->at;
-	return SQLITE_OK;
 }
 
 int beacon_table(struct sqlite3 *db, struct journal_reader *r)
 {
-	static const sqlite3_module module = {
-		.xConnect = on_connect,
-		.xDisconnect = on_disconnect,
-		.xBestIndex = on_plan,
-		.xOpen = on_open,
-		.xClose = on_close,
-		.xFilter = on_filter,
-		.xNext = on_next,
-		.xEof = on_eof,
-		.xColumn = on_column,
-		.xRowid = on_rowid,
-	};
+	static const struct row_table_def def = { schema, make, column, free_rows };
 
-	return sqlite3_create_module_v2(db, "beacon", &module, r, NULL) == SQLITE_OK ? 0 : -EIO;
+	return row_table(db, "beacon", &def, r);
 }

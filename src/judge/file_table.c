@@ -2,12 +2,10 @@
 /*
  * file_table.c - the table `file_info`: files that programs wrote or ran, and what their bytes say
  *
- * A virtual table without arguments, made when it is first asked for. With a second journal there
- * is `other_file_info` as well.
+ * With a second journal there is `other_file_info` as well.
  */
-#include <sqlite3.h>
-
 #include "judge/files.h"
+#include "judge/row_table.h"
 
 static const char schema[] =
 	"CREATE TABLE file_info(sha256 TEXT, path TEXT, size INTEGER, type TEXT, kind TEXT,"
@@ -57,92 +55,17 @@ enum {
 	EVIDENCE
 };
 
-struct table {
-	sqlite3_vtab base;
-	struct judged *d;
-	const struct file_book *book;
-};
-
-struct cursor {
-	sqlite3_vtab_cursor base;
-	size_t at;
-};
-
-static int on_connect(sqlite3 *db, void *aux, int argc UNUSED, const char *const *argv UNUSED,
-		      sqlite3_vtab **ret, char **msg UNUSED)
+static int make(void *of, void **ret_rows, size_t *ret_n)
 {
-	struct table *t = sqlite3_malloc(sizeof(*t));
-	int rc = sqlite3_declare_vtab(db, schema);
-
-	if (rc != SQLITE_OK || !t) {
-		sqlite3_free(t);
-		return rc == SQLITE_OK ? SQLITE_NOMEM : rc;
-	}
-	memset(t, 0, sizeof(*t));
-	t->d = aux;
-	sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
-	*ret = &t->base;
-	return SQLITE_OK;
-}
-
-static int on_disconnect(sqlite3_vtab *v)
-{
-	sqlite3_free(v);
-	return SQLITE_OK;
-}
-
-static int on_plan(sqlite3_vtab *v UNUSED, sqlite3_index_info *info)
-{
-	info->estimatedCost = 1e6;
-	return SQLITE_OK;
-}
-
-static int on_open(sqlite3_vtab *v UNUSED, sqlite3_vtab_cursor **ret)
-{
-	struct cursor *c = sqlite3_malloc(sizeof(*c));
-
-	if (!c)
-		return SQLITE_NOMEM;
-	memset(c, 0, sizeof(*c));
-	*ret = &c->base;
-	return SQLITE_OK;
-}
-
-static int on_close(sqlite3_vtab_cursor *c)
-{
-	sqlite3_free(c);
-	return SQLITE_OK;
-}
-
-static int on_filter(sqlite3_vtab_cursor *c, int idx UNUSED, const char *name UNUSED,
-		     int argc UNUSED, sqlite3_value **argv UNUSED)
-{
-	struct table *t = (struct table *)c->pVtab;
+	const struct file_book *book = NULL;
 	struct err err = { 0 };
+	int rc = of ? judged_files(of, &book, &err) : 0;
 
-	((struct cursor *)c)->at = 0;
-	if (!t->d || t->book)
-		return SQLITE_OK;
-	return judged_files(t->d, &t->book, &err) ? SQLITE_IOERR : SQLITE_OK;
-}
-
-static int on_next(sqlite3_vtab_cursor *c)
-{
-	((struct cursor *)c)->at++;
-	return SQLITE_OK;
-}
-
-static int on_eof(sqlite3_vtab_cursor *c)
-{
-	const struct table *t = (const struct table *)c->pVtab;
-
-	return !t->book || ((struct cursor *)c)->at >= t->book->n;
-}
-
-static void give_text(sqlite3_context *ctx, struct str s)
-{
-	if (s.n)
-		sqlite3_result_text(ctx, s.p, (int)s.n, SQLITE_TRANSIENT);
+	if (rc)
+		return rc;
+	*ret_rows = book ? book->v : NULL;
+	*ret_n = book ? book->n : 0;
+	return 0;
 }
 
 static void give_imports(sqlite3_context *ctx, unsigned imports)
@@ -177,7 +100,7 @@ static void give_of_name(sqlite3_context *ctx, const struct file_info *f, int co
 	};
 
 	if (texts[column].p)
-		give_text(ctx, texts[column]);
+		row_table_text(ctx, texts[column]);
 	else if (column == SIZE || column >= EXECUTED || (column == SIMILARITY && f->similar))
 		sqlite3_result_int64(ctx, (sqlite3_int64)numbers[column]);
 }
@@ -219,41 +142,22 @@ static void give_of_bytes(sqlite3_context *ctx, const struct file_look *l, int c
 		 (column == DIGEST_OK && l->signatures))
 		sqlite3_result_int64(ctx, (sqlite3_int64)numbers[column]);
 	else
-		give_text(ctx, texts[column]);
+		row_table_text(ctx, texts[column]);
 }
 
-static int on_column(sqlite3_vtab_cursor *cur, sqlite3_context *ctx, int column)
+static void column(const void *rows, size_t i, sqlite3_context *ctx, int column)
 {
-	const struct table *t = (const struct table *)cur->pVtab;
-	const struct file_info *f = &t->book->v[((struct cursor *)cur)->at];
+	const struct file_info *f = (const struct file_info *)rows + i;
 
 	if (column <= SIZE || column >= SIMILAR_TO)
 		give_of_name(ctx, f, column);
 	else if (f->look)
 		give_of_bytes(ctx, f->look, column);
-	return SQLITE_OK;
-}
-
-static int on_rowid(sqlite3_vtab_cursor *c, sqlite3_int64 *ret)
-{
-	*ret = (sqlite3_int64)((struct cursor *)c)->at;
-	return SQLITE_OK;
 }
 
 int file_table(struct sqlite3 *db, const char *name, struct judged *d)
 {
-	static const sqlite3_module module = {
-		.xConnect = on_connect,
-		.xDisconnect = on_disconnect,
-		.xBestIndex = on_plan,
-		.xOpen = on_open,
-		.xClose = on_close,
-		.xFilter = on_filter,
-		.xNext = on_next,
-		.xEof = on_eof,
-		.xColumn = on_column,
-		.xRowid = on_rowid,
-	};
+	static const struct row_table_def def = { schema, make, column, NULL };
 
-	return sqlite3_create_module_v2(db, name, &module, d, NULL) == SQLITE_OK ? 0 : -EIO;
+	return row_table(db, name, &def, d);
 }
