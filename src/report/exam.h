@@ -3,7 +3,8 @@
  * exam.h - an examination's first page: six questions, experiments, what is left, contacts
  *
  * exam.c reads the marks and what belongs to them, exam_page.c says it in words; the formats lay it
- * out (text.c, json.c, exam_html.c). A journal without marks of experiments has no such page.
+ * out (exam_text.c, exam_json.c, exam_html.c). A journal without marks of experiments has no such
+ * page.
  */
 #ifndef BELLJAR_REPORT_EXAM_H
 #define BELLJAR_REPORT_EXAM_H
@@ -67,6 +68,12 @@ struct str exam_text(struct rep *rep, struct sqlite3_stmt *st, int col); /* kept
 	"WITH RECURSIVE sub(proc) AS (SELECT proc FROM process WHERE op='exec' AND (cause IN "     \
 	"('install','put-back') OR cause LIKE '% %') UNION SELECT p.proc FROM sub s JOIN process " \
 	"p ON p.parent=s.proc AND p.op='fork') "
+
+struct text;
+/** exam_text_page() - the first page as text */
+void exam_text_page(struct text *t, struct exam *e);
+/** exam_json() - the member "examination" */
+void exam_json(struct buf *o, const struct exam *e);
 
 struct html;
 /** exam_html() - the page and its pictures; takes its lines */

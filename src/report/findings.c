@@ -63,7 +63,7 @@ void finding_text(struct buf *out, const struct finding *f, bool colour)
 	buf_puts(out, "\n\n");
 }
 
-static void json_text(struct buf *out, const char *key, const char *value)
+static void string(struct buf *out, const char *key, const char *value)
 {
 	buf_printf(out, ",\"%s\":", key);
 	if (value)
@@ -72,7 +72,7 @@ static void json_text(struct buf *out, const char *key, const char *value)
 		buf_puts(out, "null");
 }
 
-static void json_seqs(struct buf *out, const char *key, const uint64_t *v, size_t n)
+static void numbers(struct buf *out, const char *key, const uint64_t *v, size_t n)
 {
 	buf_printf(out, ",\"%s\":[", key);
 	for (size_t i = 0; i < n; i++)
@@ -84,19 +84,19 @@ void finding_json(struct buf *out, const struct finding *f)
 {
 	buf_printf(out, "{\"grade\":\"%s\",\"kind\":\"%s\"", grade_name(f->grade),
 		   rule_kind_name(f->kind));
-	json_text(out, "rule", f->rule);
-	json_text(out, "title", f->title);
+	string(out, "rule", f->rule);
+	string(out, "title", f->title);
 	buf_puts(out, ",\"subject\":");
 	escape_json(out, f->subject);
 	buf_puts(out, ",\"detail\":");
 	escape_json(out, f->detail);
-	json_text(out, "why", f->why);
-	json_text(out, "innocent", f->innocent);
-	json_text(out, "ruled_out", f->done);
-	json_text(out, "attack", f->attack);
+	string(out, "why", f->why);
+	string(out, "innocent", f->innocent);
+	string(out, "ruled_out", f->done);
+	string(out, "attack", f->attack);
 	buf_printf(out, ",\"proc\":%u,\"count\":%llu", f->proc, (unsigned long long)f->count);
-	json_seqs(out, "evidence", f->seqs, f->nseqs);
-	json_seqs(out, "others", f->others, f->nothers);
+	numbers(out, "evidence", f->seqs, f->nseqs);
+	numbers(out, "others", f->others, f->nothers);
 	buf_puts(out, "}\n");
 }
 

@@ -8,14 +8,9 @@
 #include <ctype.h>
 
 #include "report/exam.h"
+#include "report/text.h"
 
 #define TEXT_COLUMNS 100
-
-struct text {
-	struct rep *rep;
-	struct buf *out;
-	bool colour;
-};
 
 static void paint(struct text *t, const char *code)
 {
@@ -23,7 +18,7 @@ static void paint(struct text *t, const char *code)
 		buf_printf(t->out, "\033[%sm", code);
 }
 
-static void name(struct buf *out, struct str s)
+void text_name(struct buf *out, struct str s)
 {
 	struct str shown = clip(s, NAME_SHOWN_MAX);
 
@@ -32,7 +27,7 @@ static void name(struct buf *out, struct str s)
 		buf_printf(out, "… (+%zu bytes)", s.n - shown.n);
 }
 
-static void section(struct text *t, const char *title)
+void text_section(struct text *t, const char *title)
 {
 	buf_puts(t->out, "\n");
 	paint(t, "1");
@@ -68,7 +63,7 @@ static void wrapped(struct text *t, struct str s, int indent)
 	buf_puts(t->out, "\n");
 }
 
-static void put_ref(struct buf *out, uint64_t seq, uint64_t more)
+void text_ref(struct buf *out, uint64_t seq, uint64_t more)
 {
 	if (!seq)
 		return;
@@ -78,17 +73,17 @@ static void put_ref(struct buf *out, uint64_t seq, uint64_t more)
 	buf_puts(out, "]");
 }
 
-static void put_line(struct text *t, const struct line *l, int indent)
+void text_line(struct text *t, const struct line *l, int indent)
 {
 	cleanup_buf struct buf b = { 0 };
 
 	for (size_t i = 0; i < l->n; i++) {
 		if (l->p[i].what == PIECE_NAME)
-			name(&b, l->p[i].s);
+			text_name(&b, l->p[i].s);
 		else
 			buf_add(&b, l->p[i].s.p, l->p[i].s.n);
 	}
-	put_ref(&b, l->seq, l->more);
+	text_ref(&b, l->seq, l->more);
 	wrapped(t, (struct str){ b.p, b.n }, indent);
 }
 
@@ -98,7 +93,7 @@ static void free_line(struct line *l)
 	*l = (struct line){ 0 };
 }
 
-static void and_more(struct text *t, uint64_t shown, uint64_t total, const char *what)
+void text_more(struct text *t, uint64_t shown, uint64_t total, const char *what)
 {
 	cleanup_buf struct buf b = { 0 };
 
@@ -116,7 +111,7 @@ static void put_summary(struct text *t)
 		if (warn)
 			paint(t, "1;31");
 		buf_puts(t->out, "  ");
-		put_line(t, &t->rep->summary.l[i], 2);
+		text_line(t, &t->rep->summary.l[i], 2);
 		if (warn)
 			paint(t, "0");
 	}
@@ -124,7 +119,7 @@ static void put_summary(struct text *t)
 
 static void put_looks(struct text *t)
 {
-	section(t, "Look at first");
+	text_section(t, "Look at first");
 	if (!t->rep->nlook)
 		buf_puts(t->out, "  Nothing that stays, reaches out or pushes against the box.\n");
 	for (size_t i = 0; i < t->rep->nlook; i++) {
@@ -136,7 +131,7 @@ static void put_looks(struct text *t)
 		buf_printf(t->out, " (%llu)\n", (unsigned long long)k->rows.total);
 		for (size_t r = 0; r < k->rows.n; r++) {
 			buf_puts(t->out, "     - ");
-			put_line(t, &k->rows.l[r], 7);
+			text_line(t, &k->rows.l[r], 7);
 		}
 		if (k->rows.total > k->rows.n)
 			buf_printf(t->out, "     … and %llu more\n",
@@ -150,7 +145,7 @@ static void put_looks(struct text *t)
 
 static void put_runs(struct text *t)
 {
-	section(t, "Runs");
+	text_section(t, "Runs");
 	for (size_t i = 0; i < t->rep->procs.nrun && i < t->rep->rows_max; i++) {
 		const struct run_info *r = &t->rep->procs.run[i];
 		cleanup_buf struct buf b = { 0 };
@@ -158,21 +153,21 @@ static void put_runs(struct text *t)
 		buf_printf(&b, "%u. ", r->run);
 		put_day(&b, r->wall);
 		buf_puts(&b, ": ");
-		name(&b, r->command);
+		text_name(&b, r->command);
 		buf_puts(&b, " — ");
 		outcome(&b, r);
 		if (r->end_seq) {
 			buf_puts(&b, " after ");
 			put_duration(&b, r->t_end);
 		}
-		put_ref(&b, r->begin_seq, 0);
+		text_ref(&b, r->begin_seq, 0);
 		buf_puts(t->out, "  ");
 		wrapped(t, (struct str){ b.p, b.n }, 4);
 		b.n = 0;
 		buf_puts(&b, "network ");
-		name(&b, r->net.n ? r->net : STR("?"));
+		text_name(&b, r->net.n ? r->net : STR("?"));
 		buf_puts(&b, "; ids ");
-		name(&b, r->idmap.n ? r->idmap : STR("?"));
+		text_name(&b, r->idmap.n ? r->idmap : STR("?"));
 		buf_puts(&b, "; limits ");
 		for (size_t k = 0; k < r->limits.n; k++) {
 			escape_text(&b, (struct str){ r->limits.p + k, 1 });
@@ -181,7 +176,7 @@ static void put_runs(struct text *t)
 		buf_puts(t->out, "     ");
 		wrapped(t, (struct str){ b.p, b.n }, 5);
 	}
-	and_more(t, t->rep->rows_max, t->rep->procs.nrun, "runs");
+	text_more(t, t->rep->rows_max, t->rep->procs.nrun, "runs");
 }
 
 static void put_end(struct buf *out, const struct rep *rep, const struct proc *p)
@@ -209,7 +204,7 @@ static void put_tree_row(struct text *t, const struct tree_row *row)
 	if (row->times > 1)
 		buf_printf(t->out, "×%llu ", (unsigned long long)row->times);
 	paint(t, "1");
-	name(t->out, procs_name(ps, p->key, UINT64_MAX));
+	text_name(t->out, procs_name(ps, p->key, UINT64_MAX));
 	paint(t, "0");
 	if (!e)
 		buf_puts(t->out, " (a copy that ran no other program)");
@@ -218,15 +213,15 @@ static void put_tree_row(struct text *t, const struct tree_row *row)
 	else
 		buf_puts(t->out, ": ");
 	if (e)
-		name(t->out, e->command);
+		text_name(t->out, e->command);
 	put_end(t->out, t->rep, p);
-	put_ref(t->out, e ? e->seq : p->first_seq, row->times - 1);
+	text_ref(t->out, e ? e->seq : p->first_seq, row->times - 1);
 	buf_puts(t->out, "\n");
 	if (e && e->sha256.n && row->depth < 2) {
 		buf_printf(t->out, "  %*s  ", row->depth * 2, "");
-		name(t->out, e->image);
+		text_name(t->out, e->image);
 		buf_puts(t->out, " SHA-256 ");
-		name(t->out, e->sha256);
+		text_name(t->out, e->sha256);
 		buf_puts(t->out, "\n");
 	}
 }
@@ -235,13 +230,13 @@ static void put_tree(struct text *t)
 {
 	struct tree tree;
 
-	section(t, "Programs that ran, and who started whom");
+	text_section(t, "Programs that ran, and who started whom");
 	tree_make(t->rep, &tree);
 	for (size_t i = 0; i < tree.n; i++)
 		put_tree_row(t, &tree.row[i]);
 	if (!tree.n)
 		buf_puts(t->out, "  None on record.\n");
-	and_more(t, 0, tree.hidden, "processes that are not shown here");
+	text_more(t, 0, tree.hidden, "processes that are not shown here");
 	tree_free(&tree);
 }
 
@@ -263,11 +258,11 @@ static int put_rows(struct text *t, const struct plain_rows *rows, struct err *e
 		put_who(&b, &t->rep->procs, ev.proc, ev.seq, escape_text);
 		buf_puts(&b, " ");
 		event_words(&b, &ev, &t->rep->procs, escape_text);
-		put_ref(&b, ev.seq, 0);
+		text_ref(&b, ev.seq, 0);
 		buf_puts(t->out, "  ");
 		wrapped(t, (struct str){ b.p, b.n }, 6);
 	}
-	and_more(t, rows->n, rows->total, "like these");
+	text_more(t, rows->n, rows->total, "like these");
 	return 0;
 }
 
@@ -276,7 +271,7 @@ static int put_moments(struct text *t, struct err *err)
 	struct plain_rows rows;
 	int rc;
 
-	section(t, "What happened when");
+	text_section(t, "What happened when");
 	find_moments(t->rep, &rows);
 	rows.total = rows.n; /* each sort of moment has its own list elsewhere in full */
 	rc = put_rows(t, &rows, err);
@@ -289,14 +284,14 @@ static void put_changes(struct text *t)
 	const struct rep *rep = t->rep;
 	size_t shown = 0;
 
-	section(t, "What is different on disk");
+	text_section(t, "What is different on disk");
 	for (size_t d = 0; d < rep->ndir && d < rep->rows_max; d++, shown++) {
 		const struct dir_row *dir = &rep->dir[d];
 		const char *between = "  ";
 
 		paint(t, "1");
 		buf_puts(t->out, "  ");
-		name(t->out, dir->path);
+		text_name(t->out, dir->path);
 		paint(t, "0");
 		for (int op = 0; op < CH_KINDS; op++) {
 			if (!dir->n[op])
@@ -305,13 +300,13 @@ static void put_changes(struct text *t)
 				   op == CH_META ? "with other permissions" : change_word[op]);
 			between = ", ";
 		}
-		put_ref(t->out, dir->first_seq, dir->total - 1);
+		text_ref(t->out, dir->first_seq, dir->total - 1);
 		buf_puts(t->out, "\n");
 	}
 	if (!rep->ndir)
 		buf_puts(t->out, "  Nothing.\n");
-	and_more(t, shown, rep->ndir, "folders");
-	and_more(t, 0, rep->dirs_lost, "changes in further folders");
+	text_more(t, shown, rep->ndir, "folders");
+	text_more(t, 0, rep->dirs_lost, "changes in further folders");
 	if (!rep->nchange)
 		return;
 	buf_puts(t->out, "\n  One by one:\n");
@@ -320,10 +315,10 @@ static void put_changes(struct text *t)
 
 		say_change(t->rep, &l, &rep->change[i]);
 		buf_puts(t->out, "  ");
-		put_line(t, &l, 6);
+		text_line(t, &l, 6);
 		free_line(&l);
 	}
-	and_more(t, rep->nchange, rep->count[EV_CHANGE], "changes");
+	text_more(t, rep->nchange, rep->count[EV_CHANGE], "changes");
 }
 
 static void put_entries(struct text *t, const struct start_rows *rows)
@@ -333,23 +328,23 @@ static void put_entries(struct text *t, const struct start_rows *rows)
 
 		say_start(t->rep, &l, &rows->r[i]);
 		buf_puts(t->out, "  ");
-		put_line(t, &l, 6);
+		text_line(t, &l, 6);
 		free_line(&l);
 	}
-	and_more(t, rows->n, rows->total, "entries");
+	text_more(t, rows->n, rows->total, "entries");
 }
 
 static void put_starts(struct text *t)
 {
 	const struct rep *rep = t->rep;
 
-	section(t, "What starts by itself");
+	text_section(t, "What starts by itself");
 	put_entries(t, &rep->start[ST_START]);
 	if (!rep->start[ST_START].total)
 		buf_puts(t->out, "  Nothing was added, changed or removed.\n");
 	if (!rep->start[ST_HOOK].total)
 		return;
-	section(t, "What runs inside or in place of other programs");
+	text_section(t, "What runs inside or in place of other programs");
 	put_entries(t, &rep->start[ST_HOOK]);
 }
 
@@ -359,19 +354,19 @@ static void put_groups(struct text *t, const char *title, const struct groups *g
 
 	if (!gs->n && !none)
 		return;
-	section(t, title);
+	text_section(t, title);
 	for (size_t i = 0; i < n; i++) {
 		struct line l = { 0 };
 
 		say_group(t->rep, &l, &gs->g[i]);
 		buf_puts(t->out, "  ");
-		put_line(t, &l, 6);
+		text_line(t, &l, 6);
 		free_line(&l);
 	}
 	if (!gs->n)
 		buf_printf(t->out, "  %s\n", none);
-	and_more(t, n, gs->n, "groups");
-	and_more(t, 0, gs->lost, "of further groups");
+	text_more(t, n, gs->n, "groups");
+	text_more(t, 0, gs->lost, "of further groups");
 }
 
 static void put_peers(struct text *t)
@@ -381,7 +376,7 @@ static void put_peers(struct text *t)
 
 	if (!net_gated(n))
 		return;
-	section(t, "Who it talked to");
+	text_section(t, "Who it talked to");
 	if (!n->flows)
 		buf_puts(t->out, "  Nobody: names were asked for, and no connection was made.\n");
 	for (size_t i = 0; i < n->ncanary; i++) {
@@ -389,20 +384,20 @@ static void put_peers(struct text *t)
 
 		say_canary_row(t->rep, &l, &n->canary[i]);
 		buf_puts(t->out, "  SENT OUT: ");
-		put_line(t, &l, 6);
+		text_line(t, &l, 6);
 		free_line(&l);
 	}
-	and_more(t, n->ncanary, n->canaries, "values of this machine that were sent");
+	text_more(t, n->ncanary, n->canaries, "values of this machine that were sent");
 	for (size_t i = 0; i < shown; i++) {
 		struct line l = { 0 };
 
 		say_peer(t->rep, &l, &n->peer[i]);
 		buf_puts(t->out, "  ");
-		put_line(t, &l, 6);
+		text_line(t, &l, 6);
 		free_line(&l);
 	}
-	and_more(t, shown, n->npeer, "places");
-	and_more(t, 0, n->peers_lost, "connections to further places");
+	text_more(t, shown, n->npeer, "places");
+	text_more(t, 0, n->peers_lost, "connections to further places");
 	put_groups(t, "Names that were looked up", &t->rep->names, NULL);
 }
 
@@ -410,7 +405,7 @@ static void put_concerns(struct text *t)
 {
 	const struct rep *rep = t->rep;
 
-	section(t, "Users, set-id programs, trust");
+	text_section(t, "Users, set-id programs, trust");
 	for (int sort = ST_RIGHTS; sort < ST_SORTS; sort++)
 		put_entries(t, &rep->start[sort]);
 	for (size_t i = 0; i < rep->nconcern; i++) {
@@ -418,7 +413,7 @@ static void put_concerns(struct text *t)
 
 		say_change(t->rep, &l, &rep->concern[i]);
 		buf_puts(t->out, "  ");
-		put_line(t, &l, 6);
+		text_line(t, &l, 6);
 		free_line(&l);
 	}
 	if (!rep->nconcern && !rep->start[ST_RIGHTS].n && !rep->start[ST_TRUST].n &&
@@ -433,8 +428,8 @@ static void put_file(struct text *t, const struct file_info *f)
 	const struct file_look *l = f->look;
 
 	buf_puts(t->out, "  ");
-	name(t->out, f->path);
-	put_ref(t->out, f->seq, 0);
+	text_name(t->out, f->path);
+	text_ref(t->out, f->seq, 0);
 	buf_puts(t->out, "\n    ");
 	file_kind_words(t->out, l);
 	if (l->imports) {
@@ -443,17 +438,17 @@ static void put_file(struct text *t, const struct file_info *f)
 	}
 	if (f->package.n) {
 		buf_puts(t->out, "; package ");
-		name(t->out, f->package);
+		text_name(t->out, f->package);
 	}
 	buf_puts(t->out, "\n");
 	if (signature_words(l)) {
 		buf_puts(t->out, "    signed by ");
-		name(t->out, l->signer);
+		text_name(t->out, l->signer);
 		buf_printf(t->out, "; %s\n", signature_words(l));
 	}
 	if (f->similar && f->similarity == 100) {
 		buf_puts(t->out, "    the same but for what a build changes: ");
-		name(t->out, f->similar->path);
+		text_name(t->out, f->similar->path);
 		buf_puts(t->out, "\n");
 	}
 }
@@ -468,7 +463,7 @@ static void put_files(struct text *t)
 		if (!file_listed(&b->v[i]))
 			continue;
 		if (!total++)
-			section(t, "Programs that it brought");
+			text_section(t, "Programs that it brought");
 		if (shown < t->rep->rows_max) {
 			put_file(t, &b->v[i]);
 			shown++;
@@ -476,7 +471,7 @@ static void put_files(struct text *t)
 	}
 	if (!total)
 		return;
-	and_more(t, shown, total, "programs");
+	text_more(t, shown, total, "programs");
 	file_rest(&rest, b);
 	if (rest.n)
 		buf_printf(t->out, "  %s (belljar judge --files)\n", buf_z(&rest));
@@ -487,7 +482,7 @@ static int put_unseen(struct text *t, struct err *err)
 	const struct rep *rep = t->rep;
 	int rc;
 
-	section(t, "Gaps, limits, mismatches");
+	text_section(t, "Gaps, limits, mismatches");
 	if (all_seen(rep) && !rep->limits.total)
 		buf_puts(t->out, "  None.\n");
 	for (size_t i = 0; i < rep->procs.nrun; i++)
@@ -512,7 +507,7 @@ static void put_check(struct text *t)
 	const struct journal_head *h = &t->rep->head;
 	cleanup_buf struct buf n = { 0 };
 
-	section(t, "How to check this record");
+	text_section(t, "How to check this record");
 	put_number(&n, h->events);
 	buf_printf(t->out, "  Sealed events  %s", buf_z(&n));
 	n.n = 0;
@@ -525,43 +520,10 @@ static void put_check(struct text *t)
 			   "  Not sealed     %llu events at the end: nothing vouches for them\n",
 			   (unsigned long long)h->unsealed);
 	buf_puts(t->out, "  To check       belljar verify ");
-	name(t->out, str_z(t->rep->opts->title));
+	text_name(t->out, str_z(t->rep->opts->title));
 	buf_puts(t->out, "\n  One event      belljar events ");
-	name(t->out, str_z(t->rep->opts->title));
+	text_name(t->out, str_z(t->rep->opts->title));
 	buf_puts(t->out, " --seq NUMBER     ([#12+3] means: event 12 and 3 more like it)\n");
-}
-
-static void put_exam(struct text *t, struct exam *e)
-{
-	for (int q = 0; q < QUESTIONS; q++) {
-		struct lines *ls = &e->answer[q];
-
-		section(t, exam_heading[q].title);
-		for (size_t i = 0; i < ls->n; i++) {
-			buf_puts(t->out, "  ");
-			put_line(t, &ls->l[i], 4);
-		}
-		and_more(t, ls->n, ls->total, "of this kind");
-	}
-	section(t, "Findings");
-	if (exam_no_findings(e))
-		buf_printf(t->out, "  %s\n", exam_no_findings(e));
-	for (size_t i = 0; e->judged && i < e->judged->n; i++)
-		if (e->judged->v[i].grade >= GRADE_NOTE)
-			finding_text(t->out, &e->judged->v[i], t->colour);
-	section(t, "Experiments");
-	for (size_t i = 0; i < e->n; i++) {
-		const struct exam_row *r = &e->row[i];
-
-		buf_puts(t->out, "  ");
-		name(t->out, r->name);
-		buf_printf(t->out, "%*s", r->name.n < 14 ? (int)(14 - r->name.n) : 1, "");
-		put_duration(t->out, r->t1 - r->t0);
-		buf_printf(t->out, "%s", r->end_seq ? "" : ", interrupted");
-		put_ref(t->out, r->begin_seq, 0);
-		buf_puts(t->out, "\n");
-	}
-	buf_puts(t->out, "\n");
 }
 
 int report_text(struct rep *rep, struct buf *out, struct err *err)
@@ -571,11 +533,11 @@ int report_text(struct rep *rep, struct buf *out, struct err *err)
 
 	paint(&t, "1");
 	buf_puts(out, "belljar report: ");
-	name(out, str_z(rep->opts->title));
+	text_name(out, str_z(rep->opts->title));
 	paint(&t, "0");
 	buf_puts(out, "\n\n");
 	if (rep->exam)
-		put_exam(&t, rep->exam);
+		exam_text_page(&t, rep->exam);
 	put_summary(&t);
 	put_looks(&t);
 	put_runs(&t);

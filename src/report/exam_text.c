@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * exam_text.c - the first page as text: answers, findings, experiments
+ */
+#include "report/exam.h"
+#include "report/text.h"
+
+void exam_text_page(struct text *t, struct exam *e)
+{
+	for (int q = 0; q < QUESTIONS; q++) {
+		struct lines *ls = &e->answer[q];
+
+		text_section(t, exam_heading[q].title);
+		for (size_t i = 0; i < ls->n; i++) {
+			buf_puts(t->out, "  ");
+			text_line(t, &ls->l[i], 4);
+		}
+		text_more(t, ls->n, ls->total, "of this kind");
+	}
+	text_section(t, "Findings");
+	if (exam_no_findings(e))
+		buf_printf(t->out, "  %s\n", exam_no_findings(e));
+	for (size_t i = 0; e->judged && i < e->judged->n; i++)
+		if (e->judged->v[i].grade >= GRADE_NOTE)
+			finding_text(t->out, &e->judged->v[i], t->colour);
+	text_section(t, "Experiments");
+	for (size_t i = 0; i < e->n; i++) {
+		const struct exam_row *r = &e->row[i];
+
+		buf_puts(t->out, "  ");
+		text_name(t->out, r->name);
+		buf_printf(t->out, "%*s", r->name.n < 14 ? (int)(14 - r->name.n) : 1, "");
+		put_duration(t->out, r->t1 - r->t0);
+		buf_printf(t->out, "%s", r->end_seq ? "" : ", interrupted");
+		text_ref(t->out, r->begin_seq, 0);
+		buf_puts(t->out, "\n");
+	}
+	buf_puts(t->out, "\n");
+}
