@@ -200,6 +200,25 @@ static UNUSED char *slurp(int fd)
 	return p;
 }
 
+/* What @script, for bash, says in a running box. */
+static UNUSED char *output_of(struct boxed *b, const char *script)
+{
+	int out = memfd_create("out", MFD_CLOEXEC), fds[3] = { -1, out, out };
+	cleanup_free char *whole = xasprintf("{ %s ; } 2>&1; echo END", script);
+	const char *argv[] = { "bash", "-c", whole, NULL };
+	char *text;
+
+	boxed_wait(b, boxed_spawn(b, argv, fds));
+	/* it is gone, but what it wrote may still be on its way here */
+	while (text = slurp(out), !str_ends(str_z(text), "END\n")) {
+		free(text);
+		usleep(1000);
+	}
+	text[strlen(text) - 4] = 0;
+	close(out);
+	return text;
+}
+
 /* One program in one fresh anonymous box: standard output and error as text, status. */
 static UNUSED char *boxed_output(const struct box_opts *opts, const char *const *argv,
 				 int *ret_status)

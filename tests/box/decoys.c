@@ -240,24 +240,6 @@ static void test_the_key_is_one_that_openssh_would_read(void **state UNUSED)
 static const struct box_opts asked = { .decoys = true };
 static const struct box_opts asked_user = { .decoys = true, .user = "user" };
 
-static char *output_of(struct boxed *b, const char *script)
-{
-	int out = memfd_create("out", MFD_CLOEXEC), fds[3] = { -1, out, out };
-	cleanup_free char *whole = xasprintf("{ %s ; } 2>&1; echo END", script);
-	const char *argv[] = { "bash", "-c", whole, NULL };
-	char *text;
-
-	boxed_wait(b, boxed_spawn(b, argv, fds));
-	/* it is gone, but what it wrote may still be on its way here */
-	while (text = slurp(out), !str_ends(str_z(text), "END\n")) {
-		free(text);
-		usleep(1000);
-	}
-	text[strlen(text) - 4] = 0;
-	close(out);
-	return text;
-}
-
 static void says(struct boxed *b, const char *script, const char *want)
 {
 	char *text = output_of(b, script);

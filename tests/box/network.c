@@ -149,24 +149,6 @@ static char *hear(int sock)
 
 static const struct box_opts gated = { .net = BOX_NET_GATE };
 
-static char *output_of(struct boxed *b, const char *script)
-{
-	int out = memfd_create("out", MFD_CLOEXEC), fds[3] = { -1, out, out };
-	cleanup_free char *whole = xasprintf("{ %s ; } 2>&1; echo END", script);
-	const char *argv[] = { "bash", "-c", whole, NULL };
-	char *text;
-
-	boxed_wait(b, boxed_spawn(b, argv, fds));
-	/* it is gone, but what it wrote may still be on its way here */
-	while (text = slurp(out), !str_ends(str_z(text), "END\n")) {
-		free(text);
-		usleep(1000);
-	}
-	text[strlen(text) - 4] = 0;
-	close(out);
-	return text;
-}
-
 static int ordinary(void *arg UNUSED)
 {
 	struct boxed b;

@@ -44,27 +44,13 @@
 #include <unistd.h>
 
 #include "../../specimen/marker.h"
-
-/* An attempt writes why it was stopped, or what it reached, into @say. Return: true when out. */
-typedef bool attempt_fn(char *say, size_t n);
+#include "attempts.h"
 
 static const char *given(const char *name)
 {
 	const char *v = getenv(name);
 
 	return v ? v : "/not-given";
-}
-
-static bool stopped(char *say, size_t n, const char *where)
-{
-	snprintf(say, n, "%s: %s", where, strerror(errno));
-	return false;
-}
-
-static bool out(char *say, size_t n, const char *what)
-{
-	snprintf(say, n, "%s", what);
-	return true;
 }
 
 /* Opens for writing and writes; true when the bytes were taken. */
@@ -777,10 +763,7 @@ static bool terminal(char *say, size_t n)
 
 /* ---- table -------------------------------------------------------------------------------- */
 
-static const struct {
-	const char *name;
-	attempt_fn *fn;
-} attempts[] = {
+static const struct attempt attempts[] = {
 	{ "host-path", host_path },
 	{ "proc-links", proc_links },
 	{ "dot-dot", dot_dot },
@@ -833,46 +816,16 @@ static const struct {
 	{ "terminal", terminal },
 };
 
-#define NATTEMPTS	(sizeof(attempts) / sizeof(attempts[0]))
 #define ATTEMPT_SECONDS 30
-
-static int one(size_t i)
-{
-	char say[4096] = "";
-	bool is_out;
-
-	alarm(ATTEMPT_SECONDS);
-	errno = 0;
-	is_out = attempts[i].fn(say, sizeof(say));
-	printf("%s %s %s\n", attempts[i].name, is_out ? "OUT" : "stopped", say);
-	return is_out;
-}
 
 int main(int argc, char **argv)
 {
-	int bad = 0;
-
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGUSR1, SIG_IGN); /* signal-host sends it to everybody in the box */
 	if (!under_glass("escape"))
 		return EXIT_NOT_UNDER_GLASS;
 	if (argc == 2 && !strcmp(argv[1], "capabilities"))
 		return capabilities() ? 9 : 0;
-	for (size_t i = 0; i < NATTEMPTS; i++) {
-		if (argc == 3 && !strcmp(argv[1], "one") && !strcmp(argv[2], attempts[i].name))
-			return one(i);
-		if (argc == 2 && !strcmp(argv[1], "all")) {
-			pid_t pid = fork();
-			int status = 0;
-
-			if (!pid) {
-				execl("/proc/self/exe", "escape", "one", attempts[i].name,
-				      (char *)NULL);
-				_exit(1);
-			}
-			waitpid(pid, &status, 0);
-			bad |= status;
-		}
-	}
-	return bad ? 1 : 0;
+	return attempts_main("escape", argc, argv, attempts, sizeof(attempts) / sizeof(attempts[0]),
+			     ATTEMPT_SECONDS);
 }

@@ -34,14 +34,12 @@
 #include <unistd.h>
 
 #include "../../specimen/marker.h"
+#include "attempts.h"
 
 #define HOST_WORD "the-host-speaks"
 #define GATE_PORT 15001
 #define GATE_MARK 0x626a
 #define WAIT_MS	  300 /* for an answer that should never come */
-
-/* An attempt writes why it was stopped, or what it reached, into @say. Return: true when out. */
-typedef bool attempt_fn(char *say, size_t n);
 
 static const char *given(const char *name)
 {
@@ -53,18 +51,6 @@ static const char *given(const char *name)
 static uint16_t port(void)
 {
 	return (uint16_t)atoi(given("ESCAPE_PORT"));
-}
-
-static bool stopped(char *say, size_t n, const char *where)
-{
-	snprintf(say, n, "%s: %s", where, strerror(errno));
-	return false;
-}
-
-static bool out(char *say, size_t n, const char *what)
-{
-	snprintf(say, n, "%s", what);
-	return true;
 }
 
 /* ---- addresses ---------------------------------------------------------------------------- */
@@ -383,10 +369,7 @@ static bool dhcp(char *say, size_t n)
 
 /* ---- table -------------------------------------------------------------------------------- */
 
-static const struct {
-	const char *name;
-	attempt_fn *fn;
-} attempts[] = {
+static const struct attempt attempts[] = {
 	{ "raw-sockets", raw_sockets },
 	{ "packet-sockets", packet_sockets },
 	{ "other-protocols", other_protocols },
@@ -406,43 +389,13 @@ static const struct {
 	{ "everybody", everybody },
 	{ "dhcp", dhcp },
 };
-#define NATTEMPTS	(sizeof(attempts) / sizeof(attempts[0]))
 #define ATTEMPT_SECONDS 60
-
-static int one(size_t i)
-{
-	char say[4096] = "";
-	bool is_out;
-
-	alarm(ATTEMPT_SECONDS);
-	errno = 0;
-	is_out = attempts[i].fn(say, sizeof(say));
-	printf("%s %s %s\n", attempts[i].name, is_out ? "OUT" : "stopped", say);
-	return is_out;
-}
 
 int main(int argc, char **argv)
 {
-	int bad = 0;
-
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!under_glass("network"))
 		return EXIT_NOT_UNDER_GLASS;
-	for (size_t i = 0; i < NATTEMPTS; i++) {
-		if (argc == 3 && !strcmp(argv[1], "one") && !strcmp(argv[2], attempts[i].name))
-			return one(i);
-		if (argc == 2 && !strcmp(argv[1], "all")) {
-			pid_t pid = fork();
-			int status = 0;
-
-			if (!pid) {
-				execl("/proc/self/exe", "network", "one", attempts[i].name,
-				      (char *)NULL);
-				_exit(1);
-			}
-			waitpid(pid, &status, 0);
-			bad |= status;
-		}
-	}
-	return bad ? 1 : 0;
+	return attempts_main("network", argc, argv, attempts,
+			     sizeof(attempts) / sizeof(attempts[0]), ATTEMPT_SECONDS);
 }

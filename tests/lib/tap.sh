@@ -76,3 +76,18 @@ wait_for() { # SECONDS COMMAND…
 none_with_mark() { # MARK
 	[ -z "$(with_mark "$1")" ]
 }
+
+# The servers of tests/lib/gate_world.py, in the network that a suite with `net: own` has to itself: sets $world, $server,
+# and whose certificates count. Where there is no such network, the rest of the suite is skipped.
+world_up() { # WORDS
+	if [ -z "${BELLJAR_OWN_NET:-}" ]; then
+		skip "$1" "only root can make a network namespace for this user"
+		exit
+	fi
+	world=$TMPDIR/world
+	mkdir "$world"
+	python3 "$BELLJAR_SRC/tests/lib/gate_world.py" "$world" >world.log 2>&1 &
+	server=$!
+	wait_for 60 test -e "$world/ready" || { cat world.log; not_ok "the servers of the test start"; exit 1; }
+	export SSL_CERT_FILE=$world/ca.pem
+}

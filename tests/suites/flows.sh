@@ -135,16 +135,7 @@ check "what was served is still the sinkhole's, on record" recorded served \
 
 # ---- with somebody outside -----------------------------------------------------------------------
 
-if [ -z "${BELLJAR_OWN_NET:-}" ]; then
-	skip "with servers outside" "only root can make a network namespace for this user"
-	exit
-fi
-world=$TMPDIR/world
-mkdir "$world"
-python3 "$BELLJAR_SRC/tests/lib/gate_world.py" "$world" >world.log 2>&1 &
-server=$!
-wait_for 60 test -e "$world/ready" || { cat world.log; not_ok "the servers of the test start"; exit 1; }
-export SSL_CERT_FILE=$world/ca.pem
+world_up "with servers outside"
 
 ask='curl -sS -m 20 http://web.example/25; echo; curl -sS -m 20 -X POST -d x=1 https://web.example/31; echo'
 out=$(run first --allow web.example --allow 192.0.2.10 --allow 2001:db8::10 --tls-open web.example -- sh -c "$ask")

@@ -92,16 +92,7 @@ fi
 
 # ---- with somebody outside -----------------------------------------------------------------------
 
-if [ -z "${BELLJAR_OWN_NET:-}" ]; then
-	skip "with servers outside" "only root can make a network namespace for this user"
-	exit
-fi
-world=$TMPDIR/world
-mkdir "$world"
-python3 "$BELLJAR_SRC/tests/lib/gate_world.py" "$world" >world.log 2>&1 &
-server=$!
-wait_for 60 test -e "$world/ready" || { cat world.log; not_ok "the servers of the test start"; exit 1; }
-export SSL_CERT_FILE=$world/ca.pem
+world_up "with servers outside"
 
 out=$(run a --allow web.example --allow '*.example:7' -- sh -c '
 	curl -sS -m 20 -4 http://web.example/1000 | wc -c

@@ -9,16 +9,7 @@
 # shellcheck source=tests/lib/tap.sh
 . "$BELLJAR_SRC/tests/lib/tap.sh"
 
-if [ -z "${BELLJAR_OWN_NET:-}" ]; then
-	skip "TLS that is opened" "only root can make a network namespace for this user"
-	exit
-fi
-world=$TMPDIR/world
-mkdir "$world"
-python3 "$BELLJAR_SRC/tests/lib/gate_world.py" "$world" >world.log 2>&1 &
-server=$!
-wait_for 60 test -e "$world/ready" || { cat world.log; not_ok "the servers of the test start"; exit 1; }
-export SSL_CERT_FILE=$world/ca.pem
+world_up "TLS that is opened"
 cp "$world/ca.pem" "$world/person.pem" .
 opened=()
 for a in 192.0.2.10 192.0.2.30 192.0.2.40 2001:db8::10; do opened+=(--allow "$a"); done
