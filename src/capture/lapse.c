@@ -1,350 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * lapse.c - looks at the box, finds when all wait, and puts the clock forward
+ * lapse.c - puts the clock forward when all wait
  *
- * See lapse.h. The thread's turn: look; end what is due; if two looks show that all wait, jump.
- * After a change it looks soon again, else more and more seldom, at LOOK_MAX_NS.
+ * See lapse.h; lapse_look.c says who waits, lapse_wait_end.c ends waits. The thread's turn: look;
+ * end what is due; if two looks show that all wait, jump. After a change it looks soon again, else
+ * more and more seldom, at LOOK_MAX_NS.
  *
  * Lock order: the recorder's before ours.
  */
-#include <signal.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
-#include <sys/syscall.h>
 #include <time.h>
 
 #include "capture/lapse.h"
 
-#define LOOK_MIN_NS  50000
 #define LOOK_MAX_NS  20000000
-#define JUMP_MIN_NS  2000000   /* what is due so soon comes by itself */
-#define AT_WORK_NS   200000000 /* a call that is none of the waits is at work for so long at most */
-#define TICKING	     100       /* jumps since a wait began: it is held up by others' short waits */
+#define JUMP_MIN_NS  2000000 /* what is due so soon comes by itself */
+#define TICKING	     100     /* jumps since a wait began: it is held up by others' short waits */
 #define BUSY_REST_NS NSEC_PER_SEC /* beside work, two jumps are so far apart */
 #define OVERTAKEN    1000	  /* a wait that is so many times shorter may be overtaken */
 #define EVENTS_NS    50000000	  /* jumps that follow sooner have no event of their own */
-
-/* ---- looking ------------------------------------------------------------------------------ */
-
-static int open_for_all(pid_t tid, const char *name)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", tid, name);
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-/* @name NULL: of the call it is in */
-static ssize_t read_proc(struct lapse *l, int *fd, pid_t tid, const char *name, char *buf, size_t n)
-{
-	ssize_t k;
-	int f = *fd;
-
-	if (f < 0)
-		f = name ? open_for_all(tid, name) : lapse_open(l, tid, LAPSE_SYSCALL);
-	if (f < 0)
-		return -ENOENT;
-	k = pread(f, buf, n - 1, 0);
-	buf[k > 0 ? k : 0] = 0;
-	if (*fd < 0 && k > 0 && l->nopen < LAPSE_TASK_FDS) {
-		*fd = f;
-		l->nopen++;
-	} else if (*fd < 0) {
-		close(f);
-	}
-	return k;
-}
-
-/* How often it was switched away from, where the kernel does not count how often it ran. */
-static void count_switches(pid_t tid, uint64_t runs[2])
-{
-	cleanup_free char *text = NULL;
-	char name[64], *at;
-	size_t n;
-
-	snprintf(name, sizeof(name), "/proc/%d/status", tid);
-	if (read_file_at(AT_FDCWD, name, 16384, &text, &n))
-		return;
-	at = strstr(text, "\nvoluntary_ctxt_switches:");
-	runs[0] = at ? strtoull(at + 25, NULL, 10) : 0;
-	at = strstr(text, "\nnonvoluntary_ctxt_switches:");
-	runs[1] = at ? strtoull(at + 28, NULL, 10) : 0;
-}
-
-static void close_files(struct lapse *l, struct seen *s)
-{
-	int *fd[] = { &s->call_fd, &s->runs_fd };
-
-	for (size_t i = 0; i < ARRAY_SIZE(fd); i++)
-		if (*fd[i] >= 0) {
-			close(*fd[i]);
-			*fd[i] = -1;
-			l->nopen--;
-		}
-}
-
-static void forget(struct lapse *l, struct seen *s)
-{
-	close_files(l, s);
-	HASH_DEL(l->seen, s);
-	free(s);
-}
-
-static uint64_t due_of(const struct lapse *l, const struct wait *w)
-{
-	uint64_t now = lapse_now(l), offset;
-
-	if (w->what != WAIT_TIMED)
-		return LAPSE_NEVER;
-	if (w->how == WAIT_FOR)
-		return now + w->ns;
-	if (w->how == WAIT_UNTIL)
-		return w->ns;
-	offset = lapse_date_offset(l);
-	return w->ns > offset ? w->ns - offset : 0;
-}
-
-static void begins(struct lapse *l, struct seen *s, const struct blocked *b)
-{
-	/* a call that goes on after a stop: the same wait, for which the kernel has kept the end */
-	bool goes_on = b->nr == SYS_restart_syscall && s->w.what == WAIT_TIMED && !s->done;
-
-	s->b = *b;
-	s->since_real = clock_mono_ns();
-	if (goes_on)
-		return;
-	s->done = false; /* told stays: that signal is still on its way */
-	if (s->ours)
-		s->w = (struct wait){ .what = WAIT_EVER };
-	else
-		wait_of(s->tgid, s->tid, b, &s->w);
-	s->since = lapse_now(l);
-	s->ahead = l->clock->ahead;
-	s->jumps = l->jumps;
-	s->due = due_of(l, &s->w);
-}
-
-/* A thread of ours sleeps? What it waits for is its own affair: see lapse_work(). */
-static bool sleeps(struct lapse *l, struct seen *s, char *line, size_t n)
-{
-	const char *at;
-
-	if (read_proc(l, &s->call_fd, s->tid, "stat", line, n) <= 0)
-		return false;
-	at = strrchr(line, ')');
-	return at && !strncmp(at, ") S", 3);
-}
-
-static void runs_of(struct lapse *l, struct seen *s, uint64_t runs[2])
-{
-	char line[256], *end;
-
-	runs[0] = runs[1] = 0;
-	if (read_proc(l, &s->runs_fd, s->tid, "schedstat", line, sizeof(line)) > 0) {
-		runs[0] = strtoull(line, &end, 10);
-		strtoull(end, &end, 10);
-		runs[1] = strtoull(end, NULL, 10);
-	}
-	if (!runs[1])
-		count_switches(s->tid, runs);
-}
-
-/* Look at one task. Return: false: it runs, or has run since the last look */
-static bool look_at(struct lapse *l, struct seen *s)
-{
-	struct blocked b = { .nr = -1 };
-	uint64_t runs[2];
-	char line[1024];
-	bool blocked, same;
-
-	line[0] = 0;
-	if (s->ours)
-		blocked = sleeps(l, s, line, sizeof(line));
-	else
-		blocked = read_proc(l, &s->call_fd, s->tid, NULL, line, sizeof(line)) > 0 &&
-			  blocked_read(line, &b);
-	if (!blocked) {
-		if (!line[0])
-			close_files(l, s); /* it has ended, or its number is another task's */
-		s->blocked = false;
-		return false;
-	}
-	runs_of(l, s, runs);
-	same = s->blocked && !memcmp(runs, s->runs, sizeof(runs)) && s->b.nr == b.nr;
-	memcpy(s->runs, runs, sizeof(runs));
-	if (!same)
-		begins(l, s, &b);
-	s->blocked = true;
-	return same;
-}
-
-static struct seen *see(struct lapse *l, pid_t tgid, pid_t tid)
-{
-	struct seen *s;
-
-	HASH_FIND_INT(l->seen, &tid, s);
-	if (!s) {
-		s = xcalloc(1, sizeof(*s));
-		s->tid = tid;
-		s->call_fd = s->runs_fd = -1;
-		HASH_ADD_INT(l->seen, tid, s);
-	}
-	s->tgid = tgid;
-	return s;
-}
-
-void lapse_watch(struct lapse *l, pid_t tgid, pid_t tid)
-{
-	struct seen *s;
-
-	if (!l)
-		return;
-	pthread_mutex_lock(&l->lock);
-	s = see(l, tgid, tid);
-	s->ours = s->listed = true;
-	pthread_mutex_unlock(&l->lock);
-}
-
-static void take_task(void *ctx, pid_t tgid, pid_t tid)
-{
-	see(ctx, tgid, tid)->listed = true;
-}
-
-/* Who is there to be looked at: the recorder's table is exact. */
-static void list_tasks(struct lapse *l)
-{
-	struct seen *s, *next;
-
-	HASH_ITER(hh, l->seen, s, next)
-	s->listed = s->ours;
-	proctab_each(l->rec->procs, take_task, l);
-	HASH_ITER(hh, l->seen, s, next)
-	{
-		if (!s->listed)
-			forget(l, s);
-	}
-}
-
-/* Return: true when each task is blocked, and as it was at the look before */
-static bool look(struct lapse *l)
-{
-	uint64_t now = clock_mono_ns();
-	struct seen *s, *next;
-	bool all = true;
-
-	HASH_ITER(hh, l->seen, s, next)
-	{
-		if (!look_at(l, s)) {
-			all = false;
-			if (s->ours && s->call_fd < 0)
-				forget(l, s); /* that thread has ended */
-		} else if (s->w.what == WAIT_SHORT && now - s->since_real < AT_WORK_NS) {
-			all = false;
-		}
-	}
-	return all && !atomic_load(&l->working);
-}
-
-/* ---- ending waits ------------------------------------------------------------------------- */
-
-/* The kernel will not end it by itself when its time has come: there was a jump since, or it waits
- * for a moment of clocks that are ahead. */
-static bool is_ours_to_end(const struct lapse *l, const struct seen *s)
-{
-	return l->clock->ahead != s->ahead ||
-	       (s->w.how != WAIT_FOR && (s->ahead || l->clock->date));
-}
-
-static bool is_timed(const struct seen *s)
-{
-	return s->blocked && !s->ours && s->w.what == WAIT_TIMED && !s->told && !s->done;
-}
-
-static int end_due(struct lapse *l)
-{
-	uint64_t now = lapse_now(l);
-	int n = 0;
-
-	for (;;) {
-		struct seen *s, *next, *first = NULL;
-
-		HASH_ITER(hh, l->seen, s, next)
-		{
-			if (is_timed(s) && s->due <= now && is_ours_to_end(l, s) &&
-			    (!first || s->due < first->due))
-				first = s;
-		}
-		if (!first)
-			return n;
-		first->told = true;
-		syscall(SYS_tgkill, first->tgid, first->tid, SIGSTOP);
-		n++;
-	}
-}
-
-/* The kernel's own words for "a signal broke it off": linux/errno.h */
-static bool was_broken_off(int64_t rax)
-{
-	return rax == -EINTR || rax == -512 /* ERESTARTSYS */ || rax == -513 /* ERESTARTNOINTR */ ||
-	       rax == -514 /* ERESTARTNOHAND */ || rax == -516 /* ERESTART_RESTARTBLOCK */;
-}
-
-static bool same_call(const struct seen *s, const struct user_regs_struct *r)
-{
-	return ((int64_t)r->orig_rax == s->b.nr || r->orig_rax == SYS_restart_syscall) &&
-	       r->rdi == s->b.a[0] && r->rsi == s->b.a[1] && r->rsp == s->b.sp;
-}
-
-static void end_wait(struct seen *s, struct user_regs_struct *r)
-{
-	if (!was_broken_off((int64_t)r->rax))
-		return; /* it ended by itself meanwhile */
-	if (same_call(s, r)) {
-		wait_clear(s->tid, &s->w);
-		r->rax = (unsigned long long)s->w.result;
-		r->orig_rax = (unsigned long long)-1;
-		s->done = true;
-	} else if ((int64_t)r->rax == -EINTR) {
-		r->rax = (unsigned long long)-513; /* another wait by now: once more */
-	} else {
-		return;
-	}
-	ptrace(PTRACE_SETREGS, s->tid, 0, r);
-}
-
-/* A signal of somebody else has broken a wait off in which the clock went forward. */
-static void tell_left(const struct lapse *l, const struct seen *s, const struct user_regs_struct *r)
-{
-	if (s->w.what == WAIT_TIMED && s->w.how == WAIT_FOR && l->clock->ahead != s->ahead &&
-	    was_broken_off((int64_t)r->rax) && same_call(s, r))
-		wait_take_left(s->tid, &s->w, l->clock->ahead - s->ahead);
-}
-
-bool lapse_signalled(struct lapse *l, pid_t tid, int sig)
-{
-	struct user_regs_struct r;
-	struct seen *s;
-	bool ours = false;
-
-	if (!l)
-		return false;
-	pthread_mutex_lock(&l->lock);
-	HASH_FIND_INT(l->seen, &tid, s);
-	if (s && (s->told || s->w.what == WAIT_TIMED) && !ptrace(PTRACE_GETREGS, tid, 0, &r)) {
-		ours = sig == SIGSTOP && s->told;
-		if (ours)
-			end_wait(s, &r);
-		else
-			tell_left(l, s, &r);
-	}
-	if (ours) {
-		s->told = false;
-		l->pause_ns = LOOK_MIN_NS;
-		pthread_cond_signal(&l->wake);
-	}
-	pthread_mutex_unlock(&l->lock);
-	return ours;
-}
 
 /* ---- jumping ------------------------------------------------------------------------------ */
 
@@ -395,7 +69,7 @@ static void tell_gate(struct lapse *l)
 /* Whatever the clock has gone over. Return: whether there was anything */
 static bool serve_due(struct lapse *l)
 {
-	bool any = end_due(l) > 0;
+	bool any = lapse_end_due(l) > 0;
 
 	if (timers_fire(l))
 		any = true;
@@ -417,7 +91,7 @@ static uint64_t next_due(struct lapse *l)
 
 	HASH_ITER(hh, l->seen, s, after)
 	{
-		if (is_timed(s))
+		if (seen_waits(s))
 			least(&next, s->due);
 	}
 	left = timerfds_next(l);
@@ -440,7 +114,7 @@ static uint64_t impatient_wait(const struct lapse *l, uint64_t now, bool ticking
 	HASH_ITER(hh, l->seen, s, after)
 	{
 		ns = s->due - s->since;
-		if (is_timed(s) && s->due > now && ns > longest &&
+		if (seen_waits(s) && s->due > now && ns > longest &&
 		    (!ticking || l->jumps - s->jumps >= TICKING) &&
 		    lapse_patience(ns, real - (s->since - s->ahead), now - s->since, ticking))
 			longest = ns;
@@ -463,7 +137,7 @@ static uint64_t impatient_due(const struct lapse *l, bool ticking)
 		return 0;
 	HASH_ITER(hh, l->seen, s, after)
 	{
-		if (is_timed(s) && s->due > now && s->due - s->since >= longest / OVERTAKEN)
+		if (seen_waits(s) && s->due > now && s->due - s->since >= longest / OVERTAKEN)
 			least(&next, s->due);
 	}
 	return next == LAPSE_NEVER || next <= now ? 0 : next;
@@ -511,12 +185,12 @@ static uint64_t turn(struct lapse *l)
 {
 	uint64_t ns;
 
-	look(l);
+	lapse_look(l);
 	if (serve_due(l))
 		return LOOK_MIN_NS;
 	if (!l->until)
 		return LOOK_MAX_NS;
-	if (look(l) && !outside_may_answer(l))
+	if (lapse_look(l) && !outside_may_answer(l))
 		return all_wait(l);
 	if (overtake(l)) {
 		serve_due(l);
@@ -539,7 +213,7 @@ static void *lapse_thread(void *arg)
 	for (;;) {
 		pthread_mutex_lock(&l->rec->lock);
 		pthread_mutex_lock(&l->lock);
-		list_tasks(l);
+		lapse_list_tasks(l);
 		pthread_mutex_unlock(&l->rec->lock);
 		ns = turn(l) + clock_mono_ns();
 		at = (struct timespec){ (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
@@ -614,7 +288,7 @@ bool lapse_exec(struct lapse *l, pid_t tgid)
 	c->slot = c->base = 0;
 	HASH_FIND_INT(l->seen, &tgid, s);
 	if (s) {
-		close_files(l, s); /* they are of the program before */
+		seen_close(l, s); /* they are of the program before */
 		s->told = false;
 	}
 	rc = vdso_patch(l, tgid, &c->base, &c->slot);
@@ -706,7 +380,7 @@ void lapse_free(struct lapse *l)
 		return;
 	lapse_end(l);
 	HASH_ITER(hh, l->seen, s, next)
-	forget(l, s);
+	seen_forget(l, s);
 	HASH_ITER(hh, l->clocked, c, after)
 	{
 		timers_drop(l, c->tgid);
@@ -738,9 +412,9 @@ void lapse_ahead(struct lapse *l, uint64_t ns)
 {
 	pthread_mutex_lock(&l->rec->lock);
 	pthread_mutex_lock(&l->lock);
-	list_tasks(l);
+	lapse_list_tasks(l);
 	pthread_mutex_unlock(&l->rec->lock);
-	look(l);
+	lapse_look(l);
 	jump(l, ns, "ahead");
 	serve_due(l);
 	pthread_cond_signal(&l->wake);

@@ -9,10 +9,11 @@
  * waits for, and exactly that wait ends as timed out. So the order of what happens is kept, work
  * takes the time that it takes, and waiting takes none.
  *
- * Waits are not stopped: a thread of the supervisor (lapse.c) *looks* at them. /proc/TID/syscall
- * tells of a blocked task which call it is in and with which arguments, /proc/TID/schedstat how
- * often it has run; so a program pays nothing for its waits, and each kind of wait is a row of a
- * table (lapse_waits.c). A wait begins when it is first seen, which is never too early.
+ * Waits are not stopped: a thread of the supervisor (lapse.c, lapse_look.c) *looks* at them.
+ * /proc/TID/syscall tells of a blocked task which call it is in and with which arguments,
+ * /proc/TID/schedstat how often it has run; so a program pays nothing for its waits, and each kind
+ * of wait is a row of a table (lapse_waits.c). A wait begins when it is first seen, which is never
+ * too early.
  *
  * Everybody waits when two looks, one after the other, find each task blocked and none has run in
  * between: then there was a moment, between the two, at which all were blocked. Belljar's own
@@ -164,6 +165,25 @@ static inline uint64_t lapse_date_offset(const struct lapse *l)
 {
 	return clock_real_ns() - clock_mono_ns() + l->clock->date;
 }
+
+/* looking (lapse_look.c), under the lock */
+
+/** lapse_list_tasks() - who is there to be looked at: the recorder's table is exact; under its lock
+ * as well */
+void lapse_list_tasks(struct lapse *l);
+/** lapse_look() - true when each task is blocked, and as it was at the look before */
+bool lapse_look(struct lapse *l);
+/** seen_close() - the files of /proc that are kept open for it; seen_forget() - all of it */
+void seen_close(struct lapse *l, struct seen *s);
+void seen_forget(struct lapse *l, struct seen *s);
+
+/* ending waits (lapse_wait_end.c), under the lock */
+
+#define LOOK_MIN_NS 50000 /* between two looks, after a change */
+/** seen_waits() - for a time, in a wait that nobody has ended yet */
+bool seen_waits(const struct seen *s);
+/** lapse_end_due() - end the waits whose time has come. Return: how many */
+int lapse_end_due(struct lapse *l);
 
 /* for recorder.c */
 

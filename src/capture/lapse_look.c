@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * lapse_look.c - who waits, for what, and since when: the tasks of the box as /proc shows them
+ */
+#include <sys/syscall.h>
+
+#include "capture/lapse.h"
+
+#define AT_WORK_NS 200000000 /* a call that is none of the waits is at work for so long at most */
+
+static int open_for_all(pid_t tid, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", tid, name);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* @name NULL: of the call it is in */
+static ssize_t read_proc(struct lapse *l, int *fd, pid_t tid, const char *name, char *buf, size_t n)
+{
+	ssize_t k;
+	int f = *fd;
+
+	if (f < 0)
+		f = name ? open_for_all(tid, name) : lapse_open(l, tid, LAPSE_SYSCALL);
+	if (f < 0)
+		return -ENOENT;
+	k = pread(f, buf, n - 1, 0);
+	buf[k > 0 ? k : 0] = 0;
+	if (*fd < 0 && k > 0 && l->nopen < LAPSE_TASK_FDS) {
+		*fd = f;
+		l->nopen++;
+	} else if (*fd < 0) {
+		close(f);
+	}
+	return k;
+}
+
+/* How often it was switched away from, where the kernel does not count how often it ran. */
+static void count_switches(pid_t tid, uint64_t runs[2])
+{
+	cleanup_free char *text = NULL;
+	char name[64], *at;
+	size_t n;
+
+	snprintf(name, sizeof(name), "/proc/%d/status", tid);
+	if (read_file_at(AT_FDCWD, name, 16384, &text, &n))
+		return;
+	at = strstr(text, "\nvoluntary_ctxt_switches:");
+	runs[0] = at ? strtoull(at + 25, NULL, 10) : 0;
+	at = strstr(text, "\nnonvoluntary_ctxt_switches:");
+	runs[1] = at ? strtoull(at + 28, NULL, 10) : 0;
+}
+
+void seen_close(struct lapse *l, struct seen *s)
+{
+	int *fd[] = { &s->call_fd, &s->runs_fd };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++)
+		if (*fd[i] >= 0) {
+			close(*fd[i]);
+			*fd[i] = -1;
+			l->nopen--;
+		}
+}
+
+void seen_forget(struct lapse *l, struct seen *s)
+{
+	seen_close(l, s);
+	HASH_DEL(l->seen, s);
+	free(s);
+}
+
+static uint64_t due_of(const struct lapse *l, const struct wait *w)
+{
+	uint64_t now = lapse_now(l), offset;
+
+	if (w->what != WAIT_TIMED)
+		return LAPSE_NEVER;
+	if (w->how == WAIT_FOR)
+		return now + w->ns;
+	if (w->how == WAIT_UNTIL)
+		return w->ns;
+	offset = lapse_date_offset(l);
+	return w->ns > offset ? w->ns - offset : 0;
+}
+
+static void begins(struct lapse *l, struct seen *s, const struct blocked *b)
+{
+	/* a call that goes on after a stop: the same wait, for which the kernel has kept the end */
+	bool goes_on = b->nr == SYS_restart_syscall && s->w.what == WAIT_TIMED && !s->done;
+
+	s->b = *b;
+	s->since_real = clock_mono_ns();
+	if (goes_on)
+		return;
+	s->done = false; /* told stays: that signal is still on its way */
+	if (s->ours)
+		s->w = (struct wait){ .what = WAIT_EVER };
+	else
+		wait_of(s->tgid, s->tid, b, &s->w);
+	s->since = lapse_now(l);
+	s->ahead = l->clock->ahead;
+	s->jumps = l->jumps;
+	s->due = due_of(l, &s->w);
+}
+
+/* A thread of ours sleeps? What it waits for is its own affair: see lapse_work(). */
+static bool sleeps(struct lapse *l, struct seen *s, char *line, size_t n)
+{
+	const char *at;
+
+	if (read_proc(l, &s->call_fd, s->tid, "stat", line, n) <= 0)
+		return false;
+	at = strrchr(line, ')');
+	return at && !strncmp(at, ") S", 3);
+}
+
+static void runs_of(struct lapse *l, struct seen *s, uint64_t runs[2])
+{
+	char line[256], *end;
+
+	runs[0] = runs[1] = 0;
+	if (read_proc(l, &s->runs_fd, s->tid, "schedstat", line, sizeof(line)) > 0) {
+		runs[0] = strtoull(line, &end, 10);
+		strtoull(end, &end, 10);
+		runs[1] = strtoull(end, NULL, 10);
+	}
+	if (!runs[1])
+		count_switches(s->tid, runs);
+}
+
+/* Look at one task. Return: false: it runs, or has run since the last look */
+static bool look_at(struct lapse *l, struct seen *s)
+{
+	struct blocked b = { .nr = -1 };
+	uint64_t runs[2];
+	char line[1024];
+	bool blocked, same;
+
+	line[0] = 0;
+	if (s->ours)
+		blocked = sleeps(l, s, line, sizeof(line));
+	else
+		blocked = read_proc(l, &s->call_fd, s->tid, NULL, line, sizeof(line)) > 0 &&
+			  blocked_read(line, &b);
+	if (!blocked) {
+		if (!line[0])
+			seen_close(l, s); /* it has ended, or its number is another task's */
+		s->blocked = false;
+		return false;
+	}
+	runs_of(l, s, runs);
+	same = s->blocked && !memcmp(runs, s->runs, sizeof(runs)) && s->b.nr == b.nr;
+	memcpy(s->runs, runs, sizeof(runs));
+	if (!same)
+		begins(l, s, &b);
+	s->blocked = true;
+	return same;
+}
+
+static struct seen *see(struct lapse *l, pid_t tgid, pid_t tid)
+{
+	struct seen *s;
+
+	HASH_FIND_INT(l->seen, &tid, s);
+	if (!s) {
+		s = xcalloc(1, sizeof(*s));
+		s->tid = tid;
+		s->call_fd = s->runs_fd = -1;
+		HASH_ADD_INT(l->seen, tid, s);
+	}
+	s->tgid = tgid;
+	return s;
+}
+
+void lapse_watch(struct lapse *l, pid_t tgid, pid_t tid)
+{
+	struct seen *s;
+
+	if (!l)
+		return;
+	pthread_mutex_lock(&l->lock);
+	s = see(l, tgid, tid);
+	s->ours = s->listed = true;
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void take_task(void *ctx, pid_t tgid, pid_t tid)
+{
+	see(ctx, tgid, tid)->listed = true;
+}
+
+void lapse_list_tasks(struct lapse *l)
+{
+	struct seen *s, *next;
+
+	HASH_ITER(hh, l->seen, s, next)
+	s->listed = s->ours;
+	proctab_each(l->rec->procs, take_task, l);
+	HASH_ITER(hh, l->seen, s, next)
+	{
+		if (!s->listed)
+			seen_forget(l, s);
+	}
+}
+
+bool lapse_look(struct lapse *l)
+{
+	uint64_t now = clock_mono_ns();
+	struct seen *s, *next;
+	bool all = true;
+
+	HASH_ITER(hh, l->seen, s, next)
+	{
+		if (!look_at(l, s)) {
+			all = false;
+			if (s->ours && s->call_fd < 0)
+				seen_forget(l, s); /* that thread has ended */
+		} else if (s->w.what == WAIT_SHORT && now - s->since_real < AT_WORK_NS) {
+			all = false;
+		}
+	}
+	return all && !atomic_load(&l->working);
+}

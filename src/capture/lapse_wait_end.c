@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * lapse_wait_end.c - a wait whose time has come ends as if it had timed out: a SIGSTOP breaks it
+ * off, and is dropped where it would be delivered
+ */
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#include "capture/lapse.h"
+
+/* The kernel will not end it by itself when its time has come: there was a jump since, or it waits
+ * for a moment of clocks that are ahead. */
+static bool is_ours_to_end(const struct lapse *l, const struct seen *s)
+{
+	return l->clock->ahead != s->ahead ||
+	       (s->w.how != WAIT_FOR && (s->ahead || l->clock->date));
+}
+
+bool seen_waits(const struct seen *s)
+{
+	return s->blocked && !s->ours && s->w.what == WAIT_TIMED && !s->told && !s->done;
+}
+
+int lapse_end_due(struct lapse *l)
+{
+	uint64_t now = lapse_now(l);
+	int n = 0;
+
+	for (;;) {
+		struct seen *s, *next, *first = NULL;
+
+		HASH_ITER(hh, l->seen, s, next)
+		{
+			if (seen_waits(s) && s->due <= now && is_ours_to_end(l, s) &&
+			    (!first || s->due < first->due))
+				first = s;
+		}
+		if (!first)
+			return n;
+		first->told = true;
+		syscall(SYS_tgkill, first->tgid, first->tid, SIGSTOP);
+		n++;
+	}
+}
+
+/* The kernel's own words for "a signal broke it off": linux/errno.h */
+static bool was_broken_off(int64_t rax)
+{
+	return rax == -EINTR || rax == -512 /* ERESTARTSYS */ || rax == -513 /* ERESTARTNOINTR */ ||
+	       rax == -514 /* ERESTARTNOHAND */ || rax == -516 /* ERESTART_RESTARTBLOCK */;
+}
+
+static bool same_call(const struct seen *s, const struct user_regs_struct *r)
+{
+	return ((int64_t)r->orig_rax == s->b.nr || r->orig_rax == SYS_restart_syscall) &&
+	       r->rdi == s->b.a[0] && r->rsi == s->b.a[1] && r->rsp == s->b.sp;
+}
+
+static void end_wait(struct seen *s, struct user_regs_struct *r)
+{
+	if (!was_broken_off((int64_t)r->rax))
+		return; /* it ended by itself meanwhile */
+	if (same_call(s, r)) {
+		wait_clear(s->tid, &s->w);
+		r->rax = (unsigned long long)s->w.result;
+		r->orig_rax = (unsigned long long)-1;
+		s->done = true;
+	} else if ((int64_t)r->rax == -EINTR) {
+		r->rax = (unsigned long long)-513; /* another wait by now: once more */
+	} else {
+		return;
+	}
+	ptrace(PTRACE_SETREGS, s->tid, 0, r);
+}
+
+/* A signal of somebody else has broken a wait off in which the clock went forward. */
+static void tell_left(const struct lapse *l, const struct seen *s, const struct user_regs_struct *r)
+{
+	if (s->w.what == WAIT_TIMED && s->w.how == WAIT_FOR && l->clock->ahead != s->ahead &&
+	    was_broken_off((int64_t)r->rax) && same_call(s, r))
+		wait_take_left(s->tid, &s->w, l->clock->ahead - s->ahead);
+}
+
+bool lapse_signalled(struct lapse *l, pid_t tid, int sig)
+{
+	struct user_regs_struct r;
+	struct seen *s;
+	bool ours = false;
+
+	if (!l)
+		return false;
+	pthread_mutex_lock(&l->lock);
+	HASH_FIND_INT(l->seen, &tid, s);
+	if (s && (s->told || s->w.what == WAIT_TIMED) && !ptrace(PTRACE_GETREGS, tid, 0, &r)) {
+		ours = sig == SIGSTOP && s->told;
+		if (ours)
+			end_wait(s, &r);
+		else
+			tell_left(l, s, &r);
+	}
+	if (ours) {
+		s->told = false;
+		l->pause_ns = LOOK_MIN_NS;
+		pthread_cond_signal(&l->wake);
+	}
+	pthread_mutex_unlock(&l->lock);
+	return ours;
+}
