@@ -334,44 +334,21 @@ static enum report_format format_of(const char *file)
 }
 
 /* By the program that can also describe what was brought; it locks itself. */
-static void become_reporter(const char *journal, const struct report_opts *o, int fd)
+static int report(const struct session_run *s, const struct run_args *a, int fd, struct err *err)
 {
 	static const char *const formats[] = {
 		[REPORT_TEXT] = "text", [REPORT_JSON] = "json", [REPORT_HTML] = "html"
 	};
-	char program[8192];
-
-	if (!program_beside("belljar-judge", program, sizeof(program), NULL) &&
-	    dup2(fd, STDOUT_FILENO) >= 0)
-		execl(program, program, "report", journal, "--format", formats[o->format],
-		      "--title", o->title ? o->title : "", NULL);
-}
-
-/* The report, by a child that is locked to what is open. */
-static int report(const struct session_run *s, const struct run_args *a, int fd, struct err *err)
-{
-	struct report_opts o = { .format = a->output ? format_of(a->output) : REPORT_TEXT,
-				 .title = a->session.name };
 	cleanup_free char *path = xasprintf("%s/journal.db", box_path(s->box));
-	struct journal_reader *r = NULL;
-	int status = 0, rc;
-	pid_t pid;
+	const char *format = formats[a->output ? format_of(a->output) : REPORT_TEXT];
+	const char *title = a->session.name ? a->session.name : "";
+	const char *words[] = { "report", path, "--format", format, "--title", title, NULL };
+	int status = 0;
+	pid_t pid = fork();
 
-	o.colour = !a->output && cmd_colour(fd);
-	rc = journal_read_open(path, &r, err);
-	if (rc)
-		return rc;
-	pid = fork();
-	if (pid == 0) {
-		become_reporter(path, &o, fd);
-		rc = lockdown_reader(err);
-		if (!rc)
-			rc = report_write(r, &o, fd, err);
-		if (rc)
-			fprintf(stderr, "belljar: %s\n", err->msg);
-		_exit(rc ? 1 : 0);
-	}
-	journal_read_close(r);
+	if (pid == 0)
+		_exit(dup2(fd, STDOUT_FILENO) < 0 ? EXIT_INTERNAL
+						  : become("belljar-judge", (char **)words));
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
 		return err_set(err, EIO, "run: write the report");
 	return 0;

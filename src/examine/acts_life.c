@@ -56,11 +56,15 @@ int start_by_shell(struct exam *x, const char *command, const char *cause, int *
 	return start(x, argv, NULL, cause, ret_id, ret_key, err);
 }
 
-#define ENDED_WELL "ended with status 0"
-#define STILL_RUNS "still runs"
+/** struct outcome - what became of a program that belljar has started in the box */
+struct outcome {
+	bool failed;	/* it has ended, and not well */
+	char words[64]; /* as its mark says it */
+};
 
-/* Until it ends, or the row's time is over: then it goes on beside the rest. */
-static int await(struct exam *x, int id, const char **ret_how, char words[64], struct err *err)
+/* Until it ends, or the row's time is over: then it goes on beside the rest. Marks how it ended. */
+static int await(struct exam *x, int id, uint32_t key, const char *path, struct outcome *ret,
+		 struct err *err)
 {
 	uint64_t begin = session_box_now(&x->s), whole = scaled(x, x->now->watch);
 	int status = 0, rc = 0;
@@ -73,14 +77,18 @@ static int await(struct exam *x, int id, const char **ret_how, char words[64], s
 	}
 	if (rc < 0)
 		return rc;
+	ret->failed = rc && status;
 	if (!rc)
-		snprintf(words, 64, STILL_RUNS);
+		snprintf(ret->words, sizeof(ret->words), "still runs");
 	else if (WIFEXITED(status))
-		snprintf(words, 64, "ended with status %d", WEXITSTATUS(status));
+		snprintf(ret->words, sizeof(ret->words), "ended with status %d",
+			 WEXITSTATUS(status));
 	else
-		snprintf(words, 64, "ended by signal %d", WTERMSIG(status));
-	*ret_how = words;
-	return 0;
+		snprintf(ret->words, sizeof(ret->words), "ended by signal %d", WTERMSIG(status));
+	return mark(
+		x,
+		&(struct mark){ .step = "act", .target = key, .path = path, .detail = ret->words },
+		err);
 }
 
 /* ---- install ------------------------------------------------------------------------------ */
@@ -111,8 +119,8 @@ static int make_runnable(struct exam *x, const char *path, struct err *err)
 int act_install(struct exam *x, struct err *err)
 {
 	cleanup_free char *path = xasprintf("%s/%s", SETUP_DIR, x->o->installer.name);
-	const char *argv[EXAMINE_ARGS_MAX + 8], *how = NULL;
-	char words[64];
+	const char *argv[EXAMINE_ARGS_MAX + 8];
+	struct outcome end = { 0 };
 	uint32_t key = 0;
 	int id, rc;
 
@@ -128,15 +136,10 @@ int act_install(struct exam *x, struct err *err)
 	if (!rc)
 		rc = mark(x, &(struct mark){ .step = "act", .target = key, .path = path }, err);
 	if (!rc)
-		rc = await(x, id, &how, words, err);
-	if (!rc)
-		rc = mark(
-			x,
-			&(struct mark){ .step = "act", .target = key, .path = path, .detail = how },
-			err);
-	progress(x, how);
-	if (!rc && strcmp(words, ENDED_WELL) != 0 && strcmp(words, STILL_RUNS) != 0)
-		memcpy(x->failed, words, sizeof(x->failed));
+		rc = await(x, id, key, path, &end, err);
+	progress(x, end.words[0] ? end.words : NULL);
+	if (end.failed)
+		memcpy(x->failed, end.words, sizeof(x->failed));
 	if (!rc)
 		rc = watch(x, SETUP_WAIT_NS, err);
 	/* what a service manager does for a package, and there is none in the box */
@@ -147,8 +150,7 @@ int act_install(struct exam *x, struct err *err)
 
 int act_use(struct exam *x, struct err *err)
 {
-	const char *how = NULL;
-	char words[64];
+	struct outcome end = { 0 };
 	uint32_t key;
 	int id, rc;
 
@@ -157,9 +159,7 @@ int act_use(struct exam *x, struct err *err)
 		rc = mark(x, &(struct mark){ .step = "act", .target = key, .detail = x->o->use },
 			  err);
 	if (!rc)
-		rc = await(x, id, &how, words, err);
-	if (!rc)
-		rc = mark(x, &(struct mark){ .step = "act", .target = key, .detail = how }, err);
+		rc = await(x, id, key, NULL, &end, err);
 	return rc ? rc : watch(x, x->now->watch, err);
 }
 
@@ -275,8 +275,7 @@ bool has_uninstall(struct exam *x)
 
 int act_uninstall(struct exam *x, struct err *err)
 {
-	const char *how = NULL;
-	char words[64];
+	struct outcome end = { 0 };
 	uint32_t key;
 	int id, rc;
 
@@ -285,9 +284,7 @@ int act_uninstall(struct exam *x, struct err *err)
 		rc = mark(x, &(struct mark){ .step = "act", .target = key, .detail = x->uninstall },
 			  err);
 	if (!rc)
-		rc = await(x, id, &how, words, err);
-	if (!rc)
-		rc = mark(x, &(struct mark){ .step = "act", .target = key, .detail = how }, err);
-	progress(x, how);
+		rc = await(x, id, key, NULL, &end, err);
+	progress(x, end.words[0] ? end.words : NULL);
 	return rc;
 }
