@@ -7,8 +7,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "gate/desk.h"
-#include "gate/inside.h"
+#include "gate/desk/desk.h"
+#include "gate/inside/inside.h"
 
 #define READY_MS 20000
 

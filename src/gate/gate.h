@@ -30,7 +30,7 @@ enum gate_mode {
 	GATE_OPEN,     /* everybody is reached but who is denied; all is recorded */
 };
 
-/* Opaque; made by policy.c, see gate/policy.h inside of the room for how it judges. */
+/* Opaque; made by policy.c, see gate/policy/policy.h inside of the room for how it judges. */
 struct policy;
 
 /** gate_mode_word() - "closed", "declared", "open", as in options and policy files */

@@ -6,7 +6,7 @@
 #ifndef BELLJAR_TESTS_FUZZ_CONVERSATION_H
 #define BELLJAR_TESTS_FUZZ_CONVERSATION_H
 
-#include "gate/watch_inner.h"
+#include "gate/decode/watch_inner.h"
 
 /* every string of an event is readable */
 static inline void conversation_event(void *ctx, struct event *ev)

@@ -5,7 +5,7 @@
  * The first byte says how large the pieces are. What is found in the whole must be found in the
  * pieces: the same values in the same encodings at the same places, in whatever order.
  */
-#include "gate/canary.h"
+#include "gate/canary/canary.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

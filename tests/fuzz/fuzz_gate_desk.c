@@ -21,9 +21,9 @@
 
 int fuzz_connect(int fd, const struct sockaddr *to, socklen_t n);
 
-#include "gate/desk.c"
-#include "gate/dial.c"
-#include "gate/notes.c"
+#include "gate/desk/desk.c"
+#include "gate/desk/dial.c"
+#include "gate/desk/notes.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

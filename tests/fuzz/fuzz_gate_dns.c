@@ -2,7 +2,7 @@
 /*
  * fuzz_gate_dns.c - a message that is read can be described, and its name written and read again
  */
-#include "gate/dns.h"
+#include "gate/decode/dns.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

@@ -3,7 +3,7 @@
  * fuzz_gate_http2.c - a conversation in HTTP/2, and whom its first bytes are for
  */
 #include "conversation.h"
-#include "gate/http2.h"
+#include "gate/decode/http2.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

@@ -5,7 +5,7 @@
  * The first byte selects opened or check and how a server's half begins; then pieces, each with a
  * byte in front that says whose it is and how long.
  */
-#include "gate/opened.h"
+#include "gate/tls/opened.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

@@ -5,7 +5,7 @@
  * What is taken must print, read back, and print the same. The bytes behind the first NUL are
  * asked as names and addresses.
  */
-#include "gate/policy_inner.h"
+#include "gate/policy/policy_inner.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

@@ -5,7 +5,7 @@
  *
  * White-box: the keys that a reader derives also encrypt.
  */
-#include "../../src/gate/quic.c"
+#include "../../src/gate/decode/quic.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

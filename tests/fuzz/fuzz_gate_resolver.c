@@ -6,9 +6,9 @@
  * the query is for the desk, and so on. What goes back must be a message with the query's id, and
  * an address that is said to have a name must be one that a reply held.
  */
-#include "gate/be.h"
-#include "gate/policy_inner.h"
-#include "gate/resolver.h"
+#include "gate/decode/be.h"
+#include "gate/policy/policy_inner.h"
+#include "gate/policy/resolver.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

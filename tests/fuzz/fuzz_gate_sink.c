@@ -7,7 +7,7 @@
  */
 #include <sys/stat.h>
 
-#include "gate/sink.h"
+#include "gate/sink/sink.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

@@ -3,7 +3,7 @@
  * fuzz_gate_tls.c - a conversation in TLS; hellos and a certificate without what is around them
  */
 #include "conversation.h"
-#include "gate/tls.h"
+#include "gate/decode/tls.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "gate/ca.h"
+#include "gate/tls/ca.h"
 
 struct fixture {
 	char *dir;

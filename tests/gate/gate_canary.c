@@ -10,7 +10,7 @@
 #include <openssl/evp.h>
 #include <zlib.h>
 
-#include "gate/canary_inner.h"
+#include "gate/canary/canary_inner.h"
 
 static const struct gate_canary values[] = {
 	{ "hostname", "desk-1a2b" },

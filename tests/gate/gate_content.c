@@ -28,7 +28,7 @@ struct bed {
 	size_t n;
 };
 
-#include "gate/content.c"
+#include "gate/inside/content.c"
 
 static void part(void *ctx, const struct wire_content *head, const void *p, size_t n)
 {

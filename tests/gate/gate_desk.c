@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 
 #include "capture/capture.h"
-#include "gate/desk.h"
+#include "gate/desk/desk.h"
 
 #define SOCKETS 512 /* instead of DESK_SOCKETS_MAX, which a test has no descriptors for */
 

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "gate/be.h"
-#include "gate/dns.h"
+#include "gate/decode/be.h"
+#include "gate/decode/dns.h"
 
 /* an answer to example.com with one record; the data as hex, "@" is a pointer to example.com */
 struct sample {

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "gate/gate.h"
-#include "gate/sink.h"
+#include "gate/sink/sink.h"
 
 struct world {
 	char *dir;

@@ -4,7 +4,7 @@
 
 #include <sys/wait.h>
 
-#include "gate/opened.h"
+#include "gate/tls/opened.h"
 
 struct world {
 	char *dir;

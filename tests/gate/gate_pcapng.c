@@ -12,11 +12,11 @@
 
 #include <sys/mman.h>
 
-#include "gate/capfile.h"
+#include "gate/decode/packet.h"
 #include "gate/gate.h"
-#include "gate/inject.h"
-#include "gate/packet.h"
-#include "gate/pcapng.h"
+#include "gate/inside/inject.h"
+#include "gate/pcap/capfile.h"
+#include "gate/pcap/pcapng.h"
 
 #define T0 1700000000123456789ull
 #define KEYS                                                                                       \

@@ -9,7 +9,7 @@
 
 #include <arpa/inet.h>
 
-#include "../../src/gate/policy_known.c" /* its table */
+#include "../../src/gate/policy/policy_known.c" /* its table */
 
 /* ---- helpers ------------------------------------------------------------------------------ */
 

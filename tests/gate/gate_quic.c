@@ -5,7 +5,7 @@
  */
 #include "probe.h"
 
-#include "gate/quic.c"
+#include "gate/decode/quic.c"
 
 /* RFC 9001 A.1, RFC 9369 A.1: connection id 0x8394c8f03e515708 */
 static void test_keys_are_those_of_the_examples(void **state UNUSED)

@@ -7,11 +7,11 @@
 
 #include "probe.h"
 
-#include "gate/be.h"
+#include "gate/decode/be.h"
+#include "gate/decode/packet.h"
 #include "gate/gate.h"
-#include "gate/order.c"
-#include "gate/packet.h"
-#include "gate/read_flows.h"
+#include "gate/pcap/order.c"
+#include "gate/pcap/read_flows.h"
 
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
 enum { PROGRAM, SERVER };

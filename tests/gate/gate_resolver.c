@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "gate/be.h"
-#include "gate/policy_inner.h"
-#include "gate/resolver_inner.h"
+#include "gate/decode/be.h"
+#include "gate/policy/policy_inner.h"
+#include "gate/policy/resolver_inner.h"
 
 #define SEC NSEC_PER_SEC
 

@@ -6,8 +6,8 @@
 #include <nghttp2/nghttp2.h>
 #include <sys/stat.h>
 
-#include "gate/http_respond.h"
-#include "gate/sink.h"
+#include "gate/sink/http_respond.h"
+#include "gate/sink/sink.h"
 
 #define DAYS_AHEAD 40
 static const uint64_t ahead = DAYS_AHEAD * 86400ull * NSEC_PER_SEC;

@@ -4,8 +4,8 @@
  */
 #include "probe.h"
 
-#include "gate/be.h"
-#include "gate/dns.h"
+#include "gate/decode/be.h"
+#include "gate/decode/dns.h"
 
 #define SECOND NSEC_PER_SEC
 

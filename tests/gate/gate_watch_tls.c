@@ -5,8 +5,8 @@
 #include "peer.h"
 #include "probe.h"
 
-#include "gate/be.h"
-#include "gate/tls.h"
+#include "gate/decode/be.h"
+#include "gate/decode/tls.h"
 
 /* ---- conversations of OpenSSL with itself ------------------------------------------------- */
 

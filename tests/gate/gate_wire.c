@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "gate/inject.h"
-#include "gate/packet.h"
+#include "gate/decode/packet.h"
+#include "gate/inside/inject.h"
 #include "gate/wire.h"
 
 static void test_frames_come_back_as_they_were_added(void **state UNUSED)

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "gate/watch.h"
+#include "gate/decode/watch.h"
 
 /** struct said - one side's bytes at a time */
 struct said {
