@@ -48,7 +48,10 @@ struct atom {
 		      * field, which is as if it never had a value */
 	char *regex; /* TEXT: for Hyperscan and PCRE */
 	unsigned flags; /* TEXT: HS_FLAG_… */
-	void *confirm;	/* TEXT: pcre2_code, when Hyperscan can only say 'perhaps' */
+	/* TEXT: regex is a text of so many bytes, and where it must stand is not in it; 0: it is */
+	size_t text_n;
+	bool starts, ends;
+	void *confirm; /* TEXT: pcre2_code, when Hyperscan can only say 'perhaps' */
 	enum compare compare;
 	enum time_part part;
 	double number;

@@ -200,22 +200,35 @@ static void hit(struct scan *sc, uint32_t atom)
 		sc->hit->v[sc->hit->n++] = atom;
 }
 
-static int on_match(unsigned id, unsigned long long from UNUSED, unsigned long long to UNUSED,
+/* Does a text that ends at @to stand where it must? */
+static bool in_place(const struct atom *a, size_t to, struct str v)
+{
+	return (!a->starts || to == a->text_n) && (!a->ends || to == v.n);
+}
+
+static int on_match(unsigned id, unsigned long long from UNUSED, unsigned long long to,
 		    unsigned flags UNUSED, void *ctx)
 {
 	struct scan *sc = ctx;
-	uint32_t atom = sc->f->atoms.v[id];
+	uint32_t at = sc->f->atoms.v[id];
+	const struct atom *a = sc->s->atom[at];
 
-	if (confirmed(sc->s, sc->s->atom[atom], sc->value))
-		hit(sc, atom);
+	if (a->text_n ? in_place(a, (size_t)to, sc->value) : confirmed(sc->s, a, sc->value))
+		hit(sc, at);
 	return 0;
 }
 
 static size_t slot_of(const struct field_db *f, struct str v)
 {
-	uint64_t h = 0xcbf29ce484222325ull ^ (uintptr_t)f;
+	uint64_t h = 0xcbf29ce484222325ull ^ (uintptr_t)f ^ v.n, w;
+	size_t i = 0;
 
-	for (size_t i = 0; i < v.n; i++)
+	for (; i + sizeof(w) <= v.n; i += sizeof(w)) {
+		memcpy(&w, v.p + i, sizeof(w));
+		h = (h ^ w) * 0xff51afd7ed558ccdull;
+		h ^= h >> 32;
+	}
+	for (; i < v.n; i++)
 		h = (h ^ (unsigned char)v.p[i]) * 0x100000001b3ull;
 	return (size_t)(h ^ h >> 32) % CACHE_SLOTS;
 }

@@ -241,10 +241,16 @@ static uint32_t atom_of(struct item *it, struct atom *a, const char *what)
 /* Equal patterns of a field are one atom. */
 static uint32_t pattern_atom(struct item *it, struct atom *a)
 {
-	cleanup_free char *what = xasprintf("%u.%s", a->flags, a->regex);
+	cleanup_free char *what =
+		xasprintf("%u.%d%d%d.%s", a->flags, a->text_n != 0, a->starts, a->ends, a->regex);
 
 	return atom_of(it, a, what);
 }
+
+/* A text without wildcards is looked for as it is, and where it stands is compared when it is
+ * found: a thousand texts at the ends of values compile in a thirtieth of the time of a thousand
+ * anchored expressions. Shorter ones would be found too often. */
+#define TEXT_MIN 3
 
 /* One character of any length in UTF-8. */
 #define ONE_CHARACTER "(?:[\\x00-\\x7f]|[\\xc0-\\xff][\\x80-\\xbf]*)"
@@ -256,6 +262,7 @@ static uint32_t text_atom(struct item *it, const struct glob *g)
 	bool ends = it->relation == REL_EQUAL || it->relation == REL_ENDS;
 	struct atom a = { .kind = ATOM_TEXT };
 	cleanup_buf struct buf b = { 0 };
+	bool plain;
 
 	while (from < to && g->c[from] == GLOB_ANY)
 		from++, starts = false;
@@ -265,7 +272,15 @@ static uint32_t text_atom(struct item *it, const struct glob *g)
 		a.kind = starts && ends && !g->n ? ATOM_EMPTY : ATOM_EXISTS;
 		return atom_of(it, &a, "");
 	}
-	buf_puts(&b, starts ? "\\A" : "");
+	plain = to - from >= TEXT_MIN;
+	for (size_t i = from; i < to; i++)
+		plain = plain && g->c[i] < 256;
+	if (plain) {
+		a.text_n = to - from;
+		a.starts = starts;
+		a.ends = ends;
+	}
+	buf_puts(&b, starts && !plain ? "\\A" : "");
 	for (size_t i = from; i < to; i++) {
 		unsigned c = g->c[i];
 
@@ -278,8 +293,10 @@ static uint32_t text_atom(struct item *it, const struct glob *g)
 		else
 			buf_printf(&b, "\\x%02x", c);
 	}
-	buf_puts(&b, ends ? "\\z" : "");
-	a.flags = HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH | (it->cased ? 0 : HS_FLAG_CASELESS);
+	buf_puts(&b, ends && !plain ? "\\z" : "");
+	/* the first place where a text stands need not be the one at the end */
+	a.flags = HS_FLAG_DOTALL | (a.ends ? 0 : HS_FLAG_SINGLEMATCH) |
+		  (it->cased ? 0 : HS_FLAG_CASELESS);
 	a.regex = xstrdup(buf_z(&b));
 	a.ours = true;
 	return pattern_atom(it, &a);
