@@ -27,6 +27,37 @@ static bool is_done(const struct exam *x, const char *name)
 	return i < nexperiments && x->done >> i & 1;
 }
 
+/*
+ * The last time that the record tells of the box: its date then, and how far that was ahead of
+ * ours. Jumps that follow closely have no event of their own, so what happened later may be later
+ * by more than the last event of the clock says.
+ */
+#define DATE_SQL                                                                                   \
+	"SELECT c.date_ns - (r.wall_ns + c.t - c.offset_ns), "                                     \
+	"c.date_ns + (SELECT max(t) FROM events e WHERE e.run = c.run) - c.t "                     \
+	"FROM clock c JOIN run_begin r ON r.run = c.run WHERE c.seq = (SELECT max(seq) FROM clock)"
+
+/* The box's date goes on from where it was when whoever examined it was interrupted. */
+static int read_date(struct exam *x, sqlite3 *db, struct err *err)
+{
+	uint64_t now = clock_real_ns();
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(db, DATE_SQL, -1, &st, NULL);
+
+	if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		int64_t ahead = sqlite3_column_int64(st, 0), last = sqlite3_column_int64(st, 1);
+
+		if (last - (int64_t)now > ahead)
+			ahead = last - (int64_t)now;
+		x->ahead_ns = ahead > 0 ? (uint64_t)ahead : 0;
+		rc = SQLITE_DONE;
+	}
+	if (rc != SQLITE_DONE)
+		err_set(err, EIO, "examine: read the box's date from the record");
+	sqlite3_finalize(st);
+	return rc == SQLITE_DONE ? 0 : -EIO;
+}
+
 static int read_done(struct exam *x, struct err *err)
 {
 	cleanup_free char *path = xasprintf("%s/journal.db", box_path(x->s.box));
@@ -56,8 +87,9 @@ static int read_done(struct exam *x, struct err *err)
 	if (rc != SQLITE_DONE)
 		err_set(err, EIO, "examine: read the marks of the record");
 	sqlite3_finalize(st);
+	rc = rc == SQLITE_DONE ? read_date(x, journal_db(r), err) : -EIO;
 	journal_read_close(r);
-	return rc == SQLITE_DONE ? 0 : -EIO;
+	return rc;
 }
 
 static bool find_snapshot(struct exam *x)
@@ -126,8 +158,8 @@ static int begin_run(struct exam *x, const struct experiment *e, bool boots, str
 	x->session.command_line = line;
 	/* tests whose watches are shorter stand in real time */
 	x->session.speed = x->o->scale < 1 ? SPEED_REAL : SPEED_LAPSE;
-	/* a machine's date goes on while it restarts */
-	if (x->session.speed == SPEED_LAPSE && x->ahead_ns)
+	/* a machine's date goes on while it restarts, and while nobody examines it */
+	if (x->session.speed == SPEED_LAPSE && x->ahead_ns >= NSEC_PER_SEC)
 		x->session.date_ns = (int64_t)(clock_real_ns() + x->ahead_ns);
 	x->session.mark = boots ? "restart" : NULL;
 	rc = session_start(&x->s, &x->session, err);

@@ -143,6 +143,44 @@ check "it is resumed: nothing is installed twice, and all is done" recorded slow
 	 (SELECT count(*) FROM mark WHERE experiment = 'idle' AND step = 'end') = 1 AND
 	 (SELECT count(*) FROM mark WHERE experiment = 'restart' AND step = 'end') = 1"
 
+# a machine's date does not go back because its examination was interrupted, in order or by kill -9
+cat >in/dated.run <<'S'
+#!/bin/sh
+mkdir -p /opt/dated /etc/systemd/system/multi-user.target.wants
+printf '[Service]\nExecStart=/opt/dated/keeper\n' >/etc/systemd/system/dated.service
+ln -s ../dated.service /etc/systemd/system/multi-user.target.wants/
+cat >/opt/dated/keeper <<'K'
+#!/bin/sh
+began=$(date +%s)
+while date +%s >>/opt/dated/dates; do
+	sleep 3600
+	[ "$(date +%s)" -gt $((began + 2592000)) ] || continue
+	for i in 1 2; do # a month later it is busy, so that there is time to interrupt
+		[ -e /opt/dated/$i ] || { touch /opt/dated/$i; exec sh -c 'while :; do :; done' busy-BOX; }
+	done
+done
+K
+chmod 755 /opt/dated/keeper
+S
+sed -i "s/busy-BOX/busy-a-month-ahead-$$/" in/dated.run
+busy() { [ -n "$(with_mark busy-a-month-ahead-$$)" ]; }
+interrupted=
+for how in INT KILL; do
+	# a shell's background job would not take SIGINT
+	env --default-signal=INT "$BELLJAR" examine -q -b dated --resume in/dated.run </dev/null >/dev/null 2>err &
+	pid=$!
+	wait_for 60 busy
+	[ $how = KILL ] || kill -INT $pid
+	for p in $(pgrep -P $pid); do kill -$how "$p"; done
+	wait $pid
+	interrupted+="$? "
+done
+examine -b dated --resume in/dated.run >/dev/null 2>err
+equal "it is interrupted in order, by kill -9, and comes to its end" "$interrupted$?" "130 137 0"
+"$BELLJAR" run -q -b dated -- cat /opt/dated/dates >dates
+check "the date of its box never went back" sort -n -c dates
+equal "and each month that went by counts" "$(($(tail -n 1 dates) - $(head -n 1 dates) > 3 * 2592000))" 1
+
 # an installer that fails must not look like a clean program
 printf '#!/bin/sh\nexit 3\n' >in/fails.sh
 "$BELLJAR" examine -b fails -o failed in/fails.sh </dev/null 2>err
