@@ -141,6 +141,8 @@ struct buf {
 void buf_free(struct buf *b);
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_puts(struct buf *b, const char *z);
+void buf_number(struct buf *b, uint64_t v); /* as rd_number() reads it */
+void buf_str(struct buf *b, struct str s);  /* as rd_str() reads it */
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 /** buf_quote() - one word as a shell needs it: plain where it can be, else in single quotes */
 void buf_quote(struct buf *b, const char *p, size_t n);
@@ -189,6 +191,10 @@ uint8_t rd_u8(struct rd *r);
 uint32_t rd_u32(struct rd *r); /* little endian */
 uint64_t rd_u64(struct rd *r);
 const uint8_t *rd_bytes(struct rd *r, size_t n); /* NULL on a short read */
+/** rd_number() - a varint of @max at most; a larger one is bad, and 0 */
+uint64_t rd_number(struct rd *r, uint64_t max);
+/** rd_str() - a varint length of @max at most, and its bytes, which are not copied */
+struct str rd_str(struct rd *r, size_t max);
 
 /** struct wr - bounds-checked writer into a fixed buffer, sticky .bad on overflow */
 struct wr {

@@ -226,6 +226,23 @@ uint64_t rd_varint(struct rd *r)
 	return 0;
 }
 
+uint64_t rd_number(struct rd *r, uint64_t max)
+{
+	uint64_t v = rd_varint(r);
+
+	if (v > max)
+		r->bad = true;
+	return r->bad ? 0 : v;
+}
+
+struct str rd_str(struct rd *r, size_t max)
+{
+	uint64_t n = rd_number(r, max);
+	const uint8_t *p = rd_bytes(r, n);
+
+	return p ? (struct str){ (const char *)p, n } : (struct str){ "", 0 };
+}
+
 void wr_bytes(struct wr *w, const void *p, size_t n)
 {
 	if (w->bad || n > (size_t)(w->end - w->p)) {
@@ -262,4 +279,19 @@ void wr_varint(struct wr *w, uint64_t v)
 		v >>= 7;
 	}
 	wr_u8(w, (uint8_t)v);
+}
+
+void buf_number(struct buf *b, uint64_t v)
+{
+	uint8_t bytes[10];
+	struct wr w = { .p = bytes, .end = bytes + sizeof(bytes) };
+
+	wr_varint(&w, v);
+	buf_add(b, bytes, (size_t)(w.p - bytes));
+}
+
+void buf_str(struct buf *b, struct str s)
+{
+	buf_number(b, s.n);
+	buf_add(b, s.p, s.n);
 }

@@ -10,38 +10,6 @@
  */
 #include "capture/autostart.h"
 
-static void put_num(struct buf *b, uint64_t v)
-{
-	uint8_t bytes[10];
-	struct wr w = { .p = bytes, .end = bytes + sizeof(bytes) };
-
-	wr_varint(&w, v);
-	buf_add(b, bytes, (size_t)(w.p - bytes));
-}
-
-static void put_str(struct buf *b, struct str s)
-{
-	put_num(b, s.n);
-	buf_add(b, s.p, s.n);
-}
-
-static uint64_t get_num(struct rd *r, uint64_t max)
-{
-	uint64_t v = rd_varint(r);
-
-	if (v > max)
-		r->bad = true;
-	return r->bad ? 0 : v;
-}
-
-static struct str get_str(struct rd *r, size_t max)
-{
-	uint64_t n = get_num(r, max);
-	const uint8_t *p = rd_bytes(r, n);
-
-	return p ? (struct str){ (const char *)p, n } : (struct str){ "", 0 };
-}
-
 static int bad(struct err *err)
 {
 	return err_set(err, EBADMSG, "autostart: read what the child found");
@@ -51,7 +19,7 @@ void as_wire_mark(struct buf *b, enum as_wire what, int code)
 {
 	buf_add(b, &(uint8_t){ (uint8_t)what }, 1);
 	if (what == AS_WIRE_FAIL)
-		put_num(b, (uint64_t)(code < 0 ? -code : code));
+		buf_number(b, (uint64_t)(code < 0 ? -code : code));
 }
 
 /* Marks that end a stream. Return: 1 for END, else a negative errno; *full is noted. */
@@ -62,7 +30,7 @@ static int get_mark(struct rd *r, uint8_t kind, bool *full, struct err *err)
 		return 0;
 	}
 	if (kind == AS_WIRE_FAIL) {
-		int code = (int)get_num(r, 4095);
+		int code = (int)rd_number(r, 4095);
 
 		return r->bad || !code ? bad(err)
 				       : err_set(err, code, "autostart: open the box's files");
@@ -75,23 +43,23 @@ static int get_mark(struct rd *r, uint8_t kind, bool *full, struct err *err)
 void as_wire_entry(struct buf *b, const struct as_item *it)
 {
 	as_wire_mark(b, AS_WIRE_ENTRY, 0);
-	put_num(b, it->op);
-	put_num(b, it->place->class);
-	put_str(b, it->path);
-	put_str(b, it->name);
-	put_str(b, it->command);
-	put_str(b, it->program);
+	buf_number(b, it->op);
+	buf_number(b, it->place->class);
+	buf_str(b, it->path);
+	buf_str(b, it->name);
+	buf_str(b, it->command);
+	buf_str(b, it->program);
 }
 
 static bool get_entry(struct rd *r, struct autostart_entry *e)
 {
 	*e = (struct autostart_entry){ 0 };
-	e->op = (enum change_op)get_num(r, CHANGE_REMOVED);
-	e->class = &autostart_classes()[get_num(r, AS_CLASSES - 1)];
-	e->place = get_str(r, AS_PATH_MAX);
-	e->name = get_str(r, AS_TEXT_MAX);
-	e->command = get_str(r, AS_TEXT_MAX);
-	e->program = get_str(r, AS_PATH_MAX);
+	e->op = (enum change_op)rd_number(r, CHANGE_REMOVED);
+	e->class = &autostart_classes()[rd_number(r, AS_CLASSES - 1)];
+	e->place = rd_str(r, AS_PATH_MAX);
+	e->name = rd_str(r, AS_TEXT_MAX);
+	e->command = rd_str(r, AS_TEXT_MAX);
+	e->program = rd_str(r, AS_PATH_MAX);
 	return !r->bad && e->place.n && *e->place.p == '/';
 }
 
@@ -139,22 +107,22 @@ void as_wire_start(struct buf *b, const struct as_start *s)
 		if (!strcmp(s->when, when_names[i]))
 			when = i;
 	as_wire_mark(b, AS_WIRE_START, 0);
-	put_num(b, s->class);
-	put_num(b, when);
-	put_num(b, s->wait | s->needed << 1);
-	put_str(b, s->place);
-	put_str(b, s->name);
-	put_str(b, str_z(s->user ? s->user : "root"));
-	put_str(b, str_z(s->cwd));
-	put_num(b, (uint64_t)s->argc);
+	buf_number(b, s->class);
+	buf_number(b, when);
+	buf_number(b, s->wait | s->needed << 1);
+	buf_str(b, s->place);
+	buf_str(b, s->name);
+	buf_str(b, str_z(s->user ? s->user : "root"));
+	buf_str(b, str_z(s->cwd));
+	buf_number(b, (uint64_t)s->argc);
 	for (int i = 0; i < s->argc; i++)
-		put_str(b, s->argv[i]);
+		buf_str(b, s->argv[i]);
 }
 
 /* A string of an argument list: NUL-terminated copy in @mem, no NUL inside. */
 static const char *get_z(struct rd *r, struct as_list *mem)
 {
-	struct str s = get_str(r, BOX_ARGV_MAX);
+	struct str s = rd_str(r, BOX_ARGV_MAX);
 
 	if (s.n && memchr(s.p, 0, s.n))
 		r->bad = true;
@@ -167,18 +135,18 @@ static bool get_start(struct rd *r, struct autostart_start *s, const char *argv[
 	uint64_t flags;
 
 	*s = (struct autostart_start){ 0 };
-	s->class = &autostart_classes()[get_num(r, AS_CLASSES - 1)];
-	s->when = when_names[get_num(r, ARRAY_SIZE(when_names) - 1)];
-	flags = get_num(r, 3);
+	s->class = &autostart_classes()[rd_number(r, AS_CLASSES - 1)];
+	s->when = when_names[rd_number(r, ARRAY_SIZE(when_names) - 1)];
+	flags = rd_number(r, 3);
 	s->wait = flags & 1;
 	s->needed = flags & 2;
-	s->place = get_str(r, AS_PATH_MAX);
-	s->name = get_str(r, AS_TEXT_MAX);
+	s->place = rd_str(r, AS_PATH_MAX);
+	s->name = rd_str(r, AS_TEXT_MAX);
 	s->user = get_z(r, mem);
 	s->cwd = get_z(r, mem);
 	if (!*s->cwd)
 		s->cwd = NULL;
-	s->argc = (int)get_num(r, AS_ARGV_MAX);
+	s->argc = (int)rd_number(r, AS_ARGV_MAX);
 	for (int i = 0; i < s->argc; i++)
 		argv[i] = get_z(r, mem);
 	argv[s->argc] = NULL;

@@ -19,21 +19,6 @@ static const char *const type_names[] = { "file",   "dir",  "symlink", "fifo",
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-static void put_num(struct buf *b, uint64_t v)
-{
-	uint8_t bytes[10];
-	struct wr w = { .p = bytes, .end = bytes + sizeof(bytes) };
-
-	wr_varint(&w, v);
-	buf_add(b, bytes, (size_t)(w.p - bytes));
-}
-
-static void put_str(struct buf *b, struct str s)
-{
-	put_num(b, s.n);
-	buf_add(b, s.p, s.n);
-}
-
 static void put_sha(struct buf *b, const char *hex)
 {
 	uint8_t sum[1 + SHA256_LEN] = { 1 };
@@ -57,7 +42,7 @@ static void put_record(struct rec_out *o)
 {
 	struct buf *rec = &o->rec;
 
-	put_num(&o->buf, rec->n);
+	buf_number(&o->buf, rec->n);
 	buf_add(&o->buf, rec->p, rec->n);
 	rec->n = 0; /* its room is used again */
 	if (o->buf.n >= 1 << 16)
@@ -92,11 +77,11 @@ void rec_change(struct rec_out *o, const struct delta *d)
 
 	buf_add(&o->rec, head, sizeof(head));
 	for (size_t i = 0; i < ARRAY_SIZE(num); i++)
-		put_num(&o->rec, num[i]);
+		buf_number(&o->rec, num[i]);
 	put_sha(&o->rec, c->sha256);
 	put_sha(&o->rec, c->sha256_before);
-	put_str(&o->rec, c->path);
-	put_str(&o->rec, c->detail);
+	buf_str(&o->rec, c->path);
+	buf_str(&o->rec, c->detail);
 	put_record(o);
 }
 
@@ -104,7 +89,7 @@ void rec_sha(struct rec_out *o, uint64_t index, const char *hex)
 {
 
 	buf_add(&o->rec, &(uint8_t){ REC_SHA }, 1);
-	put_num(&o->rec, index);
+	buf_number(&o->rec, index);
 	put_sha(&o->rec, hex);
 	put_record(o);
 }
@@ -112,7 +97,7 @@ void rec_sha(struct rec_out *o, uint64_t index, const char *hex)
 void rec_time_set(struct rec_out *o, uint64_t index)
 {
 	buf_add(&o->rec, &(uint8_t){ REC_TIME_SET }, 1);
-	put_num(&o->rec, index);
+	buf_number(&o->rec, index);
 	put_record(o);
 }
 
@@ -120,9 +105,9 @@ void rec_limit(struct rec_out *o, const char *what, uint64_t value, struct str p
 {
 
 	buf_add(&o->rec, &(uint8_t){ REC_LIMIT }, 1);
-	put_str(&o->rec, str_z(what));
-	put_num(&o->rec, value);
-	put_str(&o->rec, path);
+	buf_str(&o->rec, str_z(what));
+	buf_number(&o->rec, value);
+	buf_str(&o->rec, path);
 	put_record(o);
 }
 
@@ -130,8 +115,8 @@ void rec_fail(struct rec_out *o, int code, struct str sentence)
 {
 
 	buf_add(&o->rec, &(uint8_t){ REC_FAIL }, 1);
-	put_num(&o->rec, (uint64_t)(code < 0 ? -code : code));
-	put_str(&o->rec, sentence);
+	buf_number(&o->rec, (uint64_t)(code < 0 ? -code : code));
+	buf_str(&o->rec, sentence);
 	put_record(o);
 }
 
@@ -139,28 +124,11 @@ void rec_end(struct rec_out *o, uint64_t changes)
 {
 
 	buf_add(&o->rec, &(uint8_t){ REC_END }, 1);
-	put_num(&o->rec, changes);
+	buf_number(&o->rec, changes);
 	put_record(o);
 }
 
 /* ---- reading ------------------------------------------------------------------------------ */
-
-static uint64_t get_num(struct rd *r, uint64_t max)
-{
-	uint64_t v = rd_varint(r);
-
-	if (v > max)
-		r->bad = true;
-	return r->bad ? 0 : v;
-}
-
-static struct str get_str(struct rd *r, size_t max)
-{
-	uint64_t n = get_num(r, max);
-	const uint8_t *p = rd_bytes(r, n);
-
-	return p ? (struct str){ (const char *)p, n } : (struct str){ "", 0 };
-}
 
 static void get_sha(struct rd *r, char out[SHA256_HEX])
 {
@@ -200,22 +168,22 @@ static bool get_change(struct rd *r, struct changeset *set)
 	d.c.type = type_names[type];
 	d.program = program;
 	d.c.mtime_set = mtime_set;
-	d.c.mode = (uint32_t)get_num(r, UINT32_MAX);
-	d.c.uid = (uint32_t)get_num(r, UINT32_MAX);
-	d.c.gid = (uint32_t)get_num(r, UINT32_MAX);
-	d.c.size = get_num(r, INT64_MAX);
-	d.c.mode_before = (uint32_t)get_num(r, UINT32_MAX);
-	d.c.uid_before = (uint32_t)get_num(r, UINT32_MAX);
-	d.c.gid_before = (uint32_t)get_num(r, UINT32_MAX);
-	d.dev = get_num(r, UINT64_MAX);
-	d.ino = get_num(r, UINT64_MAX);
-	d.nlink = (uint32_t)get_num(r, UINT32_MAX);
-	d.ctime_ns = (int64_t)get_num(r, INT64_MAX);
-	d.c.mtime_ns = (int64_t)get_num(r, UINT64_MAX);
+	d.c.mode = (uint32_t)rd_number(r, UINT32_MAX);
+	d.c.uid = (uint32_t)rd_number(r, UINT32_MAX);
+	d.c.gid = (uint32_t)rd_number(r, UINT32_MAX);
+	d.c.size = rd_number(r, INT64_MAX);
+	d.c.mode_before = (uint32_t)rd_number(r, UINT32_MAX);
+	d.c.uid_before = (uint32_t)rd_number(r, UINT32_MAX);
+	d.c.gid_before = (uint32_t)rd_number(r, UINT32_MAX);
+	d.dev = rd_number(r, UINT64_MAX);
+	d.ino = rd_number(r, UINT64_MAX);
+	d.nlink = (uint32_t)rd_number(r, UINT32_MAX);
+	d.ctime_ns = (int64_t)rd_number(r, INT64_MAX);
+	d.c.mtime_ns = (int64_t)rd_number(r, UINT64_MAX);
 	get_sha(r, d.c.sha256);
 	get_sha(r, d.c.sha256_before);
-	d.c.path = get_str(r, TREE_PATH_MAX);
-	d.c.detail = get_str(r, CHANGES_DETAIL_MAX);
+	d.c.path = rd_str(r, TREE_PATH_MAX);
+	d.c.detail = rd_str(r, CHANGES_DETAIL_MAX);
 	if (r->bad || !path_ok(d.c.path))
 		return false;
 	*set_add(set) = d;
@@ -224,7 +192,7 @@ static bool get_change(struct rd *r, struct changeset *set)
 
 static bool get_late_sha(struct rd *r, struct changeset *set)
 {
-	uint64_t index = get_num(r, CHANGES_MAX);
+	uint64_t index = rd_number(r, CHANGES_MAX);
 	char hex[SHA256_HEX];
 
 	get_sha(r, hex);
@@ -236,7 +204,7 @@ static bool get_late_sha(struct rd *r, struct changeset *set)
 
 static bool get_time_set(struct rd *r, struct changeset *set)
 {
-	uint64_t index = get_num(r, CHANGES_MAX);
+	uint64_t index = rd_number(r, CHANGES_MAX);
 
 	if (r->bad || index >= set->n)
 		return false;
@@ -246,10 +214,10 @@ static bool get_time_set(struct rd *r, struct changeset *set)
 
 static bool get_limit(struct rd *r, struct changeset *set)
 {
-	struct limit_hit hit = { .what = get_str(r, 64) };
+	struct limit_hit hit = { .what = rd_str(r, 64) };
 
-	hit.value = get_num(r, UINT64_MAX);
-	hit.path = get_str(r, TREE_PATH_MAX);
+	hit.value = rd_number(r, UINT64_MAX);
+	hit.path = rd_str(r, TREE_PATH_MAX);
 	if (r->bad || set->nlimits >= CHANGES_LIMITS_MAX)
 		return false;
 	set->limit[set->nlimits++] = hit;
@@ -261,8 +229,8 @@ static bool get_limit(struct rd *r, struct changeset *set)
 
 static int get_fail(struct rd *r, struct err *err)
 {
-	int code = (int)get_num(r, 4095);
-	struct str s = get_str(r, 512);
+	int code = (int)rd_number(r, 4095);
+	struct str s = rd_str(r, 512);
 
 	if (r->bad)
 		return -EBADMSG;
@@ -279,7 +247,7 @@ int changeset_decode(const uint8_t *p, size_t n, struct changeset *ret, struct e
 	struct rd all = { .p = p, .end = p + n };
 
 	while (all.p < all.end) {
-		uint64_t len = get_num(&all, CHANGES_BYTES_MAX);
+		uint64_t len = rd_number(&all, CHANGES_BYTES_MAX);
 		const uint8_t *rec = rd_bytes(&all, len);
 		struct rd r = { .p = rec, .end = rec ? rec + len : NULL };
 		bool ok = false;
@@ -305,7 +273,7 @@ int changeset_decode(const uint8_t *p, size_t n, struct changeset *ret, struct e
 			return rc == -EBADMSG ? bad(err) : rc;
 		}
 		case REC_END:
-			if (get_num(&r, CHANGES_MAX) != ret->n || r.bad || r.p != r.end ||
+			if (rd_number(&r, CHANGES_MAX) != ret->n || r.bad || r.p != r.end ||
 			    all.p != all.end)
 				return bad(err);
 			return 0;

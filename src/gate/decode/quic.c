@@ -206,7 +206,7 @@ static bool keep(struct quic_side *s, uint64_t from, const uint8_t *p, size_t n)
 }
 
 /* RFC 9000 16 */
-static uint64_t rd_number(struct rd *r)
+static uint64_t rd_quic_number(struct rd *r)
 {
 	uint8_t first = rd_u8(r);
 	uint64_t v = first & 0x3f;
@@ -220,14 +220,14 @@ static void pass_ack(struct rd *r, bool ecn)
 {
 	uint64_t ranges;
 
-	rd_number(r);
-	rd_number(r);
-	ranges = rd_number(r);
-	rd_number(r);
+	rd_quic_number(r);
+	rd_quic_number(r);
+	ranges = rd_quic_number(r);
+	rd_quic_number(r);
 	for (uint64_t i = 0; i < 2 * ranges && !r->bad; i++)
-		rd_number(r);
+		rd_quic_number(r);
 	for (int i = 0; i < 3 && ecn; i++)
-		rd_number(r);
+		rd_quic_number(r);
 }
 
 /* The frames that an Initial packet can have (RFC 9000 17.2.2); nothing that others say is read. */
@@ -236,7 +236,7 @@ static bool read_frames(struct quic_side *s, const uint8_t *p, size_t n)
 	struct rd r = { p, p + n, false };
 
 	while (rd_left(&r)) {
-		uint64_t type = rd_number(&r), at, len;
+		uint64_t type = rd_quic_number(&r), at, len;
 		const uint8_t *bytes;
 
 		switch (type) {
@@ -248,8 +248,8 @@ static bool read_frames(struct quic_side *s, const uint8_t *p, size_t n)
 			pass_ack(&r, type == 3);
 			break;
 		case 6:
-			at = rd_number(&r);
-			len = rd_number(&r);
+			at = rd_quic_number(&r);
+			len = rd_quic_number(&r);
 			bytes = len <= rd_left(&r) ? rd_bytes(&r, (size_t)len) : NULL;
 			if (!bytes || !keep(s, at, bytes, (size_t)len))
 				return false;
@@ -297,12 +297,12 @@ static bool read_header(const uint8_t *p, size_t n, struct packet *ret)
 		return false;
 	rd_bytes(&r, source);
 	if (ret->initial) {
-		len = rd_number(&r); /* token */
+		len = rd_quic_number(&r); /* token */
 		if (len > rd_left(&r))
 			return false;
 		rd_bytes(&r, (size_t)len);
 	}
-	len = rd_number(&r);
+	len = rd_quic_number(&r);
 	if (r.bad || len > rd_left(&r))
 		return false;
 	ret->head = (size_t)(r.p - p);

@@ -261,6 +261,41 @@ static struct flow *flow_of(struct inside *in, const struct addr *src, const str
 	return f;
 }
 
+/** struct received - one datagram in in->scratch, and what came with it */
+struct received {
+	struct addr src;
+	size_t n;
+	struct msghdr m;
+	struct sockaddr_storage from;
+	struct iovec iov;
+	union {
+		char bytes[256];
+		struct cmsghdr align;
+	} control;
+};
+
+static bool receive(struct inside *in, int fd, struct received *r)
+{
+	ssize_t k;
+
+	r->iov = (struct iovec){ in->scratch, 65536 };
+	r->from = (struct sockaddr_storage){ 0 };
+	do {
+		r->m = (struct msghdr){ .msg_name = &r->from,
+					.msg_namelen = sizeof(r->from),
+					.msg_iov = &r->iov,
+					.msg_iovlen = 1,
+					.msg_control = r->control.bytes,
+					.msg_controllen = sizeof(r->control) };
+		k = recvmsg(fd, &r->m, MSG_DONTWAIT);
+	} while (k < 0 && errno == EINTR);
+	if (k < 0)
+		return false;
+	r->n = (size_t)k;
+	addr_from_sockaddr(&r->src, &r->from);
+	return true;
+}
+
 static bool original(struct msghdr *m, struct addr *dst)
 {
 	struct sockaddr_storage ss = { 0 };
@@ -280,33 +315,17 @@ static bool original(struct msghdr *m, struct addr *dst)
 
 void udp_receive(struct inside *in, struct source *s)
 {
-	for (int i = 0; i < DATAGRAMS_A_TURN; i++) {
-		union {
-			char bytes[256];
-			struct cmsghdr align;
-		} control;
-		struct sockaddr_storage from = { 0 };
-		struct iovec iov = { in->scratch, 65536 };
-		struct msghdr m = { .msg_name = &from,
-				    .msg_namelen = sizeof(from),
-				    .msg_iov = &iov,
-				    .msg_iovlen = 1,
-				    .msg_control = control.bytes,
-				    .msg_controllen = sizeof(control) };
-		struct addr src, dst;
-		struct flow *f;
-		ssize_t k = recvmsg(s->fd, &m, MSG_DONTWAIT);
+	struct received r;
 
-		if (k < 0 && errno == EINTR)
+	for (int i = 0; i < DATAGRAMS_A_TURN && receive(in, s->fd, &r); i++) {
+		struct flow *f;
+		struct addr dst;
+
+		if (!original(&r.m, &dst))
 			continue;
-		if (k < 0)
-			return;
-		addr_from_sockaddr(&src, &from);
-		if (!original(&m, &dst))
-			continue;
-		f = flow_of(in, &src, &dst);
+		f = flow_of(in, &r.src, &dst);
 		if (f)
-			datagram(in, f, in->scratch, (size_t)k);
+			datagram(in, f, in->scratch, r.n);
 	}
 }
 
@@ -381,29 +400,15 @@ static bool ping6(struct msghdr *m, const uint8_t *p, size_t n, struct addr *dst
 
 void ping_receive(struct inside *in, struct source *s)
 {
-	for (int i = 0; i < DATAGRAMS_A_TURN; i++) {
-		union {
-			char bytes[256];
-			struct cmsghdr align;
-		} control;
-		struct sockaddr_storage from = { 0 };
-		struct iovec iov = { in->scratch, 65536 };
-		struct msghdr m = { .msg_name = &from,
-				    .msg_namelen = sizeof(from),
-				    .msg_iov = &iov,
-				    .msg_iovlen = 1,
-				    .msg_control = control.bytes,
-				    .msg_controllen = sizeof(control) };
-		const uint8_t *icmp = in->scratch;
-		struct addr src, dst = { 0 };
-		ssize_t k = recvmsg(s->fd, &m, MSG_DONTWAIT);
-		size_t n = (size_t)k;
+	struct received r;
 
-		if (k < 0)
-			return;
-		addr_from_sockaddr(&src, &from);
-		if (src.v6 ? ping6(&m, in->scratch, n, &dst)
-			   : ping4(in->scratch, n, &dst, &icmp, &n))
-			ping(in, &src, &dst, icmp, n);
+	for (int i = 0; i < DATAGRAMS_A_TURN && receive(in, s->fd, &r); i++) {
+		const uint8_t *icmp = in->scratch;
+		struct addr dst = { 0 };
+		size_t n = r.n;
+
+		if (r.src.v6 ? ping6(&r.m, in->scratch, n, &dst)
+			     : ping4(in->scratch, n, &dst, &icmp, &n))
+			ping(in, &r.src, &dst, icmp, n);
 	}
 }
