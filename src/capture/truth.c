@@ -72,6 +72,12 @@ static bool of_box_time(const struct truth *t, int64_t mtime)
 	return mtime > (int64_t)now && (uint64_t)mtime <= now + journal_date_ahead(t->j);
 }
 
+/* Who gives a program rights is more than who wrote it. */
+static uint32_t writer_of(const struct tracked *tr, bool rights)
+{
+	return rights && tr->rights_proc ? tr->rights_proc : tr->proc;
+}
+
 static int write_change(struct truth *t, const struct tracked *tr)
 {
 	const struct change *c = &tr->d->c;
@@ -93,7 +99,7 @@ static int write_change(struct truth *t, const struct tracked *tr)
 	if (c->sha256[0])
 		ev.v[EV_AT(CHANGE, SHA256)] = V_Z(c->sha256);
 	if (tr->how == TOUCH_PROC)
-		ev.v[EV_AT(CHANGE, WRITER)] = V_INT(tr->proc);
+		ev.v[EV_AT(CHANGE, WRITER)] = V_INT(writer_of(tr, c->mode & (S_ISUID | S_ISGID)));
 	else if (tr->how == TOUCH_OURS)
 		ev.v[EV_AT(CHANGE, WRITER)] = V_INT(0);
 	if (c->detail.n)
@@ -254,7 +260,7 @@ static int append_autostart(struct truth *t, const char *op, struct str class, s
 	if (program.n)
 		ev.v[EV_AT(AUTOSTART, PROGRAM)] = V_STR(program);
 	if (w && w->how == TOUCH_PROC)
-		ev.v[EV_AT(AUTOSTART, WRITER)] = V_INT(w->proc);
+		ev.v[EV_AT(AUTOSTART, WRITER)] = V_INT(writer_of(w, str_eq(class, STR("set-id"))));
 	else if (w && w->how == TOUCH_OURS)
 		ev.v[EV_AT(AUTOSTART, WRITER)] = V_INT(0);
 	ev.v[EV_AT(AUTOSTART, TECHNIQUE)] = V_Z(technique);

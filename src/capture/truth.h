@@ -100,7 +100,10 @@ enum touch_how {
 	TOUCH_SETUP, /* belljar made it with the box, or while no program ran: no change of a run */
 };
 
-/** struct tracked - a changed path and the last call on record that touched it */
+/**
+ * struct tracked - a changed path and the last call on record that touched it: its content, or
+ * where only mode, owner or times have changed, those
+ */
 struct tracked {
 	UT_hash_handle hh;
 	struct delta *d;
@@ -108,6 +111,8 @@ struct tracked {
 	uint32_t proc;
 	uint64_t strong_seq, weak_seq;
 	uint32_t strong_proc, weak_proc;
+	bool strong_is_meta;
+	uint32_t rights_proc; /* that set a set-id bit last; 0 nobody */
 };
 
 struct join {
@@ -161,7 +166,9 @@ struct str path_name(struct str path);
 struct file_call {
 	struct str op, path, path2;
 	bool removes, renames, links, makes, follows;
-	bool failed; /* known to have failed, or answered without being done */
+	bool is_meta;	  /* leaves the content alone */
+	bool sets_rights; /* set-user-id or set-group-id */
+	bool failed;	  /* known to have failed, or answered without being done */
 	bool refused;
 };
 struct file_call file_call(const struct event *ev);

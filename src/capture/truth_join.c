@@ -107,6 +107,7 @@ struct file_call file_call(const struct event *ev)
 	static const char *const making[] = { "create", "mkdir", "mknod", "symlink", "link" };
 	static const char *const following[] = { "write", "create",   "truncate",   "chmod",
 						 "chown", "setxattr", "removexattr" };
+	static const char *const meta[] = { "chmod", "chown", "setxattr", "removexattr", "utimes" };
 	struct file_call c = {
 		.op = truth_text(ev, EV_AT(FILE, OP)),
 		.path = truth_text(ev, EV_AT(FILE, PATH)),
@@ -124,6 +125,10 @@ struct file_call file_call(const struct event *ev)
 		c.makes |= str_eq(c.op, str_z(making[i]));
 	for (size_t i = 0; i < ARRAY_SIZE(following); i++)
 		c.follows |= str_eq(c.op, str_z(following[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(meta); i++)
+		c.is_meta |= str_eq(c.op, str_z(meta[i]));
+	c.sets_rights =
+		str_eq(c.op, STR("chmod")) && ev->v[EV_AT(FILE, MODE)].i & (S_ISUID | S_ISGID);
 	c.refused = str_eq(answer, STR("refused"));
 	/* a chown that is claimed is written beside the file, and so is done */
 	c.failed = c.refused || (answer.n && !str_eq(c.op, STR("chown"))) ||
@@ -155,6 +160,20 @@ static bool fits(const struct tracked *t, const struct file_call *c, enum role r
 	return takes_away == (t->d->c.op == CHANGE_REMOVED);
 }
 
+/* Who made the content is who wrote it; a later chmod explains a change of the mode alone. */
+static void touch_strongly(struct tracked *t, const struct event *ev, const struct file_call *c)
+{
+	bool meta_changed = t->d->c.op == CHANGE_META;
+
+	if (c->sets_rights)
+		t->rights_proc = ev->proc;
+	if (t->strong_seq && t->strong_is_meta != c->is_meta && t->strong_is_meta == meta_changed)
+		return;
+	t->strong_seq = ev->seq;
+	t->strong_proc = ev->proc;
+	t->strong_is_meta = c->is_meta;
+}
+
 static void touch(struct join *j, struct str path, const struct event *ev,
 		  const struct file_call *c, enum role role)
 {
@@ -162,8 +181,7 @@ static void touch(struct join *j, struct str path, const struct event *ev,
 	struct folder *f;
 
 	if (t && fits(t, c, role)) {
-		t->strong_seq = ev->seq;
-		t->strong_proc = ev->proc;
+		touch_strongly(t, ev, c);
 	} else if (t) {
 		t->weak_seq = ev->seq;
 		t->weak_proc = ev->proc;

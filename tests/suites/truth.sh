@@ -82,6 +82,17 @@ check "how it is kept is no change" recorded owner \
 	"NOT EXISTS(SELECT 1 FROM change WHERE detail LIKE '%belljar%')"
 check "changes tells the same" grep -q 'owner 0:0→101:102' <("$BELLJAR" changes owner)
 
+# ---- who wrote it, and who only touched it --------------------------------------------------------
+"$BELLJAR" run -q -b wrote -- /bin/bash -c 'echo "echo hello" >/etc/profile.d/hello.sh; chmod 755 /etc/profile.d/hello.sh
+	cp /bin/true /usr/local/bin/mine; chmod 4755 /usr/local/bin/mine; chmod 600 /etc/hostname; true'
+wrote() { # TABLE PATH-COLUMN PATH
+	sql wrote "SELECT p.image FROM $1 c JOIN process p ON p.proc = c.writer AND p.op = 'exec' WHERE c.$2 = '$3' ORDER BY p.seq DESC LIMIT 1"
+}
+equal "who wrote an entry is named, not who changed its mode after that" \
+	"$(wrote change path /etc/profile.d/hello.sh) $(wrote autostart place /etc/profile.d/hello.sh)" "/usr/bin/bash /usr/bin/bash"
+equal "but who gave a program rights is" "$(wrote autostart place /usr/local/bin/mine)" /usr/bin/chmod
+equal "and who changed the mode of what was there" "$(wrote change path /etc/hostname)" /usr/bin/chmod
+
 # ---- since a snapshot, and after a rollback ------------------------------------------------------
 in_box s /bin/sh -c 'cd /srv; echo one >one; echo stay >stay; echo gone >gone; seq 100 >walks; mkdir old'
 check "first snapshot" "$BELLJAR" snapshot s first
