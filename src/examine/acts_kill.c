@@ -14,22 +14,34 @@
 
 /* ---- kill --------------------------------------------------------------------------------- */
 
-static int send_kill(void *ctx)
-{
-	const int *fd = ctx;
+struct sending {
+	int fd, signo;
+};
 
-	return syscall(SYS_pidfd_send_signal, *fd, SIGKILL, NULL, 0) && errno != ESRCH ? errno : 0;
+static int send_signal(void *ctx)
+{
+	const struct sending *s = ctx;
+
+	return syscall(SYS_pidfd_send_signal, s->fd, s->signo, NULL, 0) && errno != ESRCH ? errno
+											  : 0;
 }
 
 int kill_key(struct exam *x, uint32_t key, struct err *err)
 {
-	int fd = recorder_pidfd(x->s.rec, key), status = 0, rc;
+	return signal_key(x, key, SIGKILL, err);
+}
 
-	if (fd < 0)
-		return fd == -ESRCH ? fd : err_set(err, fd, "examine: find a process to kill");
+int signal_key(struct exam *x, uint32_t key, int signo, struct err *err)
+{
+	struct sending s = { .fd = recorder_pidfd(x->s.rec, key), .signo = signo };
+	int status = 0, rc;
+
+	if (s.fd < 0)
+		return s.fd == -ESRCH ? s.fd
+				      : err_set(err, s.fd, "examine: find a process to kill");
 	/* it may have another user than box root */
-	rc = box_run_in_userns(x->s.run, send_kill, &fd, &status, err);
-	close(fd);
+	rc = box_run_in_userns(x->s.run, send_signal, &s, &status, err);
+	close(s.fd);
 	if (!rc && status)
 		rc = err_set(err, status, "examine: kill a process");
 	return rc;

@@ -28,7 +28,9 @@ int act_watch(struct exam *x, struct err *err)
 
 int act_control(struct exam *x, struct err *err)
 {
-	return act_watch(x, err);
+	int rc = services_allow(x, err);
+
+	return rc ? rc : act_watch(x, err);
 }
 
 /* ---- programs of ours --------------------------------------------------------------------- */
@@ -276,15 +278,21 @@ bool has_uninstall(struct exam *x)
 int act_uninstall(struct exam *x, struct err *err)
 {
 	struct outcome end = { 0 };
+	struct stops *stops = NULL;
 	uint32_t key;
 	int id, rc;
 
-	rc = start_by_shell(x, x->uninstall, "uninstall", &id, &key, err);
+	rc = services_asked(x, &stops, err);
+	if (!rc)
+		rc = start_by_shell(x, x->uninstall, "uninstall", &id, &key, err);
 	if (!rc)
 		rc = mark(x, &(struct mark){ .step = "act", .target = key, .detail = x->uninstall },
 			  err);
 	if (!rc)
 		rc = await(x, id, key, NULL, &end, err);
 	progress(x, end.words[0] ? end.words : NULL);
+	if (!rc)
+		rc = services_stop(x, stops, err);
+	stops_free(stops);
 	return rc;
 }

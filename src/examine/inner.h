@@ -61,6 +61,7 @@ struct proc_row {
 	enum origin origin;
 	int64_t uid;
 	char *image, *script, *command, *cwd; /* of its last exec, or its parent's */
+	char *entry;			      /* booted: place of the entry */
 };
 
 struct subject {
@@ -187,11 +188,35 @@ bool has_network(struct exam *x);
 bool is_used(struct exam *x);
 bool has_uninstall(struct exam *x);
 
+/* ---- packages.c: packages that came along, and are still installed ------------------------- */
+
+struct packages;
+/** packages_read() - their lists and scripts. @s: borrowed, lives as long */
+int packages_read(struct exam *x, const struct state *s, struct packages **ret, struct err *err);
+/** packages_part() - "part of the package …", freed by the caller; NULL: it is none by any list */
+char *packages_part(const struct packages *l, const char *path);
+/** packages_explain() - the same for what leads to a part, or was made by a package's script */
+char *packages_explain(const struct packages *l, const char *path, const char *grade);
+void packages_free(struct packages *l);
+
+/* ---- service.c: what a service manager would do, and there is none in the box ---------------- */
+
+/** services_allow() - the host's policy-rc.d, where it has one, does not hold in the box */
+int services_allow(struct exam *x, struct err *err);
+/** struct stops - services that a removal will ask to stop: by the package's own script */
+struct stops;
+/** services_asked() - read before the removal, which takes the scripts away */
+int services_asked(struct exam *x, struct stops **ret, struct err *err);
+void stops_free(struct stops *s);
+/** services_stop() - end them, where their entries have gone */
+int services_stop(struct exam *x, struct stops *s, struct err *err);
+
 /** start_by_shell() - a command of ours in the box; ret_key: its process key */
 int start_by_shell(struct exam *x, const char *command, const char *cause, int *ret_id,
 		   uint32_t *ret_key, struct err *err);
 /** kill_key() - SIGKILL, from outside. -ESRCH: it is gone */
 int kill_key(struct exam *x, uint32_t key, struct err *err);
+int signal_key(struct exam *x, uint32_t key, int signo, struct err *err);
 /** make_whole() - start again what was killed and nobody else has started again; @v: copies */
 int make_whole(struct exam *x, const struct proc_row *v, size_t n, struct err *err);
 /** struct victims - copies of the long-lived processes as they are now */

@@ -27,12 +27,17 @@ struct kind_row {
 	"*) exec sh \"$s\" \"$@\" ;; esac"
 
 static const struct kind_row kinds[INSTALLERS] = {
-	/* what is needed before the unpacking (Pre-Depends) stands configured only the second time
-	 */
+	/* What is needed before the unpacking (Pre-Depends) stands configured only the second time.
+	 * A package that is in the way (another of its kind) goes, as apt would have it. */
 	[INSTALLER_DEB] = { "deb",
 			    "export DEBIAN_FRONTEND=noninteractive; "
 			    "if [ $# -gt 0 ] && dpkg -i \"$@\" \"$0\"; then exit 0; fi; "
-			    "exec dpkg -i \"$@\" \"$0\"",
+			    "dpkg -i \"$@\" \"$0\" && exit 0; s=$?; "
+			    "gone=$(apt-get -s --no-install-recommends install \"$PWD\"/*.deb "
+			    "2>/dev/null | sed -n 's/^Remv \\([^ ]*\\).*/\\1 deinstall/p'); "
+			    "[ -n \"$gone\" ] || exit $s; "
+			    "echo \"$gone\" | dpkg --set-selections; "
+			    "exec dpkg --auto-deconfigure -i \"$@\" \"$0\"",
 			    "exec env DEBIAN_FRONTEND=noninteractive dpkg --purge \"$(dpkg-deb -f \"$0\" Package)\"" },
 	[INSTALLER_RPM] = { "rpm",
 			    "if command -v bsdtar >/dev/null; then cd / && exec bsdtar -xf \"$0\"; "

@@ -16,16 +16,10 @@
 
 #include "examine/inner.h"
 
-#define LISTS_MAX 256 /* packages that came along whose files are looked up */
-
 struct look {
 	struct exam *x;
 	struct state state;
-	struct {
-		char *package;
-		char *text; /* its list of files, a path a line */
-	} list[LISTS_MAX];
-	size_t nlists;
+	struct packages *packages;
 	bool system_users; /* users that came are system users alone */
 	bool other_users;
 };
@@ -57,7 +51,7 @@ static bool below(const char *path, const char *folder)
 {
 	size_t n = strlen(folder);
 
-	return !strncmp(path, folder, n) && (!path[n] || path[n] == '/' || folder[n - 1] == '/');
+	return !strncmp(path, folder, n) && (!path[n] || path[n] == '/' || folder[n - 1] == '.');
 }
 
 static const char *kept_by_system(const char *path)
@@ -68,7 +62,12 @@ static const char *kept_by_system(const char *path)
 		{ "/var/lib/dpkg", "the package manager's own records" },
 		{ "/var/log/dpkg.log", "the package manager's log" },
 		{ "/var/log/alternatives.log", "the package manager's log" },
+		{ "/var/log/dpkg.log.", "the package manager's log" },
+		{ "/var/log/alternatives.log.", "the package manager's log" },
 		{ "/var/log/apt", "the package manager's log" },
+		{ "/var/backups/alternatives.", "copy that the package manager's daily job keeps" },
+		{ "/var/backups/apt.", "copy that the package manager's daily job keeps" },
+		{ "/var/backups/dpkg.", "copy that the package manager's daily job keeps" },
 		{ "/var/lib/apt", "the package manager's own records" },
 		{ "/var/cache/apt", "the package manager's cache" },
 		{ "/var/cache/debconf", "the package manager's cache" },
@@ -81,6 +80,12 @@ static const char *kept_by_system(const char *path)
 		  "state of Debian's helper for services" },
 		{ "/var/lib/ucf", "state of Debian's helper for configuration" },
 		{ "/etc/.pwd.lock", "lock of the user database" },
+		{ "/etc/passwd-", "copy that the tools for users keep" },
+		{ "/etc/group-", "copy that the tools for users keep" },
+		{ "/etc/shadow-", "copy that the tools for users keep" },
+		{ "/etc/gshadow-", "copy that the tools for users keep" },
+		{ "/etc/subuid-", "copy that the tools for users keep" },
+		{ "/etc/subgid-", "copy that the tools for users keep" },
 		{ "/root/.npm", "npm's cache" },
 	};
 
@@ -122,47 +127,6 @@ static int take_user(void *ctx, const struct user_change *u)
 	return 0;
 }
 
-/* The lists of files of packages that are installed now and were not before. */
-static void read_lists(struct look *l)
-{
-	static const char info[] = "/var/lib/dpkg/info/", tail[] = ".list";
-
-	for (size_t i = 0; i < l->state.npaths && l->nlists < LISTS_MAX; i++) {
-		const struct state_path *p = &l->state.path[i];
-		struct kept_file f;
-		struct err err = { 0 };
-		size_t n = strlen(p->path);
-		char *text;
-
-		if (p->op == CHANGE_REMOVED || strncmp(p->path, info, sizeof(info) - 1) != 0 ||
-		    !str_ends(str_z(p->path), tail) || p->size > (8u << 20))
-			continue;
-		if (file_take(l->x, p->path, &f, &err))
-			continue;
-		text = xcalloc(1, p->size + 2);
-		if (f.fd >= 0 && pread(f.fd, text + 1, p->size, 0) >= 0) {
-			text[0] = '\n';
-			l->list[l->nlists].text = steal_ptr(&text);
-			l->list[l->nlists++].package =
-				xstrndup(p->path + sizeof(info) - 1,
-					 n - (sizeof(info) - 1) - (sizeof(tail) - 1));
-		}
-		free(text);
-		kept_file_free(&f);
-	}
-}
-
-static char *in_package(const struct look *l, const char *path)
-{
-	cleanup_free char *line = xasprintf("\n%s\n", path);
-
-	for (size_t i = 0; i < l->nlists; i++)
-		if (strstr(l->list[i].text, line))
-			return xasprintf("part of the package %.200s, which is still installed",
-					 l->list[i].package);
-	return NULL;
-}
-
 /* ---- files -------------------------------------------------------------------------------- */
 
 static bool is_code(const struct state_path *p)
@@ -193,8 +157,9 @@ static const char *grade_of(const struct state_path *p)
 
 static int one_file(const struct look *l, const struct state_path *p, struct err *err)
 {
-	cleanup_free char *package = in_package(l, p->path);
-	const char *grade = grade_of(p), *why = package;
+	const char *grade = grade_of(p);
+	cleanup_free char *package = packages_explain(l->packages, p->path, grade);
+	const char *why = package;
 
 	if (!why && is_user_file(p->path) && l->system_users && !l->other_users) {
 		why = "system users and groups stay by Debian policy, so that their numbers are "
@@ -217,7 +182,7 @@ static int one_entry(const struct look *l, const struct state_entry *e, struct e
 					      : e->name	 ? e->name
 							 : "");
 	const struct state_path *p = state_find(&l->state, e->place ? e->place : "");
-	cleanup_free char *package = in_package(l, e->place ? e->place : "");
+	cleanup_free char *package = packages_explain(l->packages, e->place ? e->place : "", "R1");
 
 	if (!entry_starts(e))
 		return 0;
@@ -226,18 +191,18 @@ static int one_entry(const struct look *l, const struct state_entry *e, struct e
 
 static int one_process(const struct look *l, const struct proc_row *p, struct err *err)
 {
+	cleanup_free char *package = NULL;
+
 	if (!p->alive || p->origin != ORIGIN_SUBJECT || !p->image)
 		return 0;
+	package = packages_part(l->packages, proc_file(p));
 	return residue(l, "R1", "process", proc_file(p), state_find(&l->state, proc_file(p)),
-		       p->key, NULL, p->command, err);
+		       p->key, package, p->command, err);
 }
 
 static void look_free(struct look *l)
 {
-	for (size_t i = 0; i < l->nlists; i++) {
-		free(l->list[i].package);
-		free(l->list[i].text);
-	}
+	packages_free(l->packages);
 	state_free(&l->state);
 }
 
@@ -252,8 +217,8 @@ static int take_look(struct look *l, struct err *err)
 		rc = subject_update(x, err);
 	if (!rc)
 		rc = users_between(x->s.box, x->s.run, x->since, take_user, l, err);
-	if (!rc && x->kind == INSTALLER_DEB)
-		read_lists(l);
+	if (!rc)
+		rc = packages_read(x, &l->state, &l->packages, err);
 	for (size_t i = 0; i < x->subject.n && !rc; i++)
 		rc = one_process(l, &x->subject.v[i], err);
 	for (size_t i = 0; i < l->state.nentries && !rc; i++)

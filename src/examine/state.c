@@ -5,6 +5,7 @@
  * Left out: the folder of the installer, which is ours; directories that only hold something that
  * differs; what is below the kernel's own file systems.
  */
+#include <ctype.h>
 #include <sqlite3.h>
 
 #include "examine/inner.h"
@@ -145,6 +146,21 @@ int state_writers(struct exam *x, struct state *s, struct err *err)
 	return rc == SQLITE_DONE ? 0 : -EIO;
 }
 
+/* Rows of a class that start nothing: links that stop at a runlevel, lists of who may use cron,
+ * folders and users that a boot makes (of tmpfiles.d only what puts content somewhere counts). */
+static bool starts_nothing(const struct state_entry *e)
+{
+	const char *place = e->place ? e->place : "", *base = strrchr(place, '/');
+
+	if (!strcmp(e->class->name, "init.d"))
+		return base && base[1] == 'K' && isdigit((unsigned char)base[2]);
+	if (!strcmp(e->class->name, "cron"))
+		return str_ends(str_z(place), ".allow") || str_ends(str_z(place), ".deny");
+	if (strstr(place, "/tmpfiles.d/"))
+		return e->command && !strchr("fFwCL", e->command[0]);
+	return strstr(place, "/sysusers.d/") != NULL;
+}
+
 bool entry_starts(const struct state_entry *e)
 {
 	/* classes of the catalogue whose entries name a program that runs by itself */
@@ -172,6 +188,6 @@ bool entry_starts(const struct state_entry *e)
 
 	for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
 		if (!strcmp(e->class->name, classes[i]))
-			return e->op != CHANGE_REMOVED;
+			return e->op != CHANGE_REMOVED && !starts_nothing(e);
 	return false;
 }

@@ -23,6 +23,7 @@ static void row_free(struct proc_row *p)
 	free(p->script);
 	free(p->command);
 	free(p->cwd);
+	free(p->entry);
 }
 
 void subject_clear(struct subject *s)
@@ -99,6 +100,14 @@ enum { C_SEQ, C_T, C_PROC, C_OP, C_PARENT, C_IMAGE, C_SCRIPT, C_COMMAND, C_CWD, 
 	"SELECT seq,t,proc,op,parent,image,script,command_line,cwd,uid,cause FROM process "        \
 	"WHERE run=?1 AND seq>?2 ORDER BY seq"
 
+/* 'CLASS PLACE:NAME'; names of entries have no colon but in cron's tables, and there no matter */
+static char *place_of(const char *cause)
+{
+	const char *place = strchr(cause, ' ') + 1, *end = strrchr(place, ':');
+
+	return xstrndup(place, end ? (size_t)(end - place) : strlen(place));
+}
+
 static void take(struct subject *s, sqlite3_stmt *st)
 {
 	const char *op = (const char *)sqlite3_column_text(st, C_OP);
@@ -124,6 +133,8 @@ static void take(struct subject *s, sqlite3_stmt *st)
 		if (cause) {
 			p->origin = origin_of(cause);
 			p->booted = strchr(cause, ' ') != NULL;
+			free(p->entry);
+			p->entry = p->booted ? place_of(cause) : NULL;
 		}
 	}
 }

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * packages.c - what packages that came along, and are still installed, explain
+ *
+ * An examined package is removed alone; what it depended on came along and stays, as it would
+ * without autoremove. What such a package owns by the package manager's list is its own matter and
+ * can be removed by its name. Beside that: links that lead to such a part (runlevels,
+ * alternatives), Python's compiled copies of it, and settings that a script of the package made,
+ * found by whose script the writer descends from.
+ *
+ * Invariant: what can run is explained by a list, a link to what is on one, or a copy of it, never
+ * by who wrote it.
+ */
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include "examine/inner.h"
+
+#define LISTS_MAX 256 /* packages that came along whose files are looked up */
+
+struct packages {
+	const struct state *state;
+	struct {
+		char *package;
+		char *text; /* its list of files, a path a line */
+	} list[LISTS_MAX];
+	size_t nlists;
+	char **owner; /* by process key: the package whose script it is, or descends from */
+	size_t nowners, owners_cap;
+};
+
+/* The lists of files of packages that are installed now and were not before. */
+static void read_lists(struct exam *x, struct packages *l)
+{
+	static const char info[] = "/var/lib/dpkg/info/", tail[] = ".list";
+
+	for (size_t i = 0; i < l->state->npaths && l->nlists < LISTS_MAX; i++) {
+		const struct state_path *p = &l->state->path[i];
+		struct kept_file f;
+		struct err err = { 0 };
+		size_t n = strlen(p->path);
+		char *text;
+
+		if (p->op == CHANGE_REMOVED || strncmp(p->path, info, sizeof(info) - 1) != 0 ||
+		    !str_ends(str_z(p->path), tail) || p->size > (8u << 20))
+			continue;
+		if (file_take(x, p->path, &f, &err))
+			continue;
+		text = xcalloc(1, p->size + 2);
+		if (f.fd >= 0 && pread(f.fd, text + 1, p->size, 0) >= 0) {
+			text[0] = '\n';
+			l->list[l->nlists].text = steal_ptr(&text);
+			l->list[l->nlists++].package =
+				xstrndup(p->path + sizeof(info) - 1,
+					 n - (sizeof(info) - 1) - (sizeof(tail) - 1));
+		}
+		free(text);
+		kept_file_free(&f);
+	}
+}
+
+static char *part_of(const struct packages *l, const char *path)
+{
+	cleanup_free char *line = xasprintf("\n%s\n", path);
+
+	for (size_t i = 0; i < l->nlists; i++)
+		if (strstr(l->list[i].text, line))
+			return xasprintf("part of the package %.200s, which is still installed",
+					 l->list[i].package);
+	return NULL;
+}
+
+/* Lists say /lib/… of what stands below /usr since the two were merged (usrmerge). */
+char *packages_part(const struct packages *l, const char *path)
+{
+	char *why = part_of(l, path);
+
+	return why || strncmp(path, "/usr/", 5) != 0 ? why : part_of(l, path + 4);
+}
+
+/* "/etc/rc2.d/S01x", "../init.d/x" → "/etc/init.d/x" */
+static char *follow(const char *path, const char *target)
+{
+	const char *end = strrchr(path, '/');
+
+	if (target[0] == '/')
+		return xstrdup(target);
+	for (; !strncmp(target, "../", 3) && end > path; target += 3)
+		end = memrchr(path, '/', (size_t)(end - path));
+	return xasprintf("%.*s/%s", (int)(end - path), path, target);
+}
+
+/* What leads to a part of a package was made for it: what a boot starts, alternatives. */
+static char *leads_to_package(const struct packages *l, const struct state_path *p)
+{
+	char *why = NULL;
+
+	for (int hops = 0; p && S_ISLNK(p->mode) && p->detail && hops < 4 && !why; hops++) {
+		cleanup_free char *target = follow(p->path, p->detail);
+
+		why = packages_part(l, target);
+		p = state_find(l->state, target);
+	}
+	return why;
+}
+
+/* "…/__pycache__/x.cpython-311.pyc" is made of "…/x.py". */
+static char *compiled_of_package(const struct packages *l, const char *path)
+{
+	static const char folder[] = "/__pycache__/";
+	const char *at = strstr(path, folder), *name = at ? at + sizeof(folder) - 1 : NULL;
+	cleanup_free char *source = NULL;
+
+	if (!name || !str_ends(str_z(path), ".pyc"))
+		return NULL;
+	source = xasprintf("%.*s/%.*s.py", (int)(at - path), path, (int)strcspn(name, "."), name);
+	return packages_part(l, source);
+}
+
+/* Settings and folders that a script of a package made when it was installed. */
+static char *made_by_package(const struct packages *l, const struct state_path *p)
+{
+	const char *package = p->writer < l->nowners ? l->owner[p->writer] : NULL;
+
+	for (size_t i = 0; package && i < l->nlists; i++)
+		if (!strcmp(l->list[i].package, package))
+			return xasprintf("made by a script of the package %.200s, which is still "
+					 "installed",
+					 package);
+	return NULL;
+}
+
+char *packages_explain(const struct packages *l, const char *path, const char *grade)
+{
+	const struct state_path *p = state_find(l->state, path);
+	char *why = packages_part(l, path);
+
+	if (!why)
+		why = leads_to_package(l, p);
+	if (!why)
+		why = compiled_of_package(l, path);
+	/* what can run must be of the package itself: its list says so */
+	if (!why && p && strcmp(grade, "R1") != 0 && strcmp(grade, "R3") != 0)
+		why = made_by_package(l, p);
+	return why;
+}
+
+/* ---- whose script made it ------------------------------------------------------------------ */
+
+/* "/var/lib/dpkg/info/libwrap0:amd64.postinst" → "libwrap0:amd64" */
+static char *package_of_script(const char *script)
+{
+	static const char info[] = "/var/lib/dpkg/info/";
+	const char *dot = script ? strrchr(script, '.') : NULL;
+
+	if (!dot || strncmp(script, info, sizeof(info) - 1) != 0)
+		return NULL;
+	return xstrndup(script + sizeof(info) - 1, (size_t)(dot - script) - (sizeof(info) - 1));
+}
+
+#define OWNERS                                                                                     \
+	"SELECT proc, op, parent, script FROM process WHERE op IN ('fork','exec') ORDER BY seq"
+
+static void take_owner(struct packages *l, sqlite3_stmt *st)
+{
+	uint32_t key = (uint32_t)sqlite3_column_int64(st, 0);
+	uint32_t parent = (uint32_t)sqlite3_column_int64(st, 2);
+	char *package;
+
+	if (key >= PROCS_MAX)
+		return;
+	while (key >= l->nowners) {
+		l->owner = vec_grow(l->owner, l->nowners, &l->owners_cap, sizeof(*l->owner));
+		l->owner[l->nowners++] = NULL;
+	}
+	if (sqlite3_column_text(st, 1)[0] == 'f') {
+		if (parent < l->nowners && l->owner[parent] && !l->owner[key])
+			l->owner[key] = xstrdup(l->owner[parent]);
+		return;
+	}
+	package = package_of_script((const char *)sqlite3_column_text(st, 3));
+	if (package) {
+		free(l->owner[key]);
+		l->owner[key] = package;
+	}
+}
+
+static int read_owners(struct exam *x, struct packages *l, struct err *err)
+{
+	struct journal_reader *r = NULL;
+	sqlite3_stmt *st = NULL;
+	int rc = record_open(x, &r, err);
+
+	if (rc)
+		return rc;
+	rc = sqlite3_prepare_v2(journal_db(r), OWNERS, -1, &st, NULL);
+	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		take_owner(l, st);
+		rc = SQLITE_OK;
+	}
+	if (rc != SQLITE_DONE)
+		err_set(err, EIO, "examine: read the processes of the record: %s",
+			sqlite3_errmsg(journal_db(r)));
+	sqlite3_finalize(st);
+	journal_read_close(r);
+	return rc == SQLITE_DONE ? 0 : -EIO;
+}
+
+int packages_read(struct exam *x, const struct state *s, struct packages **ret, struct err *err)
+{
+	struct packages *l = xcalloc(1, sizeof(*l));
+	int rc = 0;
+
+	l->state = s;
+	read_lists(x, l);
+	if (l->nlists)
+		rc = read_owners(x, l, err);
+	if (rc)
+		packages_free(l);
+	else
+		*ret = l;
+	return rc;
+}
+
+void packages_free(struct packages *l)
+{
+	if (!l)
+		return;
+	for (size_t i = 0; i < l->nlists; i++) {
+		free(l->list[i].package);
+		free(l->list[i].text);
+	}
+	for (size_t i = 0; i < l->nowners; i++)
+		free(l->owner[i]);
+	free(l->owner);
+	free(l);
+}
