@@ -133,8 +133,11 @@ static void take_left(void *ctx, sqlite3_stmt *st)
 		return;
 	if (i == e->nlooks)
 		e->look[e->nlooks++] = look;
-	(sqlite3_column_int(st, 2) ? e->explained : e->left)[i][g] +=
-		(uint64_t)sqlite3_column_int64(st, 3);
+	if (sqlite3_column_int(st, 4))
+		e->gone[i] += g + 1 != 5 ? (uint64_t)sqlite3_column_int64(st, 3) : 0;
+	else
+		(sqlite3_column_int(st, 2) ? e->explained : e->left)[i][g] +=
+			(uint64_t)sqlite3_column_int64(st, 3);
 }
 
 static void take_looks(void *ctx, sqlite3_stmt *st)
@@ -226,8 +229,8 @@ int exam_make(struct rep *rep, const struct judgement *judged, struct exam **ret
 				take_looks, &r, err);
 	if (!rc && rep->src.columns[EV_RESIDUE])
 		rc = exam_query(rep,
-				"SELECT experiment, grade, explained IS NOT NULL, count(*) FROM "
-				"residue GROUP BY 1, 2, 3",
+				"SELECT experiment, grade, explained IS NOT NULL, count(*), "
+				"what='removed' FROM residue GROUP BY 1, 2, 3, 5",
 				take_left, &r, err);
 	if (!rc)
 		rc = exam_query(rep, INSTALLED, take_installed, &r, err);

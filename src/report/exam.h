@@ -38,7 +38,8 @@ struct exam {
 	struct str look[EXAM_LOOKS]; /* names of looks that were taken */
 	size_t nlooks;
 	uint64_t left[EXAM_LOOKS][EXAM_GRADES], explained[EXAM_LOOKS][EXAM_GRADES];
-	struct str installer; /* its path in the box; empty: not on record */
+	uint64_t gone[EXAM_LOOKS]; /* files that were there before */
+	struct str installer;	   /* its path in the box; empty: not on record */
 	uint64_t installed_files, installed_entries, installed_users;
 	/* contacts of the most frequent peers, in order of time */
 	struct exam_contact {

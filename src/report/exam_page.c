@@ -13,6 +13,8 @@ struct words_of {
 	struct rep *rep;
 	struct exam *e;
 	struct lines *to;
+	struct line *line; /* that is being made of several rows, and how many */
+	size_t n;
 };
 
 /* The next line under a question; NULL when there are enough, which is counted. */
@@ -36,7 +38,7 @@ static void take_residue(void *ctx, sqlite3_stmt *st)
 	struct words_of *w = ctx;
 	struct line *l = next(w->to);
 	struct str what = exam_text(w->rep, st, 1);
-	struct str detail = exam_text(w->rep, st, 3);
+	struct str detail = exam_text(w->rep, st, 3), explained = exam_text(w->rep, st, 4);
 
 	if (!l)
 		return;
@@ -47,14 +49,49 @@ static void take_residue(void *ctx, sqlite3_stmt *st)
 						  : " is there");
 	if (str_eq(what, STR("autostart")))
 		line_name(&w->rep->a, l, detail);
+	if (explained.n) {
+		line_say(&w->rep->a, l, "; ");
+		line_name(&w->rep->a, l, explained);
+	}
 	line_ref(l, EV_RESIDUE, (uint64_t)sqlite3_column_int64(st, 0), 0);
 }
 
 #define LAST_LOOK "(SELECT experiment FROM mark WHERE step='look' ORDER BY seq DESC LIMIT 1)"
 #define RESIDUE                                                                                    \
-	"SELECT seq, what, path, detail FROM residue WHERE experiment=" LAST_LOOK                  \
-	" AND explained IS NULL AND (grade='R1' OR grade='R2') ORDER BY grade, what<>'process', "  \
-	"seq"
+	"SELECT min(seq), what, path, detail, explained FROM residue WHERE experiment=" LAST_LOOK  \
+	" AND ((explained IS NULL AND (grade='R1' OR grade='R2')) OR what='process') GROUP BY "    \
+	"what, path, detail ORDER BY grade, what<>'process', 1"
+
+/* The words are examine's: "part of the package NAME, which is still installed". */
+#define PACKAGES                                                                                   \
+	"SELECT DISTINCT substr(explained, 21, instr(explained, ', which') - 21) FROM residue "    \
+	"WHERE experiment=" LAST_LOOK                                                              \
+	" AND explained GLOB 'part of the package ?*, which*' ORDER "                              \
+	"BY 1"
+
+static void take_package(void *ctx, sqlite3_stmt *st)
+{
+	struct words_of *w = ctx;
+
+	if (w->n++ == 0)
+		w->line = lines_add(w->to);
+	if (w->n > EXAM_ROWS)
+		return;
+	line_say(&w->rep->a, w->line,
+		 w->n == 1 ? "Packages that came along with it are still installed: " : ", ");
+	line_name(&w->rep->a, w->line, exam_text(w->rep, st, 0));
+}
+
+static int say_packages(struct words_of *w, struct err *err)
+{
+	int rc;
+
+	w->n = 0;
+	rc = exam_query(w->rep, PACKAGES, take_package, w, err);
+	if (!rc && w->n > EXAM_ROWS)
+		line_say(&w->rep->a, w->line, " and %zu more", w->n - EXAM_ROWS);
+	return rc;
+}
 
 static void say_counts(struct words_of *w, size_t look)
 {
@@ -84,6 +121,12 @@ static void say_counts(struct words_of *w, size_t look)
 	line_say(&w->rep->a, lines_add(w->to), "At the last look: %s%s.",
 		 any ? buf_z(&b) : "nothing that it brought", any ? " of it" : "");
 	buf_free(&b);
+	if (e->gone[look]) {
+		put_count(&b, e->gone[look], "file that was there before it came is",
+			  "files that were there before it came are");
+		line_say(&w->rep->a, lines_add(w->to), "%s gone.", buf_z(&b));
+		buf_free(&b);
+	}
 	if (!why)
 		return;
 	put_count(&b, why, "more thing is", "more things are");
@@ -122,10 +165,43 @@ static void take_failed(void *ctx, sqlite3_stmt *st)
 	"('install','uninstall') AND step='act' AND (detail GLOB 'ended by signal [0-9]*' OR "     \
 	"detail GLOB 'ended with status [1-9]*') ORDER BY seq"
 
+static void take_not_run(void *ctx, sqlite3_stmt *st)
+{
+	struct words_of *w = ctx;
+	struct line *l = next(w->to);
+	uint64_t n = (uint64_t)sqlite3_column_int64(st, 3);
+	cleanup_buf struct buf b = { 0 };
+
+	if (!l)
+		return;
+	put_duration(&b, (uint64_t)sqlite3_column_int64(st, 4));
+	line_say(&w->rep->a, l, "A SERVICE OF IT DID NOT RUN: ");
+	line_name(&w->rep->a, l, exam_text(w->rep, st, 1));
+	line_say(
+		&w->rep->a, l,
+		" was started %llu time%s and ended with status %d, within %s. What it would do is "
+		"not on record.",
+		(unsigned long long)n, n == 1 ? "" : "s", sqlite3_column_int(st, 2), buf_z(&b));
+	line_ref(l, EV_PROCESS, (uint64_t)sqlite3_column_int64(st, 0), n - 1);
+}
+
+/* Started by an entry of a service, and each time it failed within a minute: of the box's refusal,
+ * or because it needs what is not there. */
+#define NOT_RUN                                                                                     \
+	"WITH service AS (SELECT e.seq, e.t, e.proc, e.cause FROM process e WHERE e.op='exec' AND " \
+	"(e.cause GLOB 'systemd-system *' OR e.cause GLOB 'init.d *')), ended AS (SELECT s.*, x.t-" \
+	"s.t AS life, x.exit_status FROM service s LEFT JOIN process x ON x.proc=s.proc AND "       \
+	"x.op='exit') SELECT min(d.seq), (SELECT COALESCE(p.script, p.image) FROM process p WHERE " \
+	"p.proc=d.proc AND p.op='exec' ORDER BY p.seq DESC LIMIT 1), max(exit_status), count(*), "  \
+	"max(life) FROM ended d GROUP BY cause HAVING min(COALESCE(exit_status, 0))>0 AND "         \
+	"max(life)<60000000000 ORDER BY 1"
+
 static int say_stays(struct words_of *w, struct err *err)
 {
 	int rc = exam_query(w->rep, FAILED, take_failed, w, err);
 
+	if (!rc)
+		rc = exam_query(w->rep, NOT_RUN, take_not_run, w, err);
 	if (rc)
 		return rc;
 	if (!w->e->nlooks) {
@@ -134,7 +210,8 @@ static int say_stays(struct words_of *w, struct err *err)
 		return 0;
 	}
 	say_counts(w, w->e->nlooks - 1);
-	return exam_query(w->rep, RESIDUE, take_residue, w, err);
+	rc = say_packages(w, err);
+	return rc ? rc : exam_query(w->rep, RESIDUE, take_residue, w, err);
 }
 
 /* ---- who it talks to ---------------------------------------------------------------------- */
@@ -404,31 +481,69 @@ static void say_revival(struct words_of *w, const struct revival *v)
 	line_ref(l, EV_MARK, v->seq, v->kills - 1);
 }
 
+/** struct deletions - files that were taken away and stayed away */
+struct deletions {
+	struct words_of *w;
+	uint64_t files, first, marks;
+	struct str example;
+};
+
 static void take_deleted(void *ctx, sqlite3_stmt *st)
 {
-	struct words_of *w = ctx;
-	struct line *l = next(w->to);
+	struct deletions *d = ctx;
+	struct words_of *w = d->w;
+	uint64_t seq = (uint64_t)sqlite3_column_int64(st, 0);
+	uint64_t n = (uint64_t)sqlite3_column_int64(st, 2);
+	uint64_t backs = (uint64_t)sqlite3_column_int64(st, 3);
+	struct line *l;
 
+	if (!backs) {
+		if (!d->files++) {
+			d->first = seq;
+			d->example = exam_text(w->rep, st, 1);
+		}
+		d->marks += n;
+		return;
+	}
+	l = next(w->to);
 	if (!l)
 		return;
 	line_name(&w->rep->a, l, exam_text(w->rep, st, 1));
-	line_say(&w->rep->a, l,
-		 sqlite3_column_type(st, 2) == SQLITE_NULL ? " was deleted and came back"
-							   : " was deleted and did not come back");
-	line_ref(l, EV_MARK, (uint64_t)sqlite3_column_int64(st, 0), 0);
+	line_say(&w->rep->a, l, " was deleted %llu time%s and came back %llu time%s",
+		 (unsigned long long)n, n == 1 ? "" : "s", (unsigned long long)backs,
+		 backs == 1 ? "" : "s");
+	line_ref(l, EV_MARK, seq, n - 1);
+}
+
+static void say_stayed_away(const struct deletions *d)
+{
+	struct words_of *w = d->w;
+	struct line *l = d->files ? next(w->to) : NULL;
+
+	if (!l)
+		return;
+	line_name(&w->rep->a, l, d->example);
+	if (d->files > 1)
+		line_say(&w->rep->a, l,
+			 " and %llu more of its files (programs, and what starts them)",
+			 (unsigned long long)d->files - 1);
+	line_say(&w->rep->a, l, " %s deleted and did not come back", d->files > 1 ? "were" : "was");
+	line_ref(l, EV_MARK, d->first, d->marks - 1);
 }
 
 /* belljar put back what nobody else had brought back */
-#define DELETED                                                                                    \
-	"SELECT m.seq, m.path, (SELECT min(p.seq) FROM mark p WHERE p.run=m.run AND p.seq>m.seq "  \
-	"AND p.experiment=m.experiment AND p.path=m.path AND p.detail='put back') FROM mark m "    \
-	"WHERE m.experiment='%s' AND m.step='act' AND m.path IS NOT NULL AND (m.detail IS NULL "   \
-	"OR m.detail<>'put back') AND EXISTS (SELECT 1 FROM mark e WHERE "                         \
-	"e.experiment=m.experiment AND e.step='end') ORDER BY m.seq"
+#define DELETED                                                                                     \
+	"SELECT min(seq), path, count(*), sum(put IS NULL) FROM (SELECT m.seq, m.path, (SELECT "    \
+	"min(p.seq) FROM mark p WHERE p.run=m.run AND p.seq>m.seq AND p.experiment=m.experiment "   \
+	"AND p.path=m.path AND p.detail='put back') AS put FROM mark m WHERE m.experiment IN "      \
+	"('delete','autostart-off') AND m.step='act' AND m.path IS NOT NULL AND (m.detail IS NULL " \
+	"OR m.detail NOT IN ('put back','started again')) AND EXISTS (SELECT 1 FROM mark e WHERE "  \
+	"e.experiment=m.experiment AND e.step='end')) GROUP BY path ORDER BY 4 DESC, 1"
 
 static int say_defends(struct words_of *w, struct err *err)
 {
 	struct revivals *r = xcalloc(1, sizeof(*r));
+	struct deletions gone = { .w = w };
 	int rc;
 
 	say_findings(w, Q_DEFENDS);
@@ -437,12 +552,9 @@ static int say_defends(struct words_of *w, struct err *err)
 	for (size_t i = 0; i < r->n && !rc; i++)
 		say_revival(w, &r->v[i]);
 	free(r);
-	for (int i = 0; i < 2 && !rc; i++) {
-		cleanup_buf struct buf sql = { 0 };
-
-		buf_printf(&sql, DELETED, i ? "autostart-off" : "delete");
-		rc = exam_query(w->rep, buf_z(&sql), take_deleted, w, err);
-	}
+	if (!rc)
+		rc = exam_query(w->rep, DELETED, take_deleted, &gone, err);
+	say_stayed_away(&gone);
 	if (!rc && !w->to->total)
 		say_only(w, "Nothing of it lived long enough to be killed, or was there to be "
 			    "deleted.");
@@ -459,6 +571,13 @@ static void take_canary(void *ctx, sqlite3_stmt *st)
 
 	if (!l)
 		return;
+	if (sqlite3_column_int(st, 6)) {
+		line_say(&w->rep->a, l,
+			 "It asked the name service for this machine's own name, %llu time%s",
+			 (unsigned long long)n, n == 1 ? "" : "s");
+		line_ref(l, EV_CANARY, (uint64_t)sqlite3_column_int64(st, 0), n - 1);
+		return;
+	}
 	line_say(&w->rep->a, l, "the value of ");
 	line_name(&w->rep->a, l, exam_text(w->rep, st, 1));
 	line_say(&w->rep->a, l, " (as ");
@@ -471,9 +590,11 @@ static void take_canary(void *ctx, sqlite3_stmt *st)
 }
 
 #define CANARIES                                                                                   \
-	"SELECT min(c.seq), c.value, c.encoding, COALESCE(f.name, f.dst), f.dst_port, count(*) "   \
-	"FROM canary c LEFT JOIN flow f ON f.run=c.run AND f.flow=c.flow AND f.op='begin' GROUP "  \
-	"BY 2, 3, 4, 5 ORDER BY 1"
+	"WITH own AS (SELECT run, flow FROM dns WHERE op='query' GROUP BY run, flow HAVING "       \
+	"max(instr(name, '.'))=0) SELECT min(c.seq), c.value, c.encoding, COALESCE(f.name, "       \
+	"f.dst), f.dst_port, count(*), c.value='hostname' AND o.flow IS NOT NULL AS own_name "     \
+	"FROM canary c LEFT JOIN flow f ON f.run=c.run AND f.flow=c.flow AND f.op='begin' LEFT "   \
+	"JOIN own o ON o.run=c.run AND o.flow=c.flow GROUP BY 2, 3, 4, 5, own_name ORDER BY 1"
 
 static int say_took(struct words_of *w, struct err *err)
 {

@@ -120,8 +120,10 @@ bool left_running(const struct rep *rep, const struct proc *p)
 
 	if (!run || !run->left)
 		return false;
-	/* the end of a run is SIGKILL from outside for all that is left */
-	return !p->ended || (p->signal == SIGKILL && !p->killed && p->t1 >= run->t_main);
+	/* the end of a run is SIGKILL from outside for all that is left; before it ends, an
+	 * examination kills from outside too, and marks that */
+	return !p->ended || (p->signal == SIGKILL && !p->killed && p->t1 >= run->t_main &&
+			     p->t1 >= run->t_marked);
 }
 
 /* ---- files -------------------------------------------------------------------------------- */
@@ -396,6 +398,9 @@ static void on_plain(void *ctx, const struct event *ev)
 							    : &rep->marks;
 
 	seen(rep, ev);
+	if (ev->kind == EV_MARK && ev_has(ev, EV_AT(MARK, EXPERIMENT)) &&
+	    procs_run(&rep->procs, ev->run))
+		procs_run(&rep->procs, ev->run)->t_marked = ev->t;
 	keep_plain(rows, ev, rep->rows_max);
 }
 
@@ -438,7 +443,7 @@ static const struct {
 	{ EV_GAP, F(GAP, SOURCE), on_plain },
 	{ EV_LIMIT, F(LIMIT, WHAT), on_plain },
 	{ EV_MISMATCH, F(MISMATCH, WHAT), on_plain },
-	{ EV_MARK, F(MARK, NAME), on_plain },
+	{ EV_MARK, F(MARK, NAME) | F(MARK, EXPERIMENT), on_plain },
 	{ EV_OBJECT, F(OBJECT, SIZE) | F(OBJECT, KEPT), on_object },
 	/* connections first: the others belong to one */
 	{ EV_FLOW, FIELDS_ALL, on_net },
