@@ -6,14 +6,16 @@
 -- needs: 3
 -- why: The program that runs was not in what was examined: whoever serves it decides what it is.
 -- innocent: Updaters do the same; they are registered, signed by the product's vendor, and leave with it.
-WITH brought AS MATERIALIZED (
-  SELECT w.*, (SELECT b.seq FROM burst b WHERE b.proc = w.proc AND b.run = w.run AND b.dir = 'in' AND b.t <= w.t ORDER BY b.t DESC LIMIT 1) AS fetch
-  FROM written_program w WHERE w.proc > 0)
-SELECT f.seq || ',' || w.seq || ',' || group_concat(x.seq) AS evidence, w.proc, count(*) AS count,
-  w.path AS subject,
-  'fetched from ' || COALESCE((SELECT COALESCE(l.name, l.dst) || ' port ' || l.dst_port FROM flow l WHERE l.run = f.run AND l.flow = f.flow LIMIT 1), 'somebody')
-    || ', written ' || CAST((w.t - f.t) / 1000000000 AS INTEGER) || ' s later, run ' || CAST((min(x.t) - w.t) / 1000000000 AS INTEGER) || ' s after that' AS detail
-FROM brought w JOIN burst f ON f.seq = w.fetch
-JOIN program x ON x.run = w.run AND x.t >= w.t
-  AND x.seq IN (SELECT seq FROM program WHERE file = w.path UNION SELECT seq FROM program WHERE image = w.path)
-GROUP BY w.run, w.proc, w.path
+WITH ran AS MATERIALIZED (
+  SELECT w.run, w.proc, w.path, w.seq AS written, w.t AS written_t, f.seq AS fetch, f.t AS fetch_t, min(x.t) AS run_t, min(x.seq) AS start, count(*) AS n,
+    COALESCE((SELECT COALESCE(l.name, l.dst) || ' port ' || l.dst_port FROM flow l WHERE l.run = f.run AND l.flow = f.flow LIMIT 1), 'somebody') AS source
+  FROM written_program w JOIN burst f ON f.seq = w.fetch
+  JOIN program x ON x.run = w.run AND x.t >= w.t
+    AND x.seq IN (SELECT seq FROM program WHERE file = w.path UNION SELECT seq FROM program WHERE image = w.path)
+  GROUP BY w.run, w.proc, w.path)
+SELECT group_concat(DISTINCT fetch) || ',' || group_concat(written) || ',' || group_concat(start) AS evidence, proc, sum(n) AS count,
+  min(path) AS subject,
+  CASE count(*) WHEN 1 THEN '' ELSE 'and ' || (count(*) - 1) || ' more, by the same process; ' END || 'fetched from ' || source
+    || ', written ' || CAST((min(written_t) - min(fetch_t)) / 1000000000 AS INTEGER) || ' s later, run '
+    || CAST((min(run_t) - min(written_t)) / 1000000000 AS INTEGER) || ' s after that' AS detail
+FROM ran GROUP BY run, proc, source

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- id: elevation-unasked
--- title: An ordinary user's process started a program that becomes root, and nobody was asked
+-- title: A process without root's rights started a program that becomes root, and nobody was asked
 -- grade: concern
 -- attack: T1548.001
 -- sign: privilege
@@ -23,7 +23,7 @@ WITH set_id AS (
   GROUP BY path)
 SELECT s.seq || ',' || group_concat(DISTINCT p.seq) AS evidence, p.proc, count(*) AS count, s.path AS subject,
   'set-id, started by ' || COALESCE((SELECT q.file FROM life l JOIN program q ON q.proc = l.parent WHERE l.proc = p.proc
-    ORDER BY q.seq DESC LIMIT 1), 'a program') || ' of user ' || p.uid AS detail,
+    ORDER BY q.seq DESC LIMIT 1), 'a program') || CASE WHEN p.uid < 1000 THEN ' of the system account ' ELSE ' of user ' END || p.uid AS detail,
   CASE WHEN max(p.uid) < 1000 THEN 'note' ELSE 'concern' END AS grade
 FROM set_id s JOIN program p ON p.file = s.path AND p.uid <> 0 AND p.proc IN (SELECT proc FROM subject_process)
 GROUP BY s.path

@@ -1,16 +1,21 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- id: guards-opened
--- title: Who may become root, or log in, was changed
+-- title: Files that decide who may become root, or log in, were added or changed
 -- grade: concern
 -- sign: privilege
 -- attack: T1548.003,T1098.004,T1556
 -- why: These files decide who controls the machine: sudo, SSH keys, authentication steps, preloaded libraries.
 -- innocent: Administration tools and servers install such files; then each line has a reason that can be read.
 -- done: A package's own steps of authentication, and what pam-auth-update does for one, are a note; so is the
---   file of the package sudo itself.
+--   file of the package sudo itself. The steps of a new service, and modules that no step names, are a fact: they
+--   decide nothing for programs that were there before.
 SELECT group_concat(a.seq) AS evidence, a.writer AS proc, count(*) AS count, a.place AS subject,
   a.class || ' ' || a.op || COALESCE(': ' || COALESCE(a.command, a.name), '') AS detail,
-  CASE WHEN a.class IN ('polkit', 'ssh-config', 'nsswitch') OR max(a.command) = 'other bytes, the same entries' THEN 'note'
+  CASE WHEN a.class = 'pam' AND min(a.op) = 'added' AND a.writer IN (SELECT proc FROM package_process) AND EXISTS (
+      SELECT 1 FROM change c WHERE c.path = a.place AND c.run = a.run AND c.op = 'added')
+      AND (a.place NOT GLOB '/etc/pam.d/*' OR base_name(a.place) NOT IN ('login', 'sshd', 'su', 'su-l', 'sudo', 'sudo-i', 'passwd', 'chfn', 'chsh',
+        'newusers', 'other', 'remote', 'polkit-1', 'runuser', 'runuser-l', 'system-auth', 'password-auth') AND a.place NOT GLOB '/etc/pam.d/common-*') THEN 'fact'
+    WHEN a.class IN ('polkit', 'ssh-config', 'nsswitch') OR max(a.command) = 'other bytes, the same entries' THEN 'note'
     WHEN a.writer IN (SELECT proc FROM package_process) AND (a.class = 'pam' AND (a.place NOT GLOB '/etc/pam.d/common-*'
       OR EXISTS (SELECT 1 FROM program p WHERE p.proc = a.writer AND base_name(p.file) = 'pam-auth-update')) OR a.place = '/etc/sudoers') THEN 'note' ELSE 'concern' END AS grade
 FROM autostart a WHERE a.op IN ('added', 'changed')

@@ -20,7 +20,6 @@ written AS MATERIALIZED (
       AND w.seq > e.seq AND w.seq < e.until)),
 late AS (
   SELECT i.seq AS installed, w.*,
-    (SELECT b.seq FROM burst b WHERE b.run = w.run AND b.proc = w.proc AND b.dir = 'in' AND b.t <= w.t ORDER BY b.t DESC LIMIT 1) AS fetch,
     CASE WHEN w.run = i.run THEN w.t - (SELECT t FROM experiment WHERE seq = i.seq) END AS after
   FROM written w JOIN installed i ON w.run > i.run OR (w.run = i.run AND w.t >= i.t)),
 run_by AS (

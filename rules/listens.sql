@@ -6,8 +6,10 @@
 -- why: Whoever reaches this machine's port can talk with the program. A port on the loopback address is reached by
 --   every page in the user's browser, and by every user of the machine.
 -- innocent: Servers do this; the question is whether this one says so and why it needs it.
-SELECT group_concat(s.seq) AS evidence, s.proc, count(*) AS count, COALESCE(s.address, '?') || ' port ' || COALESCE(s.port, 0) AS subject,
-  COALESCE((SELECT x.image FROM process x WHERE x.proc = s.proc AND x.op = 'exec' AND x.seq < s.seq ORDER BY x.seq DESC LIMIT 1), '')
-    || CASE WHEN s.address GLOB '127.*' OR s.address = '::1' THEN ', for programs and web pages on this machine' ELSE ', for other machines, too' END AS detail
-FROM socket s WHERE s.op = 'listen' AND s.family IN ('inet', 'inet6')
-GROUP BY s.run, s.proc, s.address, s.port
+WITH listening AS (
+  SELECT s.*, COALESCE((WITH RECURSIVE up(proc, steps) AS (SELECT s.proc, 0 UNION ALL SELECT l.parent, steps + 1 FROM up JOIN life l ON l.proc = up.proc WHERE steps < 8)
+    SELECT p.image FROM up JOIN program p ON p.proc = up.proc WHERE p.seq < s.seq ORDER BY steps, p.seq DESC LIMIT 1), 'a program') AS image
+  FROM socket s WHERE s.op = 'listen' AND s.family IN ('inet', 'inet6'))
+SELECT group_concat(seq) AS evidence, min(proc) AS proc, count(*) AS count, COALESCE(address, '?') || ' port ' || COALESCE(port, 0) AS subject,
+  image || CASE WHEN address GLOB '127.*' OR address = '::1' THEN ', for programs and web pages on this machine' ELSE ', for other machines, too' END AS detail
+FROM listening GROUP BY image, address, port

@@ -9,7 +9,9 @@
 -- innocent: Updates, licences, clocks and mail are also asked for at regular times; then the name
 --   belongs to the vendor, and the vendor can say what is sent.
 WITH regular AS MATERIALIZED (
-  SELECT * FROM beacon WHERE p <= 0.01 AND contacts >= 8 AND proc IN (SELECT proc FROM subject_process))
+  SELECT * FROM beacon WHERE p <= 0.01 AND contacts >= 8 AND proc IN (SELECT proc FROM subject_process)
+    -- a name without a dot is this machine's or its network's: nobody outside is asked
+    AND NOT (what = 'dns' AND instr(rtrim(COALESCE(name, destination), '.'), '.') = 0))
 SELECT
   evidence, proc, contacts AS count,
   CASE key WHEN 'undeclared' THEN COALESCE(image, 'a program') || ' to names and addresses that nobody declared'

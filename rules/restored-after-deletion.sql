@@ -22,7 +22,7 @@ back AS (
   SELECT w.*,
     (SELECT min(p.seq) FROM program p WHERE p.run = w.run AND p.file = w.path AND p.seq > w.seq AND p.seq < w.until AND p.cause IS NULL
       AND NOT EXISTS (SELECT 1 FROM program q WHERE q.proc = p.proc AND q.cause IS NOT NULL)) AS start,
-    (SELECT max(b.seq) FROM burst b WHERE b.run = w.run AND b.proc = w.proc AND b.dir = 'in' AND b.t BETWEEN w.act_t AND w.t) AS fetch
+    (SELECT max(b.seq) FROM arrival b WHERE b.run = w.run AND b.proc = w.proc AND b.t BETWEEN w.act_t AND w.t) AS fetch
   FROM written w)
 SELECT b.act || ',' || b.seq || COALESCE(',' || b.fetch, '') || COALESCE(',' || b.start, '') AS evidence, b.proc,
   b.path AS subject,

@@ -9,7 +9,8 @@
 -- innocent: Settings, logs, empty folders and packages that it depended on remain by policy; they do not
 --   run. A part that another product uses as well can remain.
 -- done: It was looked for right after the removal, after a restart, and three hours later. What
---   ran each time is a concern; what could be run, and came with this install, is a note.
+--   ran each time is a concern; what could be run, and came with this install, is a note. What is part of a
+--   package that came along and is still installed is a fact: it can be removed by that package's name.
 WITH removal AS (
   SELECT max(until) AS seq FROM experiment WHERE experiment = 'uninstall' AND step = 'begin'),
 looks AS (
@@ -23,13 +24,15 @@ running AS (
     AND p.seq = (SELECT max(q.seq) FROM program q WHERE q.proc = p.proc AND q.seq < k.until)
     AND COALESCE(l.died, 9223372036854775807) > k.until AND k.seq > (SELECT seq FROM removal)),
 left_over AS (
-  SELECT file, group_concat(DISTINCT look) AS at, count(DISTINCT look) AS n, max(proc) AS proc, group_concat(DISTINCT seq) AS evidence
+  SELECT file, group_concat(DISTINCT look) AS at, count(DISTINCT look) AS n, max(proc) AS proc, group_concat(DISTINCT seq) AS evidence,
+    (SELECT max(x.explained) FROM residue x WHERE x.what = 'process' AND x.path = running.file) AS explained
   FROM running WHERE file IS NOT NULL GROUP BY file)
 SELECT (SELECT seq FROM removal) || ',' || r.evidence AS evidence, r.proc, r.file AS subject,
-  CASE WHEN r.n = 3 THEN 'runs right after the removal, after a restart, and three hours later' ELSE 'runs at ' || r.at END
+  'runs ' || replace(replace(replace(r.at, 'look-0', 'right after the removal'), 'look-restart', 'after a restart'), 'look-3h', 'three hours later')
+    || CASE WHEN r.at = 'look-0' THEN '; not after a restart' ELSE '' END || COALESCE('; ' || r.explained, '')
     || COALESCE('; started by ' || (SELECT a.place FROM autostart a WHERE a.op = 'started' AND a.seq > (SELECT seq FROM removal)
         AND (a.program = r.file OR a.command LIKE r.file || ' %') LIMIT 1), '') AS detail,
-  CASE WHEN r.n = 3 THEN 'concern' ELSE 'note' END AS grade
+  CASE WHEN r.explained IS NOT NULL THEN 'fact' WHEN r.n = 3 THEN 'concern' ELSE 'note' END AS grade
 FROM left_over r
 UNION ALL
 SELECT (SELECT seq FROM removal) || ',' || group_concat(x.seq), max(x.writer),

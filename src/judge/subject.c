@@ -28,15 +28,30 @@ static const char *const statements[] = {
 	"CREATE INDEX temp.program_file ON program(file)",
 	"CREATE INDEX temp.program_image ON program(image)",
 	/* files that ran, and who wrote them under that name; the first time */
-	"CREATE TEMP TABLE written_program(path, proc, run, seq, t, PRIMARY KEY(path, proc, run))"
+	"CREATE TEMP TABLE written_program(path, proc, run, seq, t, fetch, PRIMARY KEY(path, proc, run))"
 	" WITHOUT ROWID",
-	"INSERT INTO written_program SELECT path, proc, run, min(seq), min(t) FROM ("
+	"INSERT INTO written_program SELECT path, proc, run, min(seq), min(t), NULL FROM ("
 	"  SELECT CASE WHEN op IN ('rename', 'link') THEN path2 ELSE path END AS path, proc, run, seq, t"
 	"  FROM file WHERE op IN ('create', 'write', 'rename', 'link')"
 	"   AND answer IS NOT 'refused' AND reason IS NULL)"
 	" WHERE path IN (SELECT file FROM program UNION SELECT image FROM program)"
 	" GROUP BY path, proc, run",
 	"CREATE INDEX temp.written_program_proc ON written_program(proc, run)",
+	/* bytes from the network that can be a file's: not those of a handshake with the sinkhole,
+	 * in which nothing was asked for */
+	"CREATE TEMP TABLE arrival AS SELECT seq, run, t, proc, flow, bytes FROM burst b"
+	" WHERE dir = 'in' AND NOT EXISTS (SELECT 1 FROM flow f WHERE f.run = b.run AND f.flow = b.flow"
+	"  AND f.op = 'end' AND f.answer = 'sinkhole' AND f.app = 'tls' AND f.bytes_in < 8192 AND NOT EXISTS"
+	"  (SELECT 1 FROM http h WHERE h.run = f.run AND h.flow = f.flow))",
+	"CREATE INDEX temp.arrival_proc ON arrival(proc, t)",
+	/* and they must be enough: 50 is more than programs can be compressed */
+	"UPDATE written_program SET fetch = (SELECT a.seq FROM arrival a WHERE a.proc ="
+	" written_program.proc AND a.run = written_program.run AND a.t <= written_program.t"
+	" ORDER BY a.t DESC LIMIT 1) WHERE proc > 0",
+	"UPDATE written_program SET fetch = NULL WHERE fetch IS NOT NULL AND 50 * (SELECT sum(a.bytes)"
+	" FROM arrival a WHERE a.proc = written_program.proc AND a.run = written_program.run AND"
+	" a.t <= written_program.t) < (SELECT min(o.size) FROM program p JOIN object o ON o.sha256 ="
+	" p.sha256 WHERE p.file = written_program.path)",
 	/* one row a process */
 	"CREATE TEMP TABLE life(proc INTEGER PRIMARY KEY, run, parent, born, born_t, died, died_t)",
 	"INSERT INTO life SELECT proc, min(run), max(parent) FILTER (WHERE op = 'fork'), min(seq), min(t),"
