@@ -402,6 +402,22 @@ static void trust(struct html *h)
 	buf_puts(h->out, "</section>\n");
 }
 
+static void cut_run(struct html *h, const struct run_info *r)
+{
+	uint64_t open = net_left_open(&h->rep->net, r->run);
+
+	if (r->end_seq)
+		return;
+	buf_printf(h->out, "<p>Run %u has no end on record: it was cut off.", r->run);
+	if (open) {
+		buf_puts(h->out, " So ");
+		buf_puts(h->out, open == 1 ? "was " : "were ");
+		put_count(h->out, open, "connection", "connections");
+		buf_puts(h->out, " that had not ended: how many bytes they moved is not known.");
+	}
+	buf_puts(h->out, "</p>\n");
+}
+
 static int gaps(struct html *h, struct err *err)
 {
 	const struct rep *rep = h->rep;
@@ -411,9 +427,7 @@ static int gaps(struct html *h, struct err *err)
 	if (all_seen(rep) && !rep->limits.total)
 		buf_puts(h->out, "<p class=\"none\">None.</p>\n");
 	for (size_t i = 0; i < rep->procs.nrun; i++)
-		if (!rep->procs.run[i].end_seq)
-			buf_printf(h->out, "<p>Run %u has no end on record: it was cut off.</p>\n",
-				   rep->procs.run[i].run);
+		cut_run(h, &rep->procs.run[i]);
 	if (rep->objects_lost) {
 		buf_puts(h->out, "<p>Of ");
 		put_count(h->out, rep->objects_lost, "program", "programs");

@@ -118,6 +118,8 @@ static void runs(struct buf *o, const struct rep *rep)
 		json_text(o, "limits", r->limits);
 		json_text(o, "version", r->version);
 		json_bool(o, "cut", !r->end_seq);
+		if (!r->end_seq)
+			json_num(o, "connections_without_end", net_left_open(&rep->net, r->run));
 		if (r->end_seq) {
 			json_num(o, "end_event", r->end_seq);
 			json_num(o, "duration_ns", r->t_end);

@@ -41,12 +41,18 @@ static void find_unseen(struct rep *rep, struct look *k)
 	for (size_t i = 0; i < rep->procs.nrun; i++) {
 		const struct run_info *r = &rep->procs.run[i];
 		struct line *l = r->end_seq ? NULL : more(&k->rows);
+		uint64_t open = net_left_open(&rep->net, r->run);
 
 		if (!l)
 			continue;
 		line_say(&rep->a, l, "run %u, ", r->run);
 		line_name(&rep->a, l, r->command);
 		line_say(&rep->a, l, ", has no end on record: the recording was cut off");
+		if (open)
+			line_say(&rep->a, l,
+				 "; %llu %s had not ended, and how many bytes moved is not known",
+				 (unsigned long long)open,
+				 open == 1 ? "connection" : "connections");
 		line_ref(l, EV_RUN_BEGIN, r->begin_seq, 0);
 	}
 }

@@ -181,6 +181,15 @@ static void flow_end(struct rep *rep, const struct event *ev)
 	keep(rep, &p->reason, ev_str(ev, EV_AT(FLOW, REASON)));
 }
 
+uint64_t net_left_open(const struct net *n, uint32_t run)
+{
+	uint64_t open = 0;
+
+	for (size_t i = 0; i < n->nflow; i++)
+		open += n->flow[i].run == run && !n->flow[i].t1 && !n->flow[i].names;
+	return open;
+}
+
 void net_flow(void *ctx, const struct event *ev)
 {
 	if (ev_is(ev, EV_AT(FLOW, OP), "begin"))

@@ -82,6 +82,8 @@ struct line;
 /** net_flow() and those below - events of their kinds; ctx is a struct rep */
 source_fn net_flow, net_banner, net_tls, net_http, net_canary, net_dns;
 void net_free(struct net *n);
+/** net_left_open() - connections of a run that have no end on record */
+uint64_t net_left_open(const struct net *n, uint32_t run);
 /** net_order() - peers that matter first: canaries, then what was really reached, then bytes */
 void net_order(struct net *n);
 void say_peer(struct rep *rep, struct line *l, const struct peer *p);

@@ -95,6 +95,10 @@ equal "the box runs again" "$(run cut -- echo again)" again
 check "its record is whole" "$BELLJAR" verify cut
 check "and holds the flow that was open" recorded cut \
 	"(SELECT count(*) FROM flow WHERE run=1 AND op='begin' AND dst_port=7000) = 1"
+"$BELLJAR" report cut >cut.report
+check "the report says that its end is not known" grep -q "was cut off; 1 connection had not ended" cut.report
+equal "of that run, and of no other" "$("$BELLJAR" report cut --format json |
+	python3 -c 'import json, sys; print([r.get("connections_without_end") for r in json.load(sys.stdin)["runs"]])')" "[1, None]"
 
 # ---- QUIC ----------------------------------------------------------------------------------------
 
