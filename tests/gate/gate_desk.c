@@ -27,8 +27,8 @@ struct bed {
 	int dirfd, peer;
 	struct gate g;
 	/* of the record */
-	char gap[200];
-	uint64_t gaps, contents, events;
+	char gap[200], source[40], limit[80];
+	uint64_t gaps, limits, contents, events;
 	struct {
 		char sha256[SHA256_HEX], part[8], dir[8];
 		int64_t offset, size;
@@ -86,10 +86,17 @@ static int look(void *ctx, const struct event *ev)
 
 	b->events++;
 	if (ev->kind == EV_GAP) {
-		struct str s = ev->v[EV_AT(GAP, DETAIL)].s;
+		struct str s = ev->v[EV_AT(GAP, DETAIL)].s, who = ev->v[EV_AT(GAP, SOURCE)].s;
 
 		b->gaps++;
 		snprintf(b->gap, sizeof(b->gap), "%.*s", (int)s.n, s.p);
+		snprintf(b->source, sizeof(b->source), "%.*s", (int)who.n, who.p);
+	} else if (ev->kind == EV_LIMIT) {
+		struct str s = ev->v[EV_AT(LIMIT, WHAT)].s, who = ev->v[EV_AT(LIMIT, MECHANISM)].s;
+
+		b->limits++;
+		snprintf(b->limit, sizeof(b->limit), "%.*s by %.*s", (int)s.n, s.p, (int)who.n,
+			 who.p);
 	} else if (ev->kind == EV_CONTENT && b->contents < ARRAY_SIZE(b->content)) {
 		size_t i = b->contents++;
 		const struct val *v = ev->v;
@@ -303,6 +310,72 @@ static void test_content_is_recorded_under_the_hash_of_what_was_kept(void **stat
 	buf_free(&says);
 }
 
+static void add_event(struct buf *says, const struct event *ev)
+{
+	uint8_t bytes[500];
+	ssize_t n = event_encode(ev, bytes, sizeof(bytes));
+
+	assert_true(n > 0);
+	wire_add(says, WIRE_EVENT, bytes, (size_t)n, NULL, 0);
+}
+
+static void add_gap(struct buf *says, const char *source)
+{
+	struct event ev = { .kind = EV_GAP, .proc = 77 };
+
+	ev.v[EV_AT(GAP, SOURCE)] = V_Z(source);
+	ev.v[EV_AT(GAP, DETAIL)] = V_Z("all of it was lost");
+	add_event(says, &ev);
+}
+
+static void add_limit(struct buf *says, const char *what, const char *mechanism)
+{
+	struct event ev = { .kind = EV_LIMIT };
+
+	ev.v[EV_AT(LIMIT, WHAT)] = V_Z(what);
+	ev.v[EV_AT(LIMIT, MECHANISM)] = V_Z(mechanism);
+	add_event(says, &ev);
+}
+
+static void test_what_the_gate_process_did_not_see_is_told_as_the_gates(void **state UNUSED)
+{
+	struct buf says = { .limit = WIRE_MAX };
+	struct bed *b = bed_new();
+
+	add_gap(&says, "trace");
+	add_limit(&says, "dns-names", "cgroup 2");
+	wire_add(&says, WIRE_ENDED, NULL, 0, NULL, 0);
+	b->g.end_by = UINT64_MAX;
+	atomic_store(&b->g.ending, true);
+	gate_process(b, &says, false);
+	run(b);
+	was_ended(b);
+	assert_int_equal(b->gaps, 1);
+	assert_string_equal(b->gap, "all of it was lost");
+	assert_string_equal(b->source, "gate");
+	assert_int_equal(b->limits, 1);
+	assert_string_equal(b->limit, "dns-names by resolver");
+	bed_free(b);
+	buf_free(&says);
+}
+
+static void test_a_limit_that_is_not_the_gates_ends_the_box(void **state UNUSED)
+{
+	struct buf says = { .limit = WIRE_MAX };
+	struct bed *b = bed_new();
+
+	add_limit(&says, "memory", "cgroup 2");
+	gate_process(b, &says, false);
+	run(b);
+	was_ended(b);
+	assert_true(gate_failed(&b->g));
+	assert_int_equal(b->limits, 0);
+	assert_int_equal(b->gaps, 1);
+	assert_non_null(strstr(b->gap, "cannot mean"));
+	bed_free(b);
+	buf_free(&says);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +384,8 @@ int main(void)
 		cmocka_unit_test(test_one_that_asks_and_does_not_listen_is_ended),
 		cmocka_unit_test(test_sockets_that_nobody_takes_are_few),
 		cmocka_unit_test(test_content_is_recorded_under_the_hash_of_what_was_kept),
+		cmocka_unit_test(test_what_the_gate_process_did_not_see_is_told_as_the_gates),
+		cmocka_unit_test(test_a_limit_that_is_not_the_gates_ends_the_box),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

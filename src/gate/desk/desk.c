@@ -49,6 +49,13 @@ static uint32_t process_of(const struct gate *g, uint32_t flow)
 	return o ? o->proc : 0;
 }
 
+static uint32_t process_named(const struct gate *g, const struct val *flow)
+{
+	return flow->type == VAL_INT && flow->i > 0 && flow->i <= UINT32_MAX
+		       ? process_of(g, (uint32_t)flow->i)
+		       : 0;
+}
+
 static bool text_is(const struct val *v, const char *z)
 {
 	return v->type == VAL_TEXT && str_eq(v->s, str_z(z));
@@ -129,6 +136,36 @@ static const struct {
 	{ EV_LIMIT, -1 },
 };
 
+/* What it can have come to the end of, and who of the gate counts that. */
+static const struct {
+	const char *what, *mechanism;
+} limits[] = {
+	{ "flows", "gate" },
+	{ "capture", "gate" },
+	{ "dns-names", "resolver" },
+	{ "dns-answers", "resolver" },
+	{ "canary-hits", "canary search" },
+	{ "canary-unpacks", "canary search" },
+	{ "canary-unpacked", "canary search" },
+};
+
+/* Who tells it is our word, not its: else it could speak for the recorder, or of the box's memory.
+ * Return: 0, or -EBADMSG for what no honest gate says. */
+static int sign(struct event *ev)
+{
+	if (ev->kind == EV_GAP)
+		ev->v[EV_AT(GAP, SOURCE)] = V_Z("gate");
+	if (ev->kind != EV_LIMIT)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		if (!text_is(&ev->v[EV_AT(LIMIT, WHAT)], limits[i].what))
+			continue;
+		ev->v[EV_AT(LIMIT, MECHANISM)] = V_Z(limits[i].mechanism);
+		return 0;
+	}
+	return -EBADMSG;
+}
+
 static int append(struct gate *g, struct event *ev)
 {
 	uint64_t now = journal_now(g->j);
@@ -150,16 +187,9 @@ static int take_event(struct gate *g, struct str s)
 			at = told[i].flow;
 	if (at == -2)
 		return -EBADMSG;
-	ev.proc = 0;
-	if (ev.kind == EV_FLOW) {
-		rc = flow_event(g, &ev);
-		if (rc)
-			return rc;
-	} else if (at >= 0 && ev.v[at].type == VAL_INT && ev.v[at].i > 0 &&
-		   ev.v[at].i <= UINT32_MAX) {
-		ev.proc = process_of(g, (uint32_t)ev.v[at].i);
-	}
-	return append(g, &ev);
+	ev.proc = at >= 0 ? process_named(g, &ev.v[at]) : 0;
+	rc = ev.kind == EV_FLOW ? flow_event(g, &ev) : sign(&ev);
+	return rc ? rc : append(g, &ev);
 }
 
 static int take_content(struct gate *g, struct str s)
