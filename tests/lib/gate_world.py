@@ -28,6 +28,7 @@ NAMES = {
     "closed.example": ("192.0.2.30", None),
     "wrong.example": ("192.0.2.40", None),
     "asks.example": ("192.0.2.30", None),
+    "faces.example": ("192.0.2.40", None),
 }
 LOCK = threading.Lock()
 
@@ -176,6 +177,14 @@ class TlsDone(Tls):
             log("asked", "failed " + type(e).__name__)
 
 
+class TwoFaced(Tls):
+    """Shows the first handshake the right certificate, and the next one somebody else's."""
+
+    def face(self, sock, name, context):
+        self.seen = getattr(self, "seen", 0) + 1
+        sock.context = self.right if self.seen % 2 else self.other
+
+
 class Udp(socketserver.ThreadingUDPServer):
     allow_reuse_address = True
     max_packet_size = 65536
@@ -218,13 +227,18 @@ def main():
         # at 192.0.2.40 stands somebody else than who is asked for
         tls.context = good
         servers.append(tls)
+    faces = TwoFaced(("192.0.2.40", 8443), Http)
+    faces.other, faces.right = good, certificate("faces", ["faces.example"])
+    faces.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    faces.context.load_cert_chain(os.path.join(FOLDER, "faces.pem"))
+    faces.context.sni_callback = faces.face
     asks = TlsDone(("192.0.2.30", 443), Http)
     asks.context = certificate("asks", ["asks.example"])
     asks.context.load_verify_locations(os.path.join(FOLDER, "ca.pem"))
     asks.context.verify_mode = ssl.CERT_REQUIRED
     certificate("person", ["person.example"])
     servers += [
-        asks,
+        asks, faces,
         Tcp6(("2001:db8::10", 80), Http),
         Tcp(("192.0.2.30", 7), Echo), Tcp6(("2001:db8::30", 7), Echo),
         Tcp(("192.0.2.30", 8), Resetting), Tcp(("192.0.2.30", 9), Stuck),

@@ -125,6 +125,16 @@ check "each with its reason" recorded b \
 	 (reason LIKE '%Host%shared-b%' OR reason LIKE '%SNI%shared-b%' OR reason LIKE '%certificate%')) = 3"
 equal "and nothing of them went out" "$(grep -c -e shared-b -e 'GET /[2345] ' "$world/http")" 0
 
+# The gate's own handshake is shown the right certificate, the program's another: what is in clear is seen.
+out=$(run faces --allow faces.example -- sh -c 'curl -s -m 20 -k --tls-max 1.2 https://faces.example:8443/6; echo $?')
+equal "a server that shows the program another certificate than the gate is refused, where that can be seen" "$out" 35
+check "with what each was shown on record" recorded faces \
+	"(SELECT count(*) FROM tls WHERE op='certificate' AND side='upstream' AND verdict='ok') = 1 AND
+	 (SELECT count(*) FROM tls WHERE op='certificate' AND side IS NULL AND verdict LIKE '%not for faces.example%') = 1 AND
+	 (SELECT count(*) FROM flow WHERE op='end' AND answer='refused' AND end='policy' AND
+	  reason LIKE 'the certificate is for %, not for faces.example%') = 1"
+equal "and it got no request" "$(grep -c 'GET /6 ' "$world/http")" 0
+
 out=$(run c --allow echo.example -- python3 -c '
 import socket
 def tcp(port, family=socket.AF_INET):

@@ -53,6 +53,12 @@ void watch_become(struct watch *w, const struct reader *reader, void *state)
 	w->again = true;
 }
 
+void watch_chains(struct watch *w, watch_chain_fn *fn, void *ctx)
+{
+	w->chain = fn;
+	w->chain_ctx = ctx;
+}
+
 /* ---- bursts ------------------------------------------------------------------------------- */
 
 void watch_gap(struct watch *w, uint64_t t, const char *why)

@@ -57,6 +57,11 @@ struct watch *watch_new(const struct flow_facts *facts, bool inner, const struct
 void watch_feed(struct watch *w, enum dir dir, uint64_t t, const void *p, size_t n);
 /** watch_count() - bytes that pass without being read (splice): they count for bursts only */
 void watch_count(struct watch *w, enum dir dir, uint64_t t, size_t n);
+/** watch_chains() - ask @fn about each chain of certificates that a server shows in clear (TLS 1.2
+ * and older; @p: body of the Certificate message), before its event: what it says, borrowed, is the
+ * event's verdict; NULL none */
+typedef const char *watch_chain_fn(void *ctx, const uint8_t *p, size_t n);
+void watch_chains(struct watch *w, watch_chain_fn *fn, void *ctx);
 /** watch_lost() - @n bytes of a stream that nobody will see: a capture file lacks them */
 void watch_lost(struct watch *w, enum dir dir, uint64_t t, uint64_t n);
 /** watch_idle() - nothing that is still to come needs to be read: the relay may splice */

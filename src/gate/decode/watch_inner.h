@@ -53,6 +53,8 @@ struct watch_side {
 struct watch {
 	struct flow_facts facts;
 	const struct emit *emit;
+	watch_chain_fn *chain; /* NULL: nobody is asked */
+	void *chain_ctx;
 	const struct reader *reader;
 	void *state; /* of the reader */
 	enum watch_protocol protocol;

@@ -56,10 +56,13 @@ static void certificate(struct watch *w, uint64_t t, const uint8_t *p, size_t n)
 	cleanup_buf struct buf scratch = { 0 };
 	struct event ev;
 
-	if (tls_event_certificate(&w->facts, p, n, &scratch, &ev))
+	if (tls_event_certificate(&w->facts, p, n, &scratch, &ev)) {
 		watch_stop(w, t, "malformed Certificate");
-	else
-		watch_emit(w, t, &ev);
+		return;
+	}
+	if (w->chain)
+		ev.v[EV_AT(TLS, VERDICT)] = V_Z(w->chain(w->chain_ctx, p, n));
+	watch_emit(w, t, &ev);
 }
 
 static void handshake(struct watch *w, enum dir dir, uint64_t t, uint8_t type, const uint8_t *p,

@@ -188,6 +188,8 @@ struct flow *flow_begin(struct inside *in, bool tcp, const struct addr *src, con
 	tell(in, f, NULL);
 	if (f->way != WAY_REFUSED && f->way != WAY_NAMES)
 		f->watch = watch_new(&f->facts, false, &in->emit);
+	if (f->way == WAY_PEER)
+		watch_chains(f->watch, gate_chain_shown, in);
 	return f;
 }
 

@@ -5,7 +5,8 @@
  * An address that was allowed as one name may be shared by many. So the first bytes wait until they
  * say the name inside - the SNI of TLS, the Host of HTTP - or show that they are neither. TLS that
  * is not opened goes on only when a handshake of our own has shown that the peer is who the SNI
- * names. Later requests of the same connection are looked at as they pass (inside_emit()).
+ * names; where the certificates of the program's own connection can be read, they must hold as
+ * well. Later requests of the same connection are looked at as they pass (inside_emit()).
  */
 #include "gate/inside/inside.h"
 
@@ -16,7 +17,7 @@
 struct checked {
 	struct {
 		struct addr dst;
-		char sni[NAME_MAX_DNS + 1];
+		char sni[NAME_MAX_DNS + 1], alpn[128];
 		uint64_t until;
 	} good[CHECKED_MAX];
 	int next;
@@ -28,7 +29,8 @@ static bool known_good(const struct inside *in, const struct flow *f)
 		if (in->checked->good[i].until > in->now &&
 		    in->checked->good[i].dst.port == f->facts.dst.port &&
 		    addr_same_ip(&in->checked->good[i].dst, &f->facts.dst) &&
-		    !strcmp(in->checked->good[i].sni, f->hello.sni))
+		    !strcmp(in->checked->good[i].sni, f->hello.sni) &&
+		    !strcmp(in->checked->good[i].alpn, f->hello.alpn))
 			return true;
 	return false;
 }
@@ -42,6 +44,7 @@ static void remember_good(struct inside *in, const struct flow *f)
 	c->good[c->next].dst = f->facts.dst;
 	c->good[c->next].until = in->now + CHECK_KEEP_NS;
 	snprintf(c->good[c->next].sni, sizeof(c->good[0].sni), "%s", f->hello.sni);
+	snprintf(c->good[c->next].alpn, sizeof(c->good[0].alpn), "%s", f->hello.alpn);
 	c->next = (c->next + 1) % CHECKED_MAX;
 }
 
@@ -123,10 +126,16 @@ static bool let_through(struct inside *in, struct flow *f, const char *why)
 	return passes;
 }
 
-static bool wants_check(const struct inside *in, const struct flow *f)
+/* It is allowed as a name, so who answers must be that name's. */
+static bool by_name(const struct inside *in, const struct flow *f)
 {
 	return policy_mode(in->policy) == GATE_DECLARED && f->facts.name[0] && f->hello.sni[0] &&
-	       in->trust && !known_good(in, f);
+	       in->trust;
+}
+
+static bool wants_check(const struct inside *in, const struct flow *f)
+{
+	return by_name(in, f) && !known_good(in, f);
 }
 
 /* True: it has been refused. */
@@ -253,6 +262,20 @@ void gate_check_step(struct inside *in, struct flow *f, const void *p, size_t n,
 	}
 	remember_good(in, f);
 	pass(in, f);
+}
+
+const char *gate_chain_shown(void *ctx, const uint8_t *p, size_t n)
+{
+	struct inside *in = ctx;
+	struct flow *f = in->current;
+	char why[256];
+
+	if (!f || f->refused[0] || !by_name(in, f))
+		return NULL;
+	if (trust_holds(in->trust, &f->facts, f->hello.sni, p, n, why))
+		return "ok";
+	snprintf(f->refused, sizeof(f->refused), "%s", why);
+	return f->refused;
 }
 
 void gate_check_late(struct inside *in, struct flow *f)

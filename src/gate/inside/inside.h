@@ -260,6 +260,9 @@ bool gate_first_bytes(struct inside *in, struct flow *f, bool last);
 /** gate_check_step() - bytes of the check's connection, or its end; what to send goes to its side
  */
 void gate_check_step(struct inside *in, struct flow *f, const void *p, size_t n, bool eof);
+/** gate_chain_shown() - on the program's own connection the server shows these certificates, in
+ * clear: a watch_chain_fn. The flow is refused when they do not hold for the name */
+const char *gate_chain_shown(void *ctx, const uint8_t *p, size_t n);
 /** gate_check_late() - the server has not shown in time who it is */
 void gate_check_late(struct inside *in, struct flow *f);
 /** gate_opened_step() - bytes of either side of TLS that the gate opens */

@@ -22,6 +22,10 @@ struct trust;
  * Return: 0; -ENOENT, EXIT_NO_WALL when there is none; other -errno */
 int trust_open(struct trust **ret, struct err *err);
 void trust_free(struct trust *t);
+/** trust_holds() - does this chain, the body of a Certificate message of TLS 1.2, hold for @sni?
+ * That who showed it has its key is not looked at. @why: filled when it does not */
+bool trust_holds(struct trust *t, const struct flow_facts *f, const char *sni, const uint8_t *p,
+		 size_t n, char why[256]);
 
 struct opened;
 /** struct opened_env - lent for the life of the flow. Times of events are UINT64_MAX: now */
@@ -65,8 +69,10 @@ void opened_free(struct opened *o);
  * check - is who answers at an address really the server that the SNI names?
  *
  * In TLS 1.3 the certificate of a passed-through connection cannot be read, so the gate makes a
- * handshake of its own over a second socket to the same address, with the same SNI, before it lets
- * the program's bytes go; the verdict is kept per (address, port, name) for CHECK_KEEP_NS.
+ * handshake of its own over a second socket to the same address, with the same SNI and ALPN, before
+ * it lets the program's bytes go; the verdict is kept per (address, port, name, ALPN) for
+ * CHECK_KEEP_NS. Whether the server then shows the same on the program's own connection can be seen
+ * up to TLS 1.2 only: there trust_holds() is asked again (gatekeeping.c).
  */
 #define CHECK_KEEP_NS (300 * NSEC_PER_SEC)
 struct check;

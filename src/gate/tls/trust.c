@@ -13,11 +13,13 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "gate/decode/be.h"
 #include "gate/decode/tls.h"
 #include "gate/tls/ca.h"
 #include "gate/tls/trust.h"
 
-#define BUNDLE_MAX (16u << 20)
+#define BUNDLE_MAX  (16u << 20)
+#define TRUST_LEVEL 2 /* OpenSSL's: 112 bits */
 
 struct trust {
 	SSL_CTX *ctx;
@@ -68,7 +70,7 @@ static void write_chain(X509 *leaf, STACK_OF(X509) * chain, struct buf *out)
 	buf_add(out, list.p, list.n);
 }
 
-static void explain(struct upstream *u, int error, const struct event *ev)
+static void explain(char why[256], const char *name, int error, const struct event *ev)
 {
 	const struct val *names = &ev->v[EV_AT(TLS, NAMES)];
 	const struct val *subject = &ev->v[EV_AT(TLS, SUBJECT)];
@@ -79,24 +81,23 @@ static void explain(struct upstream *u, int error, const struct event *ev)
 	switch (error) {
 	case X509_V_ERR_HOSTNAME_MISMATCH:
 	case X509_V_ERR_IP_ADDRESS_MISMATCH:
-		snprintf(u->why, sizeof(u->why), "the certificate is for %.*s, not for %.100s", n,
-			 shown->p ? shown->p : "", u->name);
+		snprintf(why, 256, "the certificate is for %.*s, not for %.100s", n,
+			 shown->p ? shown->p : "", name);
 		return;
 	case X509_V_ERR_CERT_HAS_EXPIRED:
-		snprintf(u->why, sizeof(u->why), "the certificate ended at %.*s", (int)end.n,
-			 end.p ? end.p : "");
+		snprintf(why, 256, "the certificate ended at %.*s", (int)end.n, end.p ? end.p : "");
 		return;
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
 	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-		snprintf(u->why, sizeof(u->why),
+		snprintf(why, 256,
 			 "nobody whom this machine trusts has signed the certificate (%s)",
 			 X509_verify_cert_error_string(error));
 		return;
 	default:
-		snprintf(u->why, sizeof(u->why), "the certificate does not hold: %s",
+		snprintf(why, 256, "the certificate does not hold: %s",
 			 X509_verify_cert_error_string(error));
 	}
 }
@@ -113,7 +114,7 @@ static int verify(X509_STORE_CTX *store, void *arg UNUSED)
 	if (tls_event_certificate(u->facts, (uint8_t *)chain.p, chain.n, &scratch, &ev))
 		ev = (struct event){ .kind = EV_TLS };
 	if (!good) {
-		explain(u, X509_STORE_CTX_get_error(store), &ev);
+		explain(u->why, u->name, X509_STORE_CTX_get_error(store), &ev);
 		u->state = UPSTREAM_BAD;
 	}
 	u->verified = good;
@@ -208,7 +209,7 @@ int trust_open(struct trust **ret, struct err *err)
 		SSL_CTX_free(ctx);
 		return rc;
 	}
-	SSL_CTX_set_security_level(ctx, 2);
+	SSL_CTX_set_security_level(ctx, TRUST_LEVEL);
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_cipher_list(ctx, "DEFAULT:!kRSA");
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
@@ -255,6 +256,18 @@ static size_t alpn_wire(const char *list, uint8_t out[256])
 	return k;
 }
 
+/* The certificate must be for it. */
+static bool want_name(X509_VERIFY_PARAM *param, const char *name)
+{
+	uint8_t ip[16];
+
+	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	if (inet_pton(AF_INET, name, ip) == 1 || inet_pton(AF_INET6, name, ip) == 1)
+		return X509_VERIFY_PARAM_set1_ip_asc(param, name);
+	/* to OpenSSL a leading dot means any name below */
+	return name[0] && name[0] != '.' && X509_VERIFY_PARAM_set1_host(param, name, 0);
+}
+
 static void set_name(struct upstream *u, const char *sni)
 {
 	char ip[ADDR_TEXT_MAX] = "";
@@ -273,9 +286,9 @@ static void set_name(struct upstream *u, const char *sni)
 
 int upstream_init(struct upstream *u, struct trust *t, const char *sni, const char *alpn)
 {
-	uint8_t wire[256], ip[16];
+	uint8_t wire[256];
 	size_t n = alpn_wire(alpn, wire);
-	bool is_ip, ok;
+	bool ok;
 
 	if (t->pem)
 		parse_bundle(t);
@@ -287,19 +300,72 @@ int upstream_init(struct upstream *u, struct trust *t, const char *sni, const ch
 	BIO_set_mem_eof_return(SSL_get_rbio(u->ssl), -1);
 	SSL_set_connect_state(u->ssl);
 	set_name(u, sni);
-	is_ip = inet_pton(AF_INET, u->name, ip) == 1 || inet_pton(AF_INET6, u->name, ip) == 1;
-	SSL_set_hostflags(u->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	if (is_ip)
-		ok = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(u->ssl), u->name);
-	else
-		/* to OpenSSL a leading dot means any name below */
-		ok = u->name[0] && u->name[0] != '.' && SSL_set1_host(u->ssl, u->name);
+	ok = want_name(SSL_get0_param(u->ssl), u->name);
 	if (ok && *sni)
 		ok = SSL_set_tlsext_host_name(u->ssl, sni);
 	if (ok && n)
 		ok = !SSL_set_alpn_protos(u->ssl, wire, (unsigned)n);
 	return ok ? 0 : -1;
 }
+
+/* ---- a chain that somebody else was shown ------------------------------------------------- */
+
+/* Return: the leaf; the others go to @chain, at most TLS_CHAIN_MAX */
+static X509 *read_chain(const uint8_t *p, size_t n, STACK_OF(X509) * chain)
+{
+	struct rd r = { p, p + n, false }, list = rd_sub(&r, rd_be24(&r));
+	X509 *leaf = NULL;
+
+	while (rd_left(&list) && sk_X509_num(chain) < TLS_CHAIN_MAX) {
+		struct rd cert = rd_sub(&list, rd_be24(&list));
+		const uint8_t *der = cert.p;
+		X509 *x = cert.bad ? NULL : d2i_X509(NULL, &der, (long)rd_left(&cert));
+
+		if (!x && !leaf)
+			return NULL;
+		if (!leaf)
+			leaf = x;
+		else if (x && !sk_X509_push(chain, x))
+			X509_free(x);
+	}
+	return leaf;
+}
+
+bool trust_holds(struct trust *t, const struct flow_facts *f, const char *sni, const uint8_t *p,
+		 size_t n, char why[256])
+{
+	X509_STORE_CTX *store = X509_STORE_CTX_new();
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	cleanup_buf struct buf scratch = { 0 };
+	struct event ev;
+	X509 *leaf = chain ? read_chain(p, n, chain) : NULL;
+	X509_VERIFY_PARAM *param = NULL;
+	bool holds = false;
+
+	if (t->pem)
+		parse_bundle(t);
+	snprintf(why, 256, "the certificate cannot be read");
+	if (leaf && store &&
+	    X509_STORE_CTX_init(store, SSL_CTX_get_cert_store(t->ctx), leaf, chain) &&
+	    X509_STORE_CTX_set_default(store, "ssl_server"))
+		param = X509_STORE_CTX_get0_param(store);
+	if (param && want_name(param, sni)) {
+		X509_VERIFY_PARAM_set_auth_level(param, TRUST_LEVEL);
+		holds = X509_verify_cert(store) == 1 &&
+			X509_STORE_CTX_get_error(store) == X509_V_OK;
+		if (tls_event_certificate(f, p, n, &scratch, &ev))
+			ev = (struct event){ .kind = EV_TLS };
+		if (!holds)
+			explain(why, sni, X509_STORE_CTX_get_error(store), &ev);
+	}
+	ERR_clear_error();
+	X509_STORE_CTX_free(store);
+	sk_X509_pop_free(chain, X509_free);
+	X509_free(leaf);
+	return holds;
+}
+
+/* ---- the session goes on ------------------------------------------------------------------ */
 
 void upstream_feed(struct upstream *u, const void *p, size_t n, bool eof)
 {
