@@ -52,6 +52,8 @@ def dns_answer(query):
     log("dns", f"{name} {kind}")
     rcode, answers = (0, []) if name in NAMES else (3, [])
     v4, v6 = NAMES.get(name, (None, None))
+    if kind == 65 and name == "web.example":  # HTTPS (RFC 9460): alpn, ipv4hint, ech
+        answers = [b"\0\1\0\0\1\0\3\2h2\0\4\0\4" + socket.inet_aton(v4) + b"\0\5\0\7ECHKEYS"]
     if kind == 1 and v4:
         answers = [socket.inet_pton(socket.AF_INET, v4)]
     if kind == 28 and v6:

@@ -162,6 +162,32 @@ check "each with its reason" recorded open \
 	"(SELECT count(*) FROM flow WHERE op='end' AND answer='refused' AND reason LIKE '%an address of this machine%') = 1 AND
 	 (SELECT count(*) FROM flow WHERE op='end' AND dst='203.0.113.7' AND end='unreachable') = 1"
 
+# Encrypted ClientHello (RFC 9849): keys for it are not handed on, and who uses it anyway is refused by name.
+hides=(--allow web.example --allow 192.0.2.10 --copy "$BELLJAR_SRC/tests/lib/ech_hello.py" --copy "$BELLJAR_SRC/tests/lib/quic_initial.py")
+ask='python3 -c "
+import socket
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(20)
+u.sendto(b\"\x12\x34\1\0\0\1\0\0\0\0\0\0\3web\7example\0\0\x41\0\1\", (\"9.9.9.9\", 53))
+r = u.recv(512); print(b\"\2h2\" in r, b\"ECHKEYS\" in r, socket.inet_aton(\"192.0.2.10\") in r)"
+	getent ahostsv4 web.example >/dev/null
+	python3 ech_hello.py web.example 192.0.2.10 443
+	python3 quic_initial.py web.example 192.0.2.10 443 ech
+	python3 ech_hello.py cover.example 203.0.113.7 443'
+out=$(run ech "${hides[@]}" -- sh -c "$ask")
+equal "keys for an encrypted hello stay away, and one that comes is refused, by TLS and QUIC" "$out" \
+	"$(printf 'True False False\nrefused\nrefused\nanswered')"
+check "each hello is on record as what it is" recorded ech \
+	"(SELECT count(*) FROM tls WHERE op='client-hello' AND ech=1 AND sni='web.example') = 2 AND
+	 (SELECT count(*) FROM tls WHERE op='client-hello' AND ech=1 AND sni='cover.example') = 1"
+check "refusals, and the answer that lacks something, say why" recorded ech \
+	"(SELECT count(*) FROM flow WHERE op='end' AND answer='refused' AND end='policy' AND
+	  reason LIKE 'an encrypted ClientHello would hide%') = 2 AND
+	 (SELECT count(*) FROM dns WHERE op='answer' AND type='HTTPS' AND answer='allowed' AND reason LIKE '%(ECH) were left out%') = 1"
+printf 'allow web.example\nallow 192.0.2.10\nech allow\n' >ech.policy
+out=$(run ech2 --policy ech.policy "${hides[@]:4:2}" -- sh -c 'python3 ech_hello.py web.example web.example 443')
+equal "a policy that says so lets it pass" "$out" answered
+check "and it is on record still" recorded ech2 "(SELECT count(*) FROM tls WHERE op='client-hello' AND ech=1) = 1"
+
 # Early data (RFC 8446 2.3): what a program says before the server has answered goes through whole.
 mkfifo stays && exec 7<>stays # an input that does not end
 openssl s_server -accept 192.0.2.10:8443 -key "$world/good.key" -cert "$world/good.crt" -tls1_3 -early_data \
@@ -179,7 +205,7 @@ check "the server got it" grep -q EARLY-WORD "$world/early.log"
 kill $early 2>/dev/null
 wait $early 2>/dev/null
 exec 7>&-
-for box in first later open early; do each_ends $box; done
+for box in first later open ech ech2 early; do each_ends $box; done
 
 rm "$world/ready"
 wait $server

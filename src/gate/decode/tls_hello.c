@@ -10,7 +10,14 @@
 #include "gate/decode/tls.h"
 
 /* IANA, "TLS ExtensionType Values" */
-enum { EXT_SNI = 0, EXT_SIGNATURES = 13, EXT_ALPN = 16, EXT_VERSIONS = 43, EXT_ECH = 0xfe0d };
+enum {
+	EXT_SNI = 0,
+	EXT_SIGNATURES = 13,
+	EXT_ALPN = 16,
+	EXT_VERSIONS = 43,
+	EXT_ECH = 0xfe0d,
+	EXT_ESNI = 0xffce
+};
 
 /* what is offered, in order, without GREASE. A hello of TLS_HELLO_MAX holds no more of any kind. */
 #define LIST_MAX (TLS_HELLO_MAX / 2)
@@ -233,6 +240,7 @@ static void read_extension(uint16_t type, struct rd data, struct offers *o, stru
 		add_all(&o->signatures, rd_sub(&data, rd_be16(&data)));
 		break;
 	case EXT_ECH:
+	case EXT_ESNI: /* as it was before the RFC: draft-ietf-tls-esni-06 */
 		ret->ech = true;
 		break;
 	default:

@@ -397,6 +397,18 @@ static bool answers(const struct resolver *r, const void *answer)
 	       m->qtype == (q->qtype == DNS_ANY ? DNS_A : q->qtype);
 }
 
+/* What the program is told differs from what was answered. */
+static const char *left_out(const struct reply *r)
+{
+	if (r->without_ech)
+		return "a rule allows it; the keys for an encrypted ClientHello (ECH) were left "
+		       "out of the answer: it would hide from the policy which name is meant";
+	if (r->without_more)
+		return "a rule allows it; addresses or other names in service records were left "
+		       "out of the answer: they would lead past the policy";
+	return NULL;
+}
+
 void resolver_looked_up(struct resolver *r, const struct flow_facts *f, const char *transport,
 			const void *query, size_t n, const void *answer, size_t answer_n,
 			uint64_t now, struct buf *reply)
@@ -420,6 +432,7 @@ void resolver_looked_up(struct resolver *r, const struct flow_facts *f, const ch
 	if (answers(r, answer)) {
 		reply_begin(&r->reply, &r->query, r->message.rcode & 0xf);
 		take_answer(r, name, now);
+		s.reason = left_out(&r->reply) ? left_out(&r->reply) : s.reason;
 	} else {
 		s.reason = "a rule allows it, but this machine's resolver gave no answer";
 		reply_begin(&r->reply, &r->query, RCODE_SERVFAIL);

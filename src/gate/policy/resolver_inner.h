@@ -67,6 +67,7 @@ struct reply {
 	bool question; /* comes back in the reply */
 	uint8_t rcode;
 	uint16_t nanswers;
+	bool without_ech, without_more; /* of records that reply_copy() was given */
 	struct wr w;
 	uint8_t bytes[DNS_MESSAGE_MAX];
 };
@@ -85,8 +86,8 @@ void reply_name(struct reply *r, const char *owner, uint16_t type, uint32_t ttl,
  * reply_copy() - a record of another message, its names written out
  *
  * HTTPS and SVCB records lose what would lead past the policy: ECH, address hints, and records that
- * cannot be used without or that lead to another name. Return: whether it was copied; malformed
- * data are not.
+ * cannot be used without or that lead to another name: .without_ech, .without_more. Return: whether
+ * it was copied; malformed data are not.
  */
 bool reply_copy(struct reply *r, const struct dns_message *from, const struct dns_record *rec,
 		uint32_t ttl);

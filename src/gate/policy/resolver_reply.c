@@ -34,6 +34,7 @@ void reply_begin(struct reply *r, const struct dns_message *q, uint8_t rcode)
 	r->q = q;
 	r->rcode = rcode;
 	r->nanswers = 0;
+	r->without_ech = r->without_more = false;
 	r->w = (struct wr){ r->bytes, r->bytes + sizeof(r->bytes), false };
 	r->question = question_whole(q);
 	wr_bytes(&r->w, q->bytes, r->question ? q->question_n : HEADER_N);
@@ -140,6 +141,19 @@ static bool svc_withheld(unsigned key)
 	return key == SVC_IPV4HINT || key == SVC_ECH || key == SVC_IPV6HINT;
 }
 
+/* RFC 9460 8: a client that does not know these keys passes the record by */
+static bool needs_withheld(struct reply *r, const uint8_t *keys, unsigned n)
+{
+	bool needs = false;
+
+	for (unsigned i = 0; i + 1 < n; i += 2) {
+		needs |= svc_withheld(be16(keys + i));
+		r->without_ech |= be16(keys + i) == SVC_ECH;
+	}
+	r->without_more |= needs;
+	return needs;
+}
+
 static bool copy_service(struct reply *r, const struct dns_message *from,
 			 const struct dns_record *rec)
 {
@@ -147,11 +161,13 @@ static bool copy_service(struct reply *r, const struct dns_message *from,
 	char target[DNS_NAME_TEXT_MAX];
 	int last = -1;
 
+	if (rec->n < 3 || dns_name_read(from->bytes, end, &at, target))
+		return false;
 	/* priority 0 is an alias: another name, for which no rule need speak */
-	if (rec->n < 3 || !be16(rec->data) || dns_name_read(from->bytes, end, &at, target))
+	if (!be16(rec->data) || (strcmp(target, ".") && strcmp(target, rec->name))) {
+		r->without_more = true;
 		return false;
-	if (strcmp(target, ".") && strcmp(target, rec->name))
-		return false;
+	}
 	wr_bytes(&r->w, rec->data, 2);
 	wr_u8(&r->w, 0);
 	while (at < end) {
@@ -164,12 +180,14 @@ static bool copy_service(struct reply *r, const struct dns_message *from,
 		n = be16(p + 2);
 		if (n > end - at - 4 || (int)key <= last)
 			return false;
-		if (key == SVC_MANDATORY)
-			for (unsigned i = 0; i + 1 < n; i += 2)
-				if (svc_withheld(be16(p + 4 + i)))
-					return false;
+		if (key == SVC_MANDATORY && needs_withheld(r, p + 4, n))
+			return false;
 		if (!svc_withheld(key))
 			wr_bytes(&r->w, p, n + 4);
+		else if (key == SVC_ECH)
+			r->without_ech = true;
+		else
+			r->without_more = true;
 		last = (int)key;
 		at += n + 4;
 	}
