@@ -50,6 +50,26 @@ else
 	skip "Node gets an answer by TLS" "there is no node"
 fi
 
+if command -v javac >/dev/null; then
+	check "a Java program is built" javac -d . "$BELLJAR_SRC/tests/lib/Client.java"
+	out=$(run java --deny denied.example --deny 203.0.113.9 --copy Client.class -- java -cp . Client http://vendor.example/page \
+		https://vendor.example/page http://203.0.113.7:8090/ http://denied.example/ http://203.0.113.9/)
+	equal "both of Java's clients get answers, by TLS and HTTP/2 too, and errors at once" "$out" "$(printf '%s\n' \
+		"200 HTTP_1_1 200" "200 HTTP_2 200" "200 HTTP_1_1 200" "UnresolvedAddressException UnknownHostException" \
+		"SocketException SocketException")"
+	check "its flows are its own, with names" recorded java \
+		"(SELECT count(*) FROM flow f JOIN process p ON p.proc = f.proc AND p.op = 'exec' WHERE f.op = 'begin'
+		 AND f.protocol = 'tcp' AND p.image LIKE '%/java' AND f.name = 'vendor.example') = 4"
+	check "what it asked inside of TLS is on record" recorded java \
+		"(SELECT group_concat(DISTINCT version) FROM (SELECT version FROM http WHERE op='request' AND tls=1 AND
+		 target='/page' ORDER BY version)) = '1.1,2'"
+	check "and who was refused, with the reason" recorded java \
+		"(SELECT count(*) FROM flow WHERE op='end' AND answer='refused' AND end='policy' AND dst='203.0.113.9' AND
+		 reason LIKE 'a rule denies it%') >= 2"
+else
+	skip "a Java program" "there is no javac"
+fi
+
 # ---- name service that would hide names ----------------------------------------------------------
 
 out=$(run hides -- python3 -c '

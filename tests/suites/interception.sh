@@ -52,6 +52,18 @@ else
 	skip "the exported capture can be read inside" "there is no tshark"
 fi
 
+if command -v javac >/dev/null; then
+	check "a Java program is built" javac -d . "$BELLJAR_SRC/tests/lib/Client.java"
+	out=$(run java "${opened[@]}" --copy Client.class -- java -cp . Client http://web.example/12 https://web.example/78 \
+		https://wrong.example/4)
+	equal "Java trusts the box's authority, and gets the real server's answers and no other's" "$out" "$(printf '%s\n' \
+		"200 HTTP_1_1 200" "200 HTTP_1_1 200" "SSLHandshakeException SSLHandshakeException")"
+	check "its requests inside are on record" recorded java \
+		"(SELECT count(*) FROM http WHERE op='request' AND tls=1 AND host='web.example' AND target='/78') = 2"
+else
+	skip "Java trusts the box's authority" "there is no javac"
+fi
+
 # ---- a false server ------------------------------------------------------------------------------
 
 out=$(run false "${opened[@]}" -- sh -c 'curl -s -m 20 -k https://wrong.example/4; echo $?')
