@@ -3,6 +3,7 @@
  * files.c - whole reads and writes, small files
  */
 #include <limits.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/base.h"
@@ -118,4 +119,18 @@ int fd_set_cloexec(int fd, bool on)
 	if (flags < 0)
 		return -errno;
 	return fcntl(fd, F_SETFD, on ? flags | FD_CLOEXEC : flags & ~FD_CLOEXEC) ? -errno : 0;
+}
+
+size_t descriptors_most(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l))
+		return 0;
+	if (l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &l) && getrlimit(RLIMIT_NOFILE, &l))
+			return 0;
+	}
+	return l.rlim_cur;
 }

@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <jansson.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -439,23 +438,13 @@ static int put_end(struct export *x)
 	return rc;
 }
 
-static void more_descriptors(void)
-{
-	struct rlimit r;
-
-	if (!getrlimit(RLIMIT_NOFILE, &r)) {
-		r.rlim_cur = r.rlim_max < 8192 ? r.rlim_max : 8192;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
-}
-
 static int export_as_box_root(void *ctx)
 {
 	struct export *x = ctx;
 	cleanup_close int root = -1;
 	int rc = 0;
 
-	more_descriptors();
+	descriptors_most();
 	if (fchdir(x->box->fd) || chroot("."))
 		return err_set(&x->result->err, errno, "box: enter '%s'", x->box->path), 1;
 	root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

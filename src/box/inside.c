@@ -61,7 +61,7 @@ static int descriptors(int fd)
 
 static int become(const struct box_run *run, int fd)
 {
-	struct rlimit most, none = { 0, 0 };
+	struct rlimit none = { 0, 0 };
 	sigset_t empty;
 	int rc;
 
@@ -87,10 +87,7 @@ static int become(const struct box_run *run, int fd)
 		return -errno;
 	prctl(PR_SET_NAME, "belljar-inside");
 	setrlimit(RLIMIT_CORE, &none);
-	if (!getrlimit(RLIMIT_NOFILE, &most)) {
-		most.rlim_cur = most.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &most);
-	}
+	descriptors_most();
 	return 0;
 }
 

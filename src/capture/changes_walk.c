@@ -18,7 +18,6 @@
  *
  * Invariant: records come in the order of names within each directory, parents first.
  */
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "capture/changes.h"
@@ -538,15 +537,11 @@ int changes_walk(struct box *box, struct box_run *run, unsigned since, int fd)
 {
 	struct cmp w = { .since = since, .out.fd = fd, .hasher = sha256_new() };
 	struct err err = { 0 };
-	struct rlimit files;
 	int rc;
 
 	times_init(&w.times);
 	/* each level of the tree holds directories open */
-	if (!getrlimit(RLIMIT_NOFILE, &files)) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	descriptors_most();
 	rc = tree_open(box, run, TREE_NOW, &w.now, &err);
 	if (!rc)
 		rc = tree_open(box, run, since, &w.then, &err);

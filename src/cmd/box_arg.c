@@ -3,7 +3,6 @@
  * box_arg.c - options, sizes and looks into the record for list, show, snapshot, …
  */
 #include <dirent.h>
-#include <getopt.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -22,17 +21,15 @@ int box_args_parse(int argc, char **argv, const char *allowed, int min, int max,
 		{ "output", required_argument, NULL, 'o' },
 		{ "root", required_argument, NULL, 'r' },
 		{ "pcapng", no_argument, NULL, 'p' },
-		{ "help", no_argument, NULL, 'h' },
 	};
 	struct option own[ARRAY_SIZE(all) + 1] = { 0 };
 	int n = 0, c;
 
 	*ret = (struct box_args){ 0 };
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-		if (all[i].val == 'h' || strchr(allowed, all[i].val))
+		if (strchr(allowed, all[i].val))
 			own[n++] = all[i];
-	optind = 1;
-	while ((c = getopt_long(argc, argv, strchr(allowed, 'o') ? "o:" : "", own, NULL)) != -1) {
+	while ((c = cmd_option(argc, argv, strchr(allowed, 'o') ? ":o:" : ":", own)) != -1) {
 		switch (c) {
 		case 'j':
 			ret->json = true;
@@ -46,10 +43,8 @@ int box_args_parse(int argc, char **argv, const char *allowed, int min, int max,
 		case 'r':
 			ret->root = optarg;
 			break;
-		case 'h':
-			return cmd_help(argv[0]);
 		default:
-			return EXIT_USAGE; /* getopt has said what is wrong */
+			return EXIT_USAGE;
 		}
 	}
 	ret->n = argc - optind;

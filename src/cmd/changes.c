@@ -7,7 +7,6 @@
  * a box whose runs all have their end on record, was there before any program ran: belljar set it
  * up with the box. Runs whose layer a rollback took away did nothing to what is there now.
  */
-#include <getopt.h>
 #include <uthash.h>
 
 #include "box/box.h"
@@ -539,7 +538,6 @@ int cmd_changes(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "since", required_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *since = NULL;
@@ -548,13 +546,9 @@ int cmd_changes(int argc, char **argv)
 	bool json = false;
 	int c, rc;
 
-	optind = 1;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		if (c == 'h')
-			return cmd_help(SUB);
-		if (c == '?')
-			return cmd_usage(SUB, "there is no such option, or its value is missing");
+	while ((c = cmd_option(argc, argv, ":", longs)) != -1) {
+		if (c == CMD_OPTION_BAD)
+			return EXIT_USAGE;
 		json |= c == 'j';
 		if (c == 's')
 			since = optarg;

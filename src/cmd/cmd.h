@@ -5,6 +5,8 @@
 #ifndef BELLJAR_CMD_H
 #define BELLJAR_CMD_H
 
+#include <getopt.h>
+
 #include "base/base.h"
 
 /** struct subcommand - a row of the table that is dispatch, --help and completion at once */
@@ -20,6 +22,11 @@ struct subcommand {
 int cmd_fail(const struct err *err);
 /** cmd_usage() - print a sentence and a hint at --help; returns EXIT_USAGE */
 int cmd_usage(const char *sub, const char *fmt, ...) PRINTF(2, 3);
+/** cmd_option() - the next option, as getopt_long(3) has it with @longs and, after ":" or "+:",
+ * @shorts. argv[0] is the subcommand. Return: its value; -1 at the end; CMD_OPTION_BAD after a
+ * sentence on stderr, when there is no such option or its value is missing */
+#define CMD_OPTION_BAD '?'
+int cmd_option(int argc, char **argv, const char *shorts, const struct option *longs);
 /** cmd_colour() - may what is written there be coloured: a terminal, and no NO_COLOR */
 bool cmd_colour(int fd);
 /** cmd_help() - print a row's help to stdout; returns EXIT_OK */

@@ -4,7 +4,6 @@
  *
  * Wall times mean something else in each run, so that with them the runs are read one by one.
  */
-#include <getopt.h>
 #include <limits.h>
 #include <sqlite3.h>
 
@@ -17,7 +16,7 @@ struct wish {
 	struct journal_filter filter;
 	struct moment since, until;
 	const char *sql, *name;
-	bool json, no_color, filtered, help;
+	bool json, no_color, filtered;
 	bool colour; /* asked of the terminal before the lockdown, which forbids the question */
 };
 
@@ -88,8 +87,7 @@ static int option(struct wish *w, int c, char *arg)
 		w->no_color = true;
 		return 0;
 	default:
-		w->help = true;
-		return 0;
+		return EXIT_USAGE;
 	}
 }
 
@@ -107,23 +105,16 @@ static int parse(int argc, char **argv, struct wish *w)
 		{ "json", no_argument, NULL, 'j' },
 		{ "no-color", no_argument, NULL, 'n' },
 		{ "no-colour", no_argument, NULL, 'n' },
-		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c, rc;
 
-	optind = 1;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		if (c == '?')
-			return cmd_usage(SUB, "there is no such option, or its value is missing");
-		w->filtered |= !strchr("Sjnh", c);
+	while ((c = cmd_option(argc, argv, ":", longs)) != -1) {
+		w->filtered |= !strchr("Sjn", c);
 		rc = option(w, c, optarg);
 		if (rc)
 			return rc;
 	}
-	if (w->help)
-		return 0;
 	if (optind + 1 != argc)
 		return cmd_usage(SUB, "give one box, or the path of one journal");
 	w->name = argv[optind];
@@ -199,8 +190,6 @@ int cmd_events(int argc, char **argv)
 
 	if (rc)
 		return rc;
-	if (w.help)
-		return cmd_help(SUB);
 	rc = journal_arg_find(w.name, &arg, &err);
 	if (rc)
 		return cmd_fail(&err);

@@ -4,11 +4,10 @@
  *
  * The file is hostile as a box is: this process is locked before the first byte of it is read.
  */
-#include <getopt.h>
 
+#include "gate/gate.h"
 #include "cmd/gate_answers.h"
 #include "cmd/journal_arg.h"
-#include "gate/gate.h"
 #include "report/report.h"
 
 #define SUB "gate"
@@ -19,7 +18,7 @@ struct wish {
 	const char *file;
 	const char *box, *folder; /* of 'answers' */
 	uint32_t kinds;		  /* mask; 0 all */
-	bool json, quiet, no_color, help;
+	bool json, quiet, no_color;
 	bool colour;
 };
 
@@ -45,35 +44,24 @@ static int option(struct wish *w, int c, char *arg)
 		w->no_color = true;
 		return 0;
 	default:
-		w->help = true;
-		return 0;
+		return EXIT_USAGE;
 	}
 }
 
 static int parse(int argc, char **argv, struct wish *w)
 {
 	static const struct option longs[] = {
-		{ "kind", required_argument, NULL, 'k' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "no-color", no_argument, NULL, 'n' },
-		{ "no-colour", no_argument, NULL, 'n' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+		{ "kind", required_argument, NULL, 'k' }, { "json", no_argument, NULL, 'j' },
+		{ "quiet", no_argument, NULL, 'q' },	  { "no-color", no_argument, NULL, 'n' },
+		{ "no-colour", no_argument, NULL, 'n' },  { NULL, 0, NULL, 0 },
 	};
 	int c, rc;
 
-	optind = 1;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "q", longs, NULL)) != -1) {
-		if (c == '?')
-			return cmd_usage(SUB, "there is no such option, or its value is missing");
+	while ((c = cmd_option(argc, argv, ":q", longs)) != -1) {
 		rc = option(w, c, optarg);
 		if (rc)
 			return rc;
 	}
-	if (w->help)
-		return 0;
 	if (optind + 3 == argc && !strcmp(argv[optind], "answers")) {
 		w->box = argv[optind + 1];
 		w->folder = argv[optind + 2];
@@ -145,8 +133,6 @@ int cmd_gate(int argc, char **argv)
 
 	if (rc)
 		return rc;
-	if (w.help || (!w.box && !w.file))
-		return cmd_help(SUB);
 	if (w.box)
 		return cmd_gate_answers(w.box, w.folder);
 	fd = open_file(w.file, &err);

@@ -5,7 +5,6 @@
  * Rules are read first, as the user who calls; then the journal is opened (which gives up root);
  * then the process is locked to what is open, and only then is the journal's content read.
  */
-#include <getopt.h>
 
 #include "cmd/judge_rules.h"
 #include "cmd/record.h"
@@ -73,9 +72,7 @@ static int parse(int argc, char **argv, struct wish *w)
 	bool no_color = !cmd_colour(STDOUT_FILENO);
 	int c, rc;
 
-	optind = 1;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+	while ((c = cmd_option(argc, argv, ":", longs)) != -1) {
 		switch (c) {
 		case 'a':
 			w->against = optarg;
@@ -107,7 +104,7 @@ static int parse(int argc, char **argv, struct wish *w)
 			no_color = true;
 			break;
 		default:
-			return cmd_usage(SUB, "there is no such option, or its value is missing");
+			return EXIT_USAGE;
 		}
 	}
 	if (optind + 1 != argc)

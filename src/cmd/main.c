@@ -2,6 +2,8 @@
 /*
  * main.c - the table of subcommands: dispatch and help are made from it
  */
+#include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 
 #include "cmd/cmd.h"
@@ -82,6 +84,25 @@ int cmd_usage(const char *sub, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
+int cmd_option(int argc, char **argv, const char *shorts, const struct option *longs)
+{
+	char letter[] = { '-', 0, 0 };
+	const char *word;
+	int c;
+
+	opterr = 0;
+	c = getopt_long(argc, argv, shorts, longs, NULL);
+	if (c != '?' && c != ':')
+		return c;
+	word = argv[optind - 1];
+	if (strncmp(word, "--", 2) != 0 && optopt > 0 && optopt <= UCHAR_MAX) {
+		letter[1] = (char)optopt;
+		word = letter;
+	}
+	cmd_usage(argv[0], c == ':' ? "'%s' needs a value" : "no option '%s'", word);
+	return CMD_OPTION_BAD;
+}
+
 int cmd_help(const char *sub)
 {
 	const struct subcommand *s = find(sub);
@@ -119,7 +140,14 @@ int main(int argc, char **argv)
 		fprintf(stderr, "belljar: no such subcommand (see 'belljar --help')\n");
 		return EXIT_USAGE;
 	}
-	if (argc > 2 && !strcmp(argv[2], "--help"))
-		return cmd_help(s->name);
+	for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (!strcmp(argv[i], "--help"))
+			return cmd_help(s->name);
+		if (s->run == cmd_run || s->run == cmd_examine)
+			break; /* a later one may be the program's */
+	}
+	/* a file that grows too large for our user is an error to tell, and no death (setrlimit(2))
+	 */
+	signal(SIGXFSZ, SIG_IGN);
 	return s->run(argc - 1, argv + 1);
 }

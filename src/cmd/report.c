@@ -6,7 +6,6 @@
  * the journal is locked down and could not do that; it is a child that has only the open file,
  * and its parent, which has read nothing from the journal, puts the file in place.
  */
-#include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
 #include <sys/stat.h>
@@ -22,7 +21,6 @@
 struct wish {
 	struct report_opts opts;
 	const char *name, *file;
-	bool help;
 };
 
 static int parse_format(const char *s, enum report_format *ret)
@@ -50,7 +48,6 @@ static int parse(int argc, char **argv, struct wish *w)
 		{ "html", no_argument, NULL, 'H' },
 		{ "no-color", no_argument, NULL, 'n' },
 		{ "no-colour", no_argument, NULL, 'n' },
-		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	bool no_color = false;
@@ -58,9 +55,7 @@ static int parse(int argc, char **argv, struct wish *w)
 	const char *title = NULL;
 	int c;
 
-	optind = 1;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "o:", longs, NULL)) != -1) {
+	while ((c = cmd_option(argc, argv, ":o:", longs)) != -1) {
 		switch (c) {
 		case 'f':
 			if (parse_format(optarg, &w->opts.format))
@@ -92,11 +87,8 @@ static int parse(int argc, char **argv, struct wish *w)
 		case 'n':
 			no_color = true;
 			break;
-		case 'h':
-			w->help = true;
-			return 0;
 		default:
-			return cmd_usage(SUB, "there is no such option, or its value is missing");
+			return EXIT_USAGE;
 		}
 	}
 	if (optind + 1 != argc)
@@ -257,8 +249,6 @@ int cmd_report(int argc, char **argv)
 
 	if (rc)
 		return rc;
-	if (w.help)
-		return cmd_help(SUB);
 	if (w.file && strcmp(w.file, "-"))
 		return to_file(&w);
 	rc = write_to(&w, STDOUT_FILENO, &err);

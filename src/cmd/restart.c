@@ -4,7 +4,6 @@
  *
  * The starting is the session's (session/boot.h); here are the options, the wait and the words.
  */
-#include <getopt.h>
 #include <sys/wait.h>
 
 #include "cmd/clock_options.h"
@@ -117,8 +116,7 @@ static int parse(struct restart *r, int argc, char **argv)
 {
 	int c;
 
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "q", options, NULL)) != -1) {
+	while ((c = cmd_option(argc, argv, ":q", options)) != -1) {
 		switch (c) {
 		case 'q':
 			r->quiet = true;
@@ -141,7 +139,6 @@ static int parse(struct restart *r, int argc, char **argv)
 				return EXIT_USAGE;
 			break;
 		default:
-			fprintf(stderr, "belljar: see 'belljar restart --help'\n");
 			return EXIT_USAGE;
 		}
 	}

@@ -2,7 +2,6 @@
 /*
  * rules.c - belljar rules: what a record is judged by
  */
-#include <getopt.h>
 
 #include "cmd/judge_rules.h"
 #include "report/report.h"
@@ -221,9 +220,7 @@ static int parse(int argc, char **argv, struct wish *w)
 	};
 	int c, rc;
 
-	optind = 1;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+	while ((c = cmd_option(argc, argv, ":", longs)) != -1) {
 		switch (c) {
 		case 'r':
 			w->paths.sql = optarg;
@@ -241,7 +238,7 @@ static int parse(int argc, char **argv, struct wish *w)
 			w->json = true;
 			break;
 		default:
-			return cmd_usage(SUB, "there is no such option, or its value is missing");
+			return EXIT_USAGE;
 		}
 	}
 	return 0;

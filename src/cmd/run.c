@@ -2,7 +2,6 @@
 /*
  * run.c - belljar run: a program in a box, recorded; its exit status is ours
  */
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -261,13 +260,9 @@ static int parse(struct run_args *a, int argc, char **argv)
 	struct err err = { 0 };
 	int c, rc;
 
-	optind = 0;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+:b:o:q", options, NULL)) != -1) {
-		if (c == '?')
-			return cmd_usage("run", "no option '%s'", argv[optind - 1]);
-		if (c == ':')
-			return cmd_usage("run", "'%s' needs a value", argv[optind - 1]);
+	while ((c = cmd_option(argc, argv, "+:b:o:q", options)) != -1) {
+		if (c == CMD_OPTION_BAD)
+			return EXIT_USAGE;
 		rc = network_option("run", &a->session.net, c, optarg);
 		if (rc < 0)
 			rc = clock_option("run", &a->session, c, optarg);

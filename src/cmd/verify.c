@@ -2,7 +2,6 @@
 /*
  * verify.c - belljar verify: a journal's chain and signature; without a name, the recorder itself
  */
-#include <getopt.h>
 #include <limits.h>
 
 #include "cmd/journal_arg.h"
@@ -64,7 +63,6 @@ int cmd_verify(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "key-dir", required_argument, NULL, 'k' },
-		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *keydir = NULL;
@@ -72,13 +70,9 @@ int cmd_verify(int argc, char **argv)
 	bool json = false;
 	int c, rc;
 
-	optind = 1;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		if (c == '?')
-			return cmd_usage(SUB, "there is no such option, or its value is missing");
-		if (c == 'h')
-			return cmd_help(SUB);
+	while ((c = cmd_option(argc, argv, ":", longs)) != -1) {
+		if (c == CMD_OPTION_BAD)
+			return EXIT_USAGE;
 		if (c == 'j')
 			json = true;
 		else

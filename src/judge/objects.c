@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <fnmatch.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "judge/files.h"
@@ -39,18 +38,6 @@ struct object_store {
 };
 
 /* ---- opening ------------------------------------------------------------------------------ */
-
-static size_t raise_limit(void)
-{
-	struct rlimit l;
-
-	if (getrlimit(RLIMIT_NOFILE, &l))
-		return 0;
-	l.rlim_cur = l.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &l) && getrlimit(RLIMIT_NOFILE, &l))
-		return 0;
-	return l.rlim_cur > SPARE_FDS ? (size_t)(l.rlim_cur - SPARE_FDS) : 0;
-}
 
 static int open_regular(int dirfd, const char *name)
 {
@@ -168,7 +155,8 @@ int objects_open(const char *journal, struct object_store **ret, struct err *err
 		slash ? xstrndup(journal, (size_t)(slash - journal) + 1) : xstrdup(".");
 	cleanup_close int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	o->room = raise_limit();
+	o->room = descriptors_most();
+	o->room = o->room > SPARE_FDS ? o->room - SPARE_FDS : 0;
 	if (fd >= 0) {
 		each_name(fd, "layers", add_layer, o);
 		each_name(fd, "objects", add_folder, o);

@@ -18,9 +18,8 @@
 
 #include "gate/gate.h"
 
-#define LOOK_MS                                                                                    \
-	250 /* how often a waiting session looks whether the record still can be written           \
-	     */
+#define DESCRIPTORS_MIN 256 /* files that are open at once */
+#define LOOK_MS		250 /* how often a waiting session looks whether the record can be written */
 
 static void append(struct session_run *s, struct event *ev)
 {
@@ -48,6 +47,10 @@ int session_open(struct session_run *s, const struct session_opts *o, struct err
 	s->reason = "exit";
 	s->discard = o->discard;
 	rc = o->name ? box_name_check(o->name, err) : 0;
+	if (!rc && descriptors_most() < DESCRIPTORS_MIN)
+		rc = err_set_exit(err, EXIT_NO_WALL, EMFILE,
+				  "session: 'ulimit -Hn' must be %d or more, it is %zu",
+				  DESCRIPTORS_MIN, descriptors_most());
 	if (!rc)
 		rc = box_home_open(&s->home, err);
 	if (rc)

@@ -37,6 +37,9 @@ check "a first run makes a box" "$b" run -q -b one -- /bin/sh -c 'echo first >ma
 # ---- what cannot be ------------------------------------------------------------------------------
 refuse "no such subcommand" 2 frobnicate
 refuse "run: an option that is none" 2 run --frobnicate -- /bin/true
+refuse "list: an option that is none" 2 list --frobnicate
+refuse "import: an option of another subcommand" 2 import -o two
+refuse "report: an option without its value" 2 report one -o
 refuse "run: no program" 2 run -b one
 refuse "run: an empty program" 2 run -- ''
 refuse "run: a limit that is no number" 2 run --memory lots -- /bin/true
@@ -50,6 +53,15 @@ refuse "run: no such program" 127 run -q -- /no/such/program
 refuse "run: no such program in PATH" 127 run -q -- no-such-program-anywhere
 refuse "run: a file that cannot be executed" 126 run -q -- /etc/passwd
 refuse "run: a folder as program" 126 run -q -- /etc
+within() { # LIMIT WORDS STATUS ARGUMENT…: the same, under `ulimit LIMIT`
+	printf '#!/bin/sh\nulimit %s && exec %s "$@"\n' "$1" "$BELLJAR" >"$TMPDIR/within"
+	chmod +x "$TMPDIR/within"
+	b=$TMPDIR/within
+	refuse "${@:2}"
+	b=$BELLJAR
+}
+within "-n 64" "run: with 64 descriptors" 113 run -q -- /bin/true
+within "-f 10" "run: when our files may have 5 KiB" 119 run -q -- /bin/true
 for name in ../up a/b . .. -x "two words" "$(printf 'new\nline')" "$(printf 'esc\033[31m')" '' \
 	"$(printf '%0300d' 0)" "$(printf '\303\244')" .hidden; do
 	shown=$(printf '%.12q' "$name")

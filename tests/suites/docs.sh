@@ -39,7 +39,7 @@ for sub in $subcommands; do
 	for option in $(help_options "$sub"); do
 		# the program must know it: with nothing else on the line it may miss a value, never the option
 		words=$("$BELLJAR" "$sub" "$option" 2>&1 </dev/null | head -c 2000)
-		grep -qE "unrecognized option|invalid option|unknown option" <<<"$words" &&
+		grep -qF "no option '$option'" <<<"$words" &&
 			unknown="$unknown $option"
 	done
 	is "$sub takes each option that its --help names" "$unknown"

@@ -10,7 +10,6 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define EVENTS_A_TURN 256
@@ -434,13 +433,11 @@ static int take_capture_file(struct inside *in, struct err *err)
 
 static int prepare(struct inside *in, struct err *err)
 {
-	struct rlimit files = { 1024, 1024 };
+	size_t files = descriptors_most();
 	int rc;
 
 	signal(SIGPIPE, SIG_IGN);
-	getrlimit(RLIMIT_NOFILE, &files);
-	in->files_max = files.rlim_cur > 2 * FILES_SPARE ? (uint32_t)(files.rlim_cur - FILES_SPARE)
-							 : FILES_SPARE;
+	in->files_max = files > 2 * FILES_SPARE ? (uint32_t)(files - FILES_SPARE) : FILES_SPARE;
 	in->emit = (struct emit){ .ctx = in, .event = emitted };
 	in->pool = (struct content_pool){ .max = CONTENT_MEMORY, .ctx = in, .part = part };
 	if (in->opts->clock)
