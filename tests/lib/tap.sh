@@ -2,6 +2,8 @@
 # tap.sh - what the suites share: numbered results, and ways to look at a box; sourced by bash
 set -u
 n=0
+# how many times slower than usual this machine is: ends to waiting are that much later
+slow=${BELLJAR_TEST_SLOW:-1}
 
 ok() {
 	n=$((n + 1))
@@ -64,13 +66,20 @@ with_mark() { # MARK
 
 # Until COMMAND succeeds, at most about SECONDS; not a measure of speed, only an end to waiting.
 wait_for() { # SECONDS COMMAND…
-	local i=0 end=$(($1 * 20))
+	local i=0 end=$(($1 * 20 * slow))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		i=$((i + 1))
 		[ "$i" -lt "$end" ] || return 1
 		sleep 0.05
 	done
+}
+
+# COMMAND, ended after about SECONDS: a fault's end, and not a measure of speed either.
+within() { # [-s SIGNAL] SECONDS COMMAND…
+	local signal=TERM
+	[ "$1" != -s ] || { signal=$2; shift 2; }
+	timeout -s "$signal" $(($1 * slow)) "${@:2}"
 }
 
 none_with_mark() { # MARK

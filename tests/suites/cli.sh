@@ -17,7 +17,7 @@ refuse() { # WORDS STATUS ARGUMENT…: one sentence, this exit status, nothing l
 	local words=$1 status=$2 before after got lines
 	shift 2
 	before=$(there)
-	timeout 60 "$b" "$@" </dev/null >"$TMPDIR/out" 2>"$TMPDIR/err"
+	within 60 "$b" "$@" </dev/null >"$TMPDIR/out" 2>"$TMPDIR/err"
 	got=$?
 	after=$(there)
 	lines=$(wc -l <"$TMPDIR/err")
@@ -140,7 +140,7 @@ if [ "$(id -u)" = 0 ]; then
 		# before Linux 6.6 no box can be kept on one: it holds no attributes of users
 		python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.probe", b"1")' "$TMPDIR/small" 2>/dev/null; then
 		chmod 755 "$TMPDIR/small"
-		BELLJAR_HOME=$TMPDIR/small/home timeout 60 "$b" run -q -b x -- /bin/true >"$TMPDIR/out" 2>"$TMPDIR/err"
+		BELLJAR_HOME=$TMPDIR/small/home within 60 "$b" run -q -b x -- /bin/true >"$TMPDIR/out" 2>"$TMPDIR/err"
 		equal "a full disk has its own exit status" $? 115
 		equal "and one sentence" "$(wc -l <"$TMPDIR/err")" 1
 		check "and no half a box" bash -c "! ls '$TMPDIR'/small/home/boxes/x"

@@ -170,9 +170,9 @@ echo "payload" >"$TMPDIR/payload"
 	ln -s $dir/plain /etc/cron.d.way; i=0; while [ \$i -lt 300 ]; do mkdir d; cd d; i=\$((i+1)); done" \
 	>"$TMPDIR/trap" 2>&1
 equal "a run that leaves FIFOs, huge files and links out ends" "$?" 0
-timeout 60 "$BELLJAR" run -q -b trap --copy "$TMPDIR/payload" -- /bin/true >"$TMPDIR/trap" 2>&1
+within 60 "$BELLJAR" run -q -b trap --copy "$TMPDIR/payload" -- /bin/true >"$TMPDIR/trap" 2>&1
 check "--copy does not follow a link that the box laid" grep -qx "as it was" "$dir/plain/victim"
-check "changes of such a box ends" timeout 60 "$BELLJAR" changes trap
+check "changes of such a box ends" within 60 "$BELLJAR" changes trap
 check "nothing of the host is in the list of changes" \
 	bash -c "! '$BELLJAR' changes trap | grep -F rootlink/"
 if [ "$(id -u)" = 0 ]; then
@@ -192,7 +192,7 @@ wait_for 60 daemon_up
 kill -KILL "$run"
 wait "$run" 2>/dev/null
 check "kill -9 of the supervisor ends the box" wait_for 10 none_with_mark "$mark-b"
-timeout 60 "$BELLJAR" run -q --time 2s --copy "$tools/bombs" --env BELLJAR=1 -- \
+within 60 "$BELLJAR" run -q --time 2s --copy "$tools/bombs" --env BELLJAR=1 -- \
 	./bombs deaf "$mark-c" >/dev/null 2>&1
 equal "--time ends a program that ignores signals" "$?" 124
 check "and nothing of it is left" wait_for 10 none_with_mark "$mark-c"
@@ -201,7 +201,7 @@ check "and nothing of it is left" wait_for 10 none_with_mark "$mark-c"
 bomb() { # NAME OPTIONS…: what the bomb says
 	local name=$1
 	shift
-	timeout 120 "$BELLJAR" run -q -b "bomb-$name" "$@" --copy "$tools/bombs" --env BELLJAR=1 -- \
+	within 120 "$BELLJAR" run -q -b "bomb-$name" "$@" --copy "$tools/bombs" --env BELLJAR=1 -- \
 		./bombs "$name" 2>&1
 }
 limit() { # NAME WHAT

@@ -167,7 +167,7 @@ if [ "$(id -u)" = 0 ] && mkdir "$TMPDIR/small" && mount -t tmpfs -o size=160m sm
 	# leave some MB; the program itself writes hardly anything, the record of it does
 	free=$(df --output=avail -k "$TMPDIR/small" | tail -n 1)
 	dd if=/dev/zero of="$TMPDIR/small/ballast" bs=1024 count=$((free - 6000)) 2>/dev/null
-	timeout -s KILL 120 "$b" run -q -b full -- /bin/sh -c \
+	within -s KILL 120 "$b" run -q -b full -- /bin/sh -c \
 		'i=0; while [ $i -lt 200000 ]; do : >f; i=$((i+1)); done' >/dev/null 2>"$TMPDIR/err"
 	equal "a disk that fills up while recording ends the run with its own status" $? 115
 	equal "and with one sentence" "$(grep -c '^belljar: ' "$TMPDIR/err")" 1

@@ -62,10 +62,10 @@ exact narrow 1 1 2000 1
 # ---- hundreds of short runs and of programs in one run ------------------------------------------
 late=0
 for i in $(seq 100); do
-	timeout 120 "$BELLJAR" run -q -- /bin/true || late=$((late + 1))
+	within 120 "$BELLJAR" run -q -- /bin/true || late=$((late + 1))
 done
 equal "a hundred runs on a busy machine all end" "$late" 0
 equal "five hundred programs one after the other, each born, become and ended" \
-	"$(timeout 300 "$BELLJAR" run -q -b many -- /bin/sh -c 'i=0; while [ $i -lt 500 ]; do /bin/true;
+	"$(within 300 "$BELLJAR" run -q -b many -- /bin/sh -c 'i=0; while [ $i -lt 500 ]; do /bin/true;
 		i=$((i + 1)); done'; sql many "SELECT sum(op='fork')||' '||sum(op='exec')||' '||sum(op='exit')
 		FROM process")" "501 501 501"
