@@ -190,7 +190,7 @@ static uint64_t turn(struct lapse *l)
 		return LOOK_MIN_NS;
 	if (!l->until)
 		return LOOK_MAX_NS;
-	if (lapse_look(l) && !outside_may_answer(l))
+	if (lapse_look(l) && !outside_may_answer(l) && lapse_at_rest(l))
 		return all_wait(l);
 	if (overtake(l)) {
 		serve_due(l);

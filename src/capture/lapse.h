@@ -109,6 +109,7 @@ struct seen {
 	bool ours;	      /* a thread of belljar's or the gate process: it has no waits */
 	bool told;	      /* a SIGSTOP is on its way to end this wait */
 	bool done;	      /* the wait was ended: it counts no longer */
+	bool broken; /* a signal of somebody else has broken it off, and what is left is told */
 	bool blocked;
 	uint64_t runs[2]; /* how often and how long it has run: the same: it has not */
 	struct blocked b;
@@ -147,6 +148,10 @@ struct lapse {
 	uint64_t until_jumps;
 	struct seen *seen;
 	atomic_int working; /* threads of ours that have something of the box in hand */
+	/* tasks that have come so far; and had when they were listed. Who came since was not looked
+	 * at */
+	atomic_uint born;
+	unsigned listed_born;
 	struct clocked *clocked;
 	struct signal_timer *timers;
 	struct turned_call *turned;
@@ -173,6 +178,9 @@ static inline uint64_t lapse_date_offset(const struct lapse *l)
 void lapse_list_tasks(struct lapse *l);
 /** lapse_look() - true when each task is blocked, and as it was at the look before */
 bool lapse_look(struct lapse *l);
+/** lapse_at_rest() - after such a look: no call is at the disk, which counts as a wait by its
+ * number (read), and nobody was woken meanwhile */
+bool lapse_at_rest(struct lapse *l);
 /** seen_close() - the files of /proc that are kept open for it; seen_forget() - all of it */
 void seen_close(struct lapse *l, struct seen *s);
 void seen_forget(struct lapse *l, struct seen *s);
@@ -206,6 +214,14 @@ void lapse_watch(struct lapse *l, pid_t tgid, pid_t tid);
 
 /* for trace.c: all take NULL, which is a box at real speed */
 
+/** lapse_comes() - a task, also a thread, is put into the recorder's table; under the recorder's
+ * lock
+ */
+static inline void lapse_comes(struct lapse *l)
+{
+	if (l)
+		atomic_fetch_add(&l->born, 1);
+}
 void lapse_born(struct lapse *l, pid_t parent, pid_t tgid);
 /** lapse_exec() - at the exec stop. False: this program's clocks cannot be part of it */
 bool lapse_exec(struct lapse *l, pid_t tgid);

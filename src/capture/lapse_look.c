@@ -7,6 +7,7 @@
 #include "capture/lapse.h"
 
 #define AT_WORK_NS 200000000 /* a call that is none of the waits is at work for so long at most */
+#define ON_DISK_NS (10 * NSEC_PER_SEC) /* and one that cannot be interrupted, for so long */
 
 static int open_for_all(pid_t tid, const char *name)
 {
@@ -86,16 +87,40 @@ static uint64_t due_of(const struct lapse *l, const struct wait *w)
 	return w->ns > offset ? w->ns - offset : 0;
 }
 
+/* As ps(1) shows it; 0: it has ended. */
+static char state_of(pid_t tid)
+{
+	char path[64], line[512], *at;
+	cleanup_close int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
+	line[n > 0 ? n : 0] = 0;
+	at = strrchr(line, ')');
+	return at && at[1] ? at[2] : 0;
+}
+
+/* A signal has broken off the wait that was seen, and its tracer has not been there yet: the call
+ * still stands there with its arguments. */
+static bool stopped_in_it(const struct seen *s, const struct blocked *b)
+{
+	return !s->broken && b->nr == s->b.nr && b->sp == s->b.sp &&
+	       !memcmp(b->a, s->b.a, sizeof(b->a)) && state_of(s->tid) == 't';
+}
+
 static void begins(struct lapse *l, struct seen *s, const struct blocked *b)
 {
 	/* a call that goes on after a stop: the same wait, for which the kernel has kept the end */
-	bool goes_on = b->nr == SYS_restart_syscall && s->w.what == WAIT_TIMED && !s->done;
+	bool goes_on = s->w.what == WAIT_TIMED && !s->done && !s->ours &&
+		       (b->nr == SYS_restart_syscall || stopped_in_it(s, b));
 
 	s->b = *b;
 	s->since_real = clock_mono_ns();
 	if (goes_on)
 		return;
-	s->done = false; /* told stays: that signal is still on its way */
+	s->broken = s->done = false; /* told stays: that signal is still on its way */
 	if (s->ours)
 		s->w = (struct wait){ .what = WAIT_EVER };
 	else
@@ -196,6 +221,7 @@ void lapse_list_tasks(struct lapse *l)
 {
 	struct seen *s, *next;
 
+	l->listed_born = atomic_load(&l->born);
 	HASH_ITER(hh, l->seen, s, next)
 	s->listed = s->ours;
 	proctab_each(l->rec->procs, take_task, l);
@@ -208,9 +234,10 @@ void lapse_list_tasks(struct lapse *l)
 
 bool lapse_look(struct lapse *l)
 {
+	/* asked before and after: whoever was at work only then looks asleep now */
+	bool all = !atomic_load(&l->working);
 	uint64_t now = clock_mono_ns();
 	struct seen *s, *next;
-	bool all = true;
 
 	HASH_ITER(hh, l->seen, s, next)
 	{
@@ -222,5 +249,27 @@ bool lapse_look(struct lapse *l)
 			all = false;
 		}
 	}
-	return all && !atomic_load(&l->working);
+	return all && !atomic_load(&l->working) && l->listed_born == atomic_load(&l->born);
+}
+
+/* Its parent stands still for a child's sake, for as long as the child likes. */
+static bool is_vfork(int64_t nr)
+{
+	return nr == SYS_vfork || nr == SYS_clone || nr == SYS_clone3;
+}
+
+bool lapse_at_rest(struct lapse *l)
+{
+	uint64_t now = clock_mono_ns();
+	struct seen *s, *next;
+
+	HASH_ITER(hh, l->seen, s, next)
+	{
+		char state = s->ours || !s->blocked ? 0 : state_of(s->tid);
+
+		if (state == 'R' ||
+		    (state == 'D' && !is_vfork(s->b.nr) && now - s->since_real < ON_DISK_NS))
+			return false;
+	}
+	return true;
 }

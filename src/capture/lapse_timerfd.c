@@ -124,7 +124,7 @@ static uint64_t unread(int fd)
 
 static void take(int fd, uint64_t ns)
 {
-	uint64_t left, interval, ticks = unread(fd);
+	uint64_t left, interval, ticks = unread(fd), due = 0;
 	struct itimerspec it;
 
 	if (timerfd_gettime(fd, &it))
@@ -135,18 +135,20 @@ static void take(int fd, uint64_t ns)
 		return;
 	if (left > ns) {
 		left -= ns;
-	} else if (interval && ns - left >= interval) {
-		/* it would have fired more than once: all but the last are counted here */
-		uint64_t over = ns - left;
-
-		ticks += over / interval;
-		left = 1;
 	} else {
-		left = 1; /* fires now */
+		/* Fires now: by its number, for the kernel's own timer could be late, and the clock
+		 * be put forward again before it has woken anybody. */
+		due = 1 + (interval ? (ns - left) / interval : 0);
+		left = interval ? interval - (ns - left) % interval : 0;
 	}
+	ticks += due;
 	it.it_value = of_ns(left);
-	if (!timerfd_settime(fd, 0, &it, NULL) && ticks)
-		ioctl(fd, TFD_IOC_SET_TICKS, &ticks);
+	if (timerfd_settime(fd, 0, &it, NULL) || !ticks || !ioctl(fd, TFD_IOC_SET_TICKS, &ticks) ||
+	    !due)
+		return;
+	/* a kernel without that number: only the last of them, by its timer */
+	it.it_value = of_ns(1);
+	timerfd_settime(fd, 0, &it, NULL);
 }
 
 void timerfds_take(struct lapse *l, uint64_t ns)

@@ -75,11 +75,13 @@ static void end_wait(struct seen *s, struct user_regs_struct *r)
 }
 
 /* A signal of somebody else has broken a wait off in which the clock went forward. */
-static void tell_left(const struct lapse *l, const struct seen *s, const struct user_regs_struct *r)
+static void tell_left(const struct lapse *l, struct seen *s, const struct user_regs_struct *r)
 {
-	if (s->w.what == WAIT_TIMED && s->w.how == WAIT_FOR && l->clock->ahead != s->ahead &&
-	    was_broken_off((int64_t)r->rax) && same_call(s, r))
+	if (s->w.what != WAIT_TIMED || !was_broken_off((int64_t)r->rax) || !same_call(s, r))
+		return;
+	if (s->w.how == WAIT_FOR && l->clock->ahead != s->ahead)
 		wait_take_left(s->tid, &s->w, l->clock->ahead - s->ahead);
+	s->broken = true;
 }
 
 bool lapse_signalled(struct lapse *l, pid_t tid, int sig)

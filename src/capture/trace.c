@@ -87,6 +87,7 @@ static void born(struct tracer *t, pid_t parent_tid, pid_t tid, bool may_be_thre
 	pthread_mutex_lock(&rec->lock);
 	parent = proctab_get(rec->procs, parent_tid);
 	thread = parent && may_be_thread && is_thread_of(parent->tgid, tid);
+	lapse_comes(rec->lapse);
 	if (thread) {
 		proctab_add_thread(rec->procs, parent, tid);
 	} else {
@@ -336,6 +337,7 @@ static void attach(struct tracer *t)
 	if (!rc) {
 		pthread_mutex_lock(&rec->lock);
 		p = proctab_add_process(rec->procs, s->program, journal_next_proc(rec->j));
+		lapse_comes(rec->lapse);
 		p->inner = pid_in_box(rec->pidns, s->program);
 		copy = *p;
 		pthread_mutex_unlock(&rec->lock);
