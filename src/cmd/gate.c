@@ -126,7 +126,7 @@ static int open_file(const char *name, struct err *err)
 int cmd_gate(int argc, char **argv)
 {
 	struct gate_read_stats stats = { 0 };
-	struct wish w = { 0 };
+	struct wish w = { .file = "-" };
 	struct output o = { .wish = &w };
 	struct err err = { 0 };
 	int fd, rc = parse(argc, argv, &w);
