@@ -167,6 +167,9 @@ static void test_patience_grows_with_the_wait_and_spares_short_ones(void **state
 	assert_true(lapse_patience(2 * hour, 90 * s, 90 * s, false));
 	assert_false(lapse_patience(720 * hour, 90 * s, 90 * s, false));
 	assert_true(lapse_patience(720 * hour, 200 * s, 200 * s, false));
+	/* … nor where the clock jumps between pieces of work, and all of it comes soon */
+	assert_false(lapse_patience(720 * hour, 450 * s, 534 * hour, false));
+	assert_true(lapse_patience(720 * hour, 450 * s, 100 * hour, false));
 	/* beside short waits: five seconds for two hours that would take minutes … */
 	assert_true(lapse_patience(2 * hour, 5 * s, 300 * s, true));
 	assert_false(lapse_patience(2 * hour, 3 * s, 100 * s, true));
