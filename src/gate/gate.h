@@ -237,7 +237,7 @@ struct gate_read_stats {
  *
  * Link layers: Ethernet (VLAN, PPPoE), Linux cooked (SLL, SLL2), raw IP, BSD loopback. Fragments
  * are put together and TCP streams put in order; what the capture lacks is told by a GAP event of
- * its flow. A flow without an end in the file has end NULL.
+ * its flow, and its bytes count as sent. A flow without an end in the file has end NULL.
  *
  * Memory is bounded: READ_FLOWS_MAX flows at once, and READ_HELD_MAX bytes that wait for more; the
  * flows that were silent longest are ended early and counted.

@@ -338,6 +338,7 @@ void watch_feed(struct watch *w, enum dir dir, uint64_t t, const void *p, size_t
 
 void watch_lost(struct watch *w, enum dir dir, uint64_t t, uint64_t n)
 {
+	watch_count(w, dir, t, n);
 	if (w->done || !n)
 		return;
 	if (w->side[dir].stash_n || !w->reader->skip || !w->reader->skip(w, dir, n))

@@ -21,6 +21,8 @@
 
 #define BUCKETS	   65536
 #define RST_WINDOW (1 << 20)
+/* What has not come after so long was not captured: whoever sends sends again much sooner */
+#define HOLE_WAIT (3 * NSEC_PER_SEC)
 
 enum { FIN = 1, SYN = 2, RST = 4, ACK = 16 };
 enum { TCP = 6, UDP = 17 };
@@ -43,6 +45,7 @@ struct flow {
 	uint32_t fin_at[2]; /* sequence number of the end */
 	uint32_t isn;	    /* of the program's SYN */
 	uint64_t last;
+	uint64_t hole_since[2]; /* segments wait for one before them */
 	size_t held;
 	struct flow_facts facts;
 	struct order order[2];
@@ -191,6 +194,20 @@ static const char *end_word(const struct flow *f, const char *end)
 	return !end && f->fin[DIR_OUT] && f->fin[DIR_IN] ? "closed" : end;
 }
 
+/* What waits goes on without what is missing, as of when it began to wait: a program that says
+ * something once an hour must not be heard an hour late because the capture lacks a segment. */
+static void end_waiting(struct flow *f, enum dir dir, uint64_t t)
+{
+	struct order_to to = order_to(f, dir);
+	uint64_t last = f->last;
+
+	if (!f->order[dir].waiting || t < f->hole_since[dir] + HOLE_WAIT)
+		return;
+	f->last = f->hole_since[dir];
+	order_flush(&f->order[dir], &to);
+	f->last = last;
+}
+
 /* @end: FLOW.end, NULL when the file ended first */
 static void end_flow(struct flows *fs, struct flow *f, const char *end)
 {
@@ -200,10 +217,8 @@ static void end_flow(struct flows *fs, struct flow *f, const char *end)
 		return;
 	f->ended = true;
 	for (int d = DIR_OUT; d <= DIR_IN; d++) {
-		struct order_to to = order_to(f, d);
-
 		if (f->watch)
-			order_flush(&f->order[d], &to);
+			end_waiting(f, d, f->hole_since[d] + HOLE_WAIT);
 		order_free(&f->order[d]);
 	}
 	ev.v[EV_AT(FLOW, BYTES_OUT)] = V_INT(0);
@@ -382,12 +397,15 @@ static void tcp_bytes(struct flows *fs, struct flow *f, enum dir dir, uint32_t s
 		      const uint8_t *p, size_t n, size_t full_n)
 {
 	struct order_to to = order_to(f, dir);
+	bool waited = f->order[dir].waiting != NULL;
 
 	if (!full_n)
 		return;
 	if (!f->watch)
 		f->watch = watch_new(&f->facts, false, &fs->emit);
 	order_segment(&f->order[dir], seq, p, n, full_n, &to);
+	if (!waited && f->order[dir].waiting)
+		f->hole_since[dir] = f->last;
 }
 
 static bool tcp_packet(struct flows *fs, uint64_t t, const struct packet *p)
@@ -423,6 +441,8 @@ static bool tcp_packet(struct flows *fs, uint64_t t, const struct packet *p)
 	dir = f->swapped == second ? DIR_OUT : DIR_IN;
 	if (f->ended)
 		return true;
+	end_waiting(f, DIR_OUT, t);
+	end_waiting(f, DIR_IN, t);
 	if (flags & SYN) {
 		if (!f->order[dir].begun)
 			order_begin(&f->order[dir], seq + 1);
