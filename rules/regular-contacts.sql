@@ -28,7 +28,7 @@ SELECT
 FROM regular r
 -- the same contacts under another key, or seen again inside of their connections, are told once
 WHERE (key = 'name' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.key = 'name' AND n.image IS r.image AND n.what = r.what
-    AND (r.key = 'undeclared' OR n.port IS r.port)))
+    AND (r.key = 'undeclared' OR n.port IS r.port AND (r.name = n.destination OR r.name LIKE '%.' || n.destination))))
   AND (key <> 'undeclared' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.key <> 'undeclared' AND n.image IS r.image AND n.what = r.what))
   AND (what = 'connection' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.what = 'connection' AND n.key = r.key AND n.image IS r.image
-    AND (r.what = 'dns' OR n.port IS r.port)))
+    AND n.destination IS r.destination AND (r.what = 'dns' OR n.port IS r.port)))

@@ -2,9 +2,14 @@
 /*
  * beacon.c - the statistics of beacon.h
  *
- * Contacts closer than max(1 s, 2 % of the median interval) are one. A silence longer than 8
+ * Contacts closer than max(1 s, 2 % of the median interval) are one. So no interval is shorter, by
+ * chance or not: what is compared with chance is how much longer they are, which for contacts
+ * without memory is exponential again. (Else busy conversations, whose messages are told apart by a
+ * second of silence, would all look regular.) A silence longer than 8
  * medians cuts the series (a machine that slept, a program that was not running): the segments are
- * judged alone and joined by Fisher's method, so that regularity between pauses is not lost.
+ * judged alone and joined by Fisher's method, so that regularity between pauses is not lost. And
+ * where there are many such silences, contacts may come together because who asks for orders does
+ * so with several questions: then the times at which they begin are judged as well.
  */
 #include <math.h>
 
@@ -12,7 +17,9 @@
 
 #define MERGE_SECONDS 1.0
 #define MERGE_SHARE   0.02
+#define LEAST	      1e-3 /* seconds: of an interval that just is one */
 #define GAP_MEDIANS   8.0
+#define VISITS_MIN    8	   /* silences between contacts that come together */
 #define START_MIN     3	   /* equal intervals at the start that are told */
 #define START_WITHIN  0.05 /* … equal within this share */
 #define START_SPREAD  0.25 /* and the later ones spread at least so much: (Q3 − Q1)/median */
@@ -193,26 +200,43 @@ static double fisher(const double *p, size_t k)
 	return sum < 1 ? sum : 1;
 }
 
+/* Of several stretches: all of them a little regular, or one very. */
+static double together(const double *p, size_t k)
+{
+	double all = fisher(p, k), one = 1, both;
+
+	if (k == 1)
+		return all;
+	for (size_t i = 0; i < k; i++)
+		one = fmin(one, p[i]);
+	both = 2 * fmin(all, (double)k * one);
+	return both < 1 ? both : 1;
+}
+
 /* ---- a series ----------------------------------------------------------------------------- */
 
 /** struct series - intervals, and what was found in their segments */
 struct series {
 	double *d;
+	double *free;  /* what of them chance is free to choose */
+	double closer; /* contacts closer than this are one */
 	size_t n;
 	double *p;
 	size_t np;
 	size_t largest;
 };
 
-static void merge(const double *t, size_t n, double closer, struct series *s)
+static void merge(const double *t, size_t n, struct series *s)
 {
 	double last = t[0];
 
 	s->n = 0;
 	for (size_t i = 1; i < n; i++) {
-		if (t[i] - last < closer)
+		if (t[i] - last < s->closer)
 			continue;
-		s->d[s->n++] = t[i] - last;
+		s->d[s->n] = t[i] - last;
+		s->free[s->n] = fmax(s->d[s->n] - s->closer, LEAST);
+		s->n++;
 		last = t[i];
 	}
 }
@@ -223,7 +247,8 @@ static void judge_block(struct series *s, size_t from, size_t n, struct beacon *
 
 	if (n < BEACON_MIN)
 		return;
-	beacon_stats(s->d + from, n, stat, &period);
+	beacon_stats(s->free + from, n, stat, &period);
+	period += s->closer;
 	for (int i = 0; i < BEACON_STATS; i++) {
 		p[i] = beacon_p(i, n, stat[i]);
 		best = p[i] < best ? p[i] : best;
@@ -265,21 +290,45 @@ static size_t regular_start(const struct series *s, double jitter)
 	return k >= START_MIN && k < s->n ? k : 0;
 }
 
-void beacon_test(const double *t, size_t n, struct beacon *ret)
+/** struct visits - where a silence ended: contacts that came together, as one each */
+struct visits {
+	double *t;
+	size_t n;
+	double gap; /* none is shorter */
+};
+
+static void find_visits(const struct series *s, double begin, struct visits *ret)
 {
-	struct series s = { 0 };
-	double *order, closer = MERGE_SECONDS;
+	double t = begin;
+
+	ret->t = xcalloc(s->n + 1, sizeof(*ret->t));
+	ret->t[ret->n++] = begin;
+	for (size_t i = 0; i < s->n; i++) {
+		t += s->d[i];
+		if (s->d[i] > ret->gap)
+			ret->t[ret->n++] = t;
+	}
+}
+
+static void judge_series(const double *t, size_t n, double closer, struct beacon *ret,
+			 struct visits *ret_visits)
+{
+	struct series s = { .closer = closer };
+	double *order;
 
 	*ret = (struct beacon){ .contacts = n, .p = 1, .too_few = true };
 	if (n < 2)
 		return;
 	s.d = xcalloc(n, sizeof(*s.d));
 	s.p = xcalloc(n, sizeof(*s.p));
-	merge(t, n, closer, &s);
+	s.free = xcalloc(n, sizeof(*s.free));
+	merge(t, n, &s);
 	if (s.n) {
 		order = sorted(s.d, s.n);
-		if (MERGE_SHARE * quantile(order, s.n, 0.5) > closer)
-			merge(t, n, MERGE_SHARE * quantile(order, s.n, 0.5), &s);
+		if (MERGE_SHARE * quantile(order, s.n, 0.5) > s.closer) {
+			s.closer = MERGE_SHARE * quantile(order, s.n, 0.5);
+			merge(t, n, &s);
+		}
 		free(order);
 	}
 	ret->contacts = s.n + 1;
@@ -294,9 +343,33 @@ void beacon_test(const double *t, size_t n, struct beacon *ret)
 		ret->regular_start = regular_start(&s, ret->jitter);
 		if (s.np) {
 			ret->too_few = false;
-			ret->p = fisher(s.p, s.np);
+			ret->p = together(s.p, s.np);
 		}
+		ret_visits->gap = GAP_MEDIANS * ret->median;
+		find_visits(&s, t[0], ret_visits);
 	}
 	free(s.d);
+	free(s.free);
 	free(s.p);
+}
+
+void beacon_test(const double *t, size_t n, struct beacon *ret)
+{
+	struct visits visits = { 0 }, none = { 0 };
+	struct beacon wide;
+	double p;
+
+	judge_series(t, n, MERGE_SECONDS, ret, &visits);
+	if (visits.n >= VISITS_MIN) {
+		judge_series(visits.t, visits.n, visits.gap, &wide, &none);
+		if (wide.too_few || ret->too_few) {
+			*ret = wide.too_few ? *ret : wide;
+		} else {
+			p = fmin(1, 2 * fmin(ret->p, wide.p));
+			*ret = wide.p < ret->p ? wide : *ret;
+			ret->p = p;
+		}
+	}
+	free(visits.t);
+	free(none.t);
 }

@@ -71,6 +71,7 @@ static int make(void *journal, void **ret_rows, size_t *ret_n)
 		free_rows(rows);
 		return -EIO;
 	}
+	contact_book_end(rows->book);
 	n = contact_book_series(rows->book);
 	rows->result = xcalloc(n + 1, sizeof(*rows->result));
 	for (size_t i = 0; i < n; i++) {

@@ -9,7 +9,8 @@
 
 #include "judge/contacts.h"
 
-#define FLOWS_KEPT (1u << 20) /* flows that bursts can be led back to */
+#define FLOWS_KEPT    (1u << 20) /* flows that bursts can be led back to */
+#define ASKED_SECONDS 30	 /* so long a question without an answer is only asked again */
 
 /** struct flow_of - what a burst needs to know of its flow: its series, as number + 1 */
 struct flow_of {
@@ -24,6 +25,7 @@ struct contact_book {
 	size_t n, cap;
 	struct rows *rows;
 	struct flow_of *flows; /* by (run, flow) modulo FLOWS_KEPT */
+	size_t times;
 	bool full;
 };
 
@@ -33,7 +35,6 @@ struct contact_book *contact_book_new(void)
 
 	b->keys = (struct intern){ .a = &b->a, .max = CONTACT_SERIES_MAX };
 	b->rows = rows_new();
-	b->flows = xcalloc(FLOWS_KEPT, sizeof(*b->flows));
 	return b;
 }
 
@@ -93,22 +94,42 @@ static int64_t number(const struct val *v)
 	return v->type == VAL_INT ? v->i : 0;
 }
 
-/* Addresses that nobody far away answers. */
-static bool not_judged(struct str address)
+/* 4, 6, or 0 for what is no address */
+static int read_address(struct str address, uint8_t ip[16])
 {
 	char z[INET6_ADDRSTRLEN];
-	uint8_t ip[16];
 
 	if (address.n >= sizeof(z))
-		return true;
+		return 0;
 	memcpy(z, address.p, address.n);
 	z[address.n] = 0;
-	if (inet_pton(AF_INET, z, ip) == 1)
+	return inet_pton(AF_INET, z, ip) == 1 ? 4 : inet_pton(AF_INET6, z, ip) == 1 ? 6 : 0;
+}
+
+bool contact_is_private(struct str address)
+{
+	uint8_t ip[16];
+
+	return read_address(address, ip) == 4 &&
+	       (ip[0] == 10 || (ip[0] == 172 && ip[1] >> 4 == 1) || (ip[0] == 192 && ip[1] == 168));
+}
+
+bool contact_is_near(struct str address)
+{
+	uint8_t ip[16];
+	int version = read_address(address, ip);
+
+	if (version == 4)
 		return ip[0] >= 224 || ip[0] == 127 || (ip[0] == 169 && ip[1] == 254);
-	if (inet_pton(AF_INET6, z, ip) == 1)
+	if (version == 6)
 		return ip[0] == 0xff || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80) ||
 		       IN6_IS_ADDR_LOOPBACK((struct in6_addr *)ip);
-	return false;
+	return address.n >= INET6_ADDRSTRLEN;
+}
+
+bool contact_transport_is_near(struct str transport)
+{
+	return str_eq(transport, STR("mdns")) || str_eq(transport, STR("llmnr"));
 }
 
 static void put(struct buf *key, struct str s)
@@ -117,8 +138,7 @@ static void put(struct buf *key, struct str s)
 	buf_add(key, s.p, s.n);
 }
 
-/* The series of a contact, begun if it is the first; number + 1, 0 when there are too many. */
-static uint32_t series_of(struct contact_book *b, const struct contacts *like)
+uint32_t contact_series(struct contact_book *b, const struct contacts *like)
 {
 	cleanup_buf struct buf key = { 0 };
 	struct contacts *c;
@@ -149,22 +169,98 @@ static uint32_t series_of(struct contact_book *b, const struct contacts *like)
 	return at + 1;
 }
 
-static void add(struct contact_book *b, uint32_t series, double t, uint64_t seq)
+void contact_add(struct contact_book *b, uint32_t series, double t, uint64_t seq)
 {
 	struct contacts *c = series ? &b->v[series - 1] : NULL;
 
 	if (!c)
 		return;
 	c->all++;
-	if (c->n < CONTACT_TIMES_MAX) {
+	if (c->n < CONTACT_TIMES_MAX && b->times < CONTACT_TIMES_ALL) {
 		c->t = vec_grow(c->t, c->n, &c->cap, sizeof(*c->t));
 		c->t[c->n++] = t;
+		b->times++;
+	} else {
+		b->full = true;
 	}
 	if (c->nseqs < CONTACT_SEQS_MAX)
 		c->seq[c->nseqs++] = seq;
 }
 
+void contact_burst(struct contact_book *b, uint32_t series, double t, uint64_t seq, int64_t size)
+{
+	struct contacts *c = series ? &b->v[series - 1] : NULL;
+
+	if (!c)
+		return;
+	contact_add(b, series, t, seq);
+	c->same += c->sizes && c->size == size;
+	c->sizes++;
+	c->size = size;
+}
+
+void contact_question(struct contact_book *b, uint32_t series, double t, uint64_t seq,
+		      struct str name)
+{
+	struct contacts *c = series ? &b->v[series - 1] : NULL;
+	uint64_t asked = 0xcbf29ce484222325ull;
+	bool again;
+
+	if (!c)
+		return;
+	for (size_t i = 0; i < name.n; i++)
+		asked = (asked ^ (unsigned char)name.p[i]) * 0x100000001b3ull;
+	asked |= 1;
+	again = c->asked == asked && t - c->asked_at < ASKED_SECONDS;
+	c->asked = asked;
+	if (again)
+		return;
+	c->asked_at = t;
+	contact_add(b, series, t, seq);
+}
+
+void contact_answered(struct contact_book *b, uint32_t series)
+{
+	if (series)
+		b->v[series - 1].asked = 0;
+}
+
+void contact_by_name(struct contacts *like, char domain[256])
+{
+	registrable_domain(like->name, domain, 256);
+	like->by = CONTACT_BY_NAME;
+	like->destination = str_z(domain);
+}
+
+void contact_any(struct contacts *like)
+{
+	like->by = CONTACT_BY_UNDECLARED;
+	like->destination = (struct str){ "", 0 };
+	like->port = 0;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+void contact_book_end(struct contact_book *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (b->v[i].n)
+			qsort(b->v[i].t, b->v[i].n, sizeof(double), by_time);
+}
+
 /* ---- events ------------------------------------------------------------------------------- */
+
+static struct flow_of *flow_of(struct contact_book *b, uint32_t run, uint32_t flow)
+{
+	if (!b->flows)
+		b->flows = xcalloc(FLOWS_KEPT, sizeof(*b->flows));
+	return &b->flows[(flow ^ run * 2654435761u) % FLOWS_KEPT];
+}
 
 static void who(const struct contact_book *b, uint32_t proc, struct contacts *like)
 {
@@ -172,24 +268,22 @@ static void who(const struct contact_book *b, uint32_t proc, struct contacts *li
 	rows_images(b->rows, proc, &like->image, &like->parent_image);
 }
 
-static void three_keys(struct contact_book *b, struct contacts like, struct str name,
-		       struct str address, char domain[256], uint32_t ret[3])
+static void three_keys(struct contact_book *b, struct contacts like, struct str address,
+		       uint32_t ret[3])
 {
+	char domain[256];
+
 	memset(ret, 0, 3 * sizeof(*ret));
-	if (name.n) {
-		registrable_domain(name, domain, 256);
-		like.by = CONTACT_BY_NAME;
-		like.destination = str_z(domain);
-		ret[0] = series_of(b, &like);
+	if (like.name.n) {
+		contact_by_name(&like, domain);
+		ret[0] = contact_series(b, &like);
 	}
 	like.by = CONTACT_BY_ADDRESS;
 	like.destination = address;
-	ret[1] = series_of(b, &like);
+	ret[1] = contact_series(b, &like);
 	if (!str_eq(like.answer, STR("allowed"))) {
-		like.by = CONTACT_BY_UNDECLARED;
-		like.destination = (struct str){ "", 0 };
-		like.port = 0;
-		ret[2] = series_of(b, &like);
+		contact_any(&like);
+		ret[2] = contact_series(b, &like);
 	}
 }
 
@@ -204,59 +298,59 @@ static void on_flow(struct contact_book *b, const struct event *ev, double t)
 		.port = number(&ev->v[EV_AT(FLOW, DST_PORT)]),
 	};
 	uint32_t flow = (uint32_t)number(&ev->v[EV_AT(FLOW, FLOW)]), series[3];
-	struct flow_of *of = &b->flows[(flow ^ ev->run * 2654435761u) % FLOWS_KEPT];
-	char domain[256];
+	struct flow_of *of = flow_of(b, ev->run, flow);
 
-	if (!str_eq(text(&ev->v[EV_AT(FLOW, OP)]), STR("begin")) || not_judged(address) ||
+	if (!str_eq(text(&ev->v[EV_AT(FLOW, OP)]), STR("begin")) || contact_is_near(address) ||
 	    like.port == 53) /* queries are told by name */
 		return;
 	who(b, ev->proc, &like);
-	three_keys(b, like, like.name, address, domain, series);
+	three_keys(b, like, address, series);
 	for (int i = 0; i < 3; i++)
-		add(b, series[i], t, ev->seq);
+		contact_add(b, series[i], t, ev->seq);
 	like.what = CONTACT_BURST;
 	*of = (struct flow_of){ .run = ev->run, .flow = flow };
-	three_keys(b, like, like.name, address, domain, of->series);
+	three_keys(b, like, address, of->series);
 }
 
 static void on_burst(struct contact_book *b, const struct event *ev, double t)
 {
 	uint32_t flow = (uint32_t)number(&ev->v[EV_AT(BURST, FLOW)]);
-	const struct flow_of *of = &b->flows[(flow ^ ev->run * 2654435761u) % FLOWS_KEPT];
+	const struct flow_of *of = flow_of(b, ev->run, flow);
 	int64_t size = number(&ev->v[EV_AT(BURST, BYTES)]);
 
 	if (!str_eq(text(&ev->v[EV_AT(BURST, DIR)]), STR("out")) || of->flow != flow ||
 	    of->run != ev->run)
 		return;
-	for (int i = 0; i < 3; i++) {
-		struct contacts *c = of->series[i] ? &b->v[of->series[i] - 1] : NULL;
-
-		add(b, of->series[i], t, ev->seq);
-		if (!c)
-			continue;
-		c->same += c->sizes && c->size == size;
-		c->sizes++;
-		c->size = size;
-	}
+	for (int i = 0; i < 3; i++)
+		contact_burst(b, of->series[i], t, ev->seq, size);
 }
 
+/* A question is a contact by its name; the answer says whether policy knows that name. */
 static void on_dns(struct contact_book *b, const struct event *ev, double t)
 {
 	struct contacts like = {
 		.what = CONTACT_DNS,
-		.by = CONTACT_BY_NAME,
 		.name = text(&ev->v[EV_AT(DNS, NAME)]),
 		.protocol = STR("dns"),
-		.answer = text(&ev->v[EV_AT(DNS, ANSWER)]),
 	};
+	struct str answer = text(&ev->v[EV_AT(DNS, ANSWER)]), name = like.name;
 	char domain[256];
+	uint32_t series;
 
-	if (!str_eq(text(&ev->v[EV_AT(DNS, OP)]), STR("query")) || !like.name.n)
+	if (!name.n || contact_transport_is_near(text(&ev->v[EV_AT(DNS, TRANSPORT)])))
 		return;
 	who(b, ev->proc, &like);
-	registrable_domain(like.name, domain, sizeof(domain));
-	like.destination = str_z(domain);
-	add(b, series_of(b, &like), t, ev->seq);
+	contact_by_name(&like, domain);
+	series = contact_series(b, &like);
+	if (str_eq(text(&ev->v[EV_AT(DNS, OP)]), STR("query"))) {
+		contact_question(b, series, t, ev->seq, name);
+		return;
+	}
+	contact_answered(b, series);
+	if (!answer.n || str_eq(answer, STR("allowed")))
+		return;
+	contact_any(&like);
+	contact_question(b, contact_series(b, &like), t, ev->seq, name);
 }
 
 void contact_book_event(struct contact_book *b, const struct event *ev)

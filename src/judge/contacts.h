@@ -15,7 +15,8 @@
 #include "judge/rows.h"
 
 #define CONTACT_SERIES_MAX 20000
-#define CONTACT_TIMES_MAX  100000 /* of one series; later ones are counted, not judged */
+#define CONTACT_TIMES_MAX  100000     /* of one series; later ones are counted, not judged */
+#define CONTACT_TIMES_ALL  (4u << 20) /* of all series together, likewise */
 #define CONTACT_SEQS_MAX   100
 
 enum contact_by { CONTACT_BY_NAME, CONTACT_BY_ADDRESS, CONTACT_BY_UNDECLARED };
@@ -28,24 +29,54 @@ struct contacts {
 	struct str image, parent_image, destination, name, protocol, answer;
 	int64_t port; /* 0 none */
 	uint32_t proc;
-	double *t; /* seconds of box time, ascending */
+	double *t; /* seconds of box time; ascending after contact_book_end() */
 	size_t n, cap;
 	uint64_t all; /* also those beyond CONTACT_TIMES_MAX */
 	uint64_t seq[CONTACT_SEQS_MAX];
 	size_t nseqs;
 	int64_t size;	      /* bytes of the last burst */
 	uint64_t sizes, same; /* bursts with a size; of them as large as the one before */
+	uint64_t asked;	      /* DNS: what the last question was, 0 when it is answered … */
+	double asked_at;      /* … and when it was asked */
 };
 
 struct contact_book;
 struct contact_book *contact_book_new(void);
 /** contact_book_event() - take the next event of a journal: PROCESS, FLOW, BURST, DNS count */
 void contact_book_event(struct contact_book *b, const struct event *ev);
+/** contact_book_end() - after the last event: times of a series are brought into order, since a
+ * burst is told when it is over and the connections of a series have theirs at the same time */
+void contact_book_end(struct contact_book *b);
 size_t contact_book_series(const struct contact_book *b);
 const struct contacts *contact_book_get(const struct contact_book *b, size_t i);
-/** contact_book_full() - series were left out */
+/** contact_book_full() - series or times were left out */
 bool contact_book_full(const struct contact_book *b);
 void contact_book_free(struct contact_book *b);
+
+/* ---- one contact after the other, for who has no journal ----------------------------------- */
+
+/** contact_series() - the series of contacts like this, begun if there is none; its number + 1, 0
+ * when there are too many. Texts of @like are copied */
+uint32_t contact_series(struct contact_book *b, const struct contacts *like);
+void contact_add(struct contact_book *b, uint32_t series, double t, uint64_t seq);
+/** contact_burst() - a contact with a size */
+void contact_burst(struct contact_book *b, uint32_t series, double t, uint64_t seq, int64_t size);
+/** contact_question() - a DNS query for @name: one that is only asked again within half a minute,
+ * since no answer came, is no contact */
+void contact_question(struct contact_book *b, uint32_t series, double t, uint64_t seq,
+		      struct str name);
+/** contact_answered() - the last question of a series has its answer */
+void contact_answered(struct contact_book *b, uint32_t series);
+/** contact_is_near() - multicast, broadcast, link-local, loopback: nobody far away answers there */
+bool contact_is_near(struct str address);
+/** contact_is_private() - of an IPv4 network that is not routed (RFC 1918) */
+bool contact_is_private(struct str address);
+/** contact_transport_is_near() - of a DNS event: asked of all neighbours */
+bool contact_transport_is_near(struct str transport);
+/** contact_by_name() - @like by the registrable domain of its name. @domain: room, at least 256 */
+void contact_by_name(struct contacts *like, char domain[256]);
+/** contact_any() - @like by nothing but who contacts: all that is undeclared */
+void contact_any(struct contacts *like);
 
 /** registrable_domain() - of a host name, by the public suffix list; the name itself when it has
  * none. @out: at least 256 bytes */

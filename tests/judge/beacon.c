@@ -197,6 +197,68 @@ static void test_a_regular_start_is_told(void **state_)
 	assert_int_equal(b.regular_start, 0);
 }
 
+static double hurried(double T)
+{
+	return T * (chance(1) + 0.02);
+}
+
+static void test_a_busy_conversation_is_chance(void **state_)
+{
+	(void)state_;
+	/* messages every second or two: that none is told within a second of another is no rhythm
+	 */
+	assert_in_range(flagged(60, hurried, 1), 0, 14);
+	assert_in_range(flagged(60, hurried, 3), 0, 14);
+}
+
+/* Visits of four contacts, some seconds apart, at times of @next. */
+static int visits_flagged(double (*next)(double T), double T, double *ret_period)
+{
+	int hits = 0;
+
+	state = 5;
+	for (int i = 0; i < 400; i++) {
+		double t[4 * 30], begin = 0;
+		struct beacon b;
+
+		for (int v = 0; v < 30; v++) {
+			begin += next(T) + 60;
+			t[4 * v] = begin;
+			for (int k = 1; k < 4; k++)
+				t[4 * v + k] = t[4 * v + k - 1] + 1 + chance(2);
+		}
+		beacon_test(t, 4 * 30, &b);
+		hits += !b.too_few && b.p <= BEACON_FLAG;
+		*ret_period = b.period;
+	}
+	return hits;
+}
+
+static void test_contacts_that_come_together_are_a_visit(void **state_)
+{
+	double period;
+
+	(void)state_;
+	assert_in_range(visits_flagged(jitter25, 1740, &period), 396, 400);
+	assert_true(fabs(period - 1800) < 200);
+	assert_in_range(visits_flagged(chance, 1740, &period), 0, 14);
+}
+
+static void test_one_regular_stretch_is_enough(void **state_)
+{
+	double t[120];
+	struct beacon b;
+
+	(void)state_;
+	state = 9;
+	t[0] = 0;
+	for (int i = 1; i < 120; i++)
+		t[i] = t[i - 1] + (i < 60 ? chance(60) + (i % 20 ? 0 : 3600) : jitter25(60));
+	beacon_test(t, 120, &b);
+	assert_true(b.blocks > 1);
+	assert_true(b.p <= BEACON_FLAG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +272,9 @@ int main(void)
 		cmocka_unit_test(test_a_burst_is_one_contact),
 		cmocka_unit_test(test_a_pause_cuts_and_does_not_spoil),
 		cmocka_unit_test(test_a_regular_start_is_told),
+		cmocka_unit_test(test_a_busy_conversation_is_chance),
+		cmocka_unit_test(test_contacts_that_come_together_are_a_visit),
+		cmocka_unit_test(test_one_regular_stretch_is_enough),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
