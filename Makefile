@@ -54,6 +54,11 @@ test-emulations: deps-build-test-emulations all
 		tests/emulations/run "$(EMULATIONS)" $(WORDS); status=$$?; \
 	rm -rf $$dir 2>/dev/null || unshare --map-root-user --map-auto rm -rf $$dir; exit $$status
 
+# The beacon test on captures that others have published, in the folder CAPTURES (doc/HACKING.md).
+.PHONY: test-captures
+test-captures: all
+	BELLJAR=$(CURDIR)/build/belljar tests/captures/run $(ARGS) "$(CAPTURES)" $(WORDS)
+
 # Ordinary software, installed, used and removed in boxes: the rules must give no finding. WORDS="…"
 # takes some of tests/ordinary/packages.
 .PHONY: test-ordinary

@@ -8,11 +8,6 @@
 #include "cmd/cmd.h"
 #include "cmd/network_options.h"
 
-int cmd_gate(int argc UNUSED, char **argv)
-{
-	return become("belljar-gate", argv);
-}
-
 int gate_box_ca(int box_dirfd UNUSED, const char *box_name UNUSED, struct gate_ca *ret UNUSED,
 		struct err *err)
 {

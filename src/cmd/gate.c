@@ -19,6 +19,7 @@ struct wish {
 	const char *box, *folder; /* of 'answers' */
 	uint32_t kinds;		  /* mask; 0 all */
 	bool json, quiet, no_color;
+	bool beacons, declared; /* belljar-judge does that */
 	bool colour;
 };
 
@@ -40,6 +41,12 @@ static int option(struct wish *w, int c, char *arg)
 	case 'q':
 		w->quiet = true;
 		return 0;
+	case 'b':
+		w->beacons = true;
+		return 0;
+	case 'd':
+		w->declared = true;
+		return 0;
 	case 'n':
 		w->no_color = true;
 		return 0;
@@ -51,9 +58,14 @@ static int option(struct wish *w, int c, char *arg)
 static int parse(int argc, char **argv, struct wish *w)
 {
 	static const struct option longs[] = {
-		{ "kind", required_argument, NULL, 'k' }, { "json", no_argument, NULL, 'j' },
-		{ "quiet", no_argument, NULL, 'q' },	  { "no-color", no_argument, NULL, 'n' },
-		{ "no-colour", no_argument, NULL, 'n' },  { NULL, 0, NULL, 0 },
+		{ "kind", required_argument, NULL, 'k' },
+		{ "beacons", no_argument, NULL, 'b' },
+		{ "declared", required_argument, NULL, 'd' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "no-color", no_argument, NULL, 'n' },
+		{ "no-colour", no_argument, NULL, 'n' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c, rc;
 
@@ -62,6 +74,12 @@ static int parse(int argc, char **argv, struct wish *w)
 		if (rc)
 			return rc;
 	}
+	if (w->beacons && (w->kinds || w->quiet))
+		return cmd_usage(SUB, "--kind and --quiet have no place beside --beacons");
+	if (w->beacons)
+		return 0;
+	if (w->declared)
+		return cmd_usage(SUB, "--declared belongs to --beacons");
 	if (optind + 3 == argc && !strcmp(argv[optind], "answers")) {
 		w->box = argv[optind + 1];
 		w->folder = argv[optind + 2];
@@ -133,6 +151,8 @@ int cmd_gate(int argc, char **argv)
 
 	if (rc)
 		return rc;
+	if (w.beacons)
+		return become("belljar-judge", argv);
 	if (w.box)
 		return cmd_gate_answers(w.box, w.folder);
 	fd = open_file(w.file, &err);

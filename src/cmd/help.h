@@ -181,6 +181,7 @@
 
 #define HELP_GATE                                                                                  \
 	"read: FILE is a pcap or pcapng file, or - for standard input.\n"                          \
+	"With --beacons: which hosts in it contact somebody at times too regular for chance?\n"    \
 	"answers: what servers answered the programs of box NAME, as files in the new folder\n"    \
 	"DIR, for `belljar run --answers DIR`. Answers that were not kept whole are left out.\n"   \
 	"\n"                                                                                       \
@@ -188,9 +189,12 @@
 	"  --kind KIND[,KIND]  only these: flow, burst, dns, tls, http, banner, gap\n"             \
 	"  --json              one JSON object a line\n"                                           \
 	"  -q, --quiet         only the count of packets and flows\n"                              \
+	"  --beacons           instead: series of contacts, and which are regular\n"               \
+	"  --declared FILE     with --beacons: a policy file; what it allows is known\n"           \
 	"  --no-color          no colours\n"                                                       \
 	"\n"                                                                                       \
 	"  belljar gate read capture.pcapng --kind tls,dns\n"                                      \
+	"  belljar gate read capture.pcapng --beacons --declared known.policy\n"                   \
 	"  belljar gate answers tax ./answers\n"
 
 #define HELP_POLICY                                                                                \

@@ -41,7 +41,7 @@ static const struct subcommand subcommands[] = {
 	  cmd_judge },
 	{ "rules", "list|show|check|coverage [OPTION…]", "the rules that a record is judged by",
 	  HELP_RULES, cmd_rules },
-	{ "gate", "read FILE [--json] | answers NAME DIR",
+	{ "gate", "read FILE [--beacons] [--json] | answers NAME DIR",
 	  "decode a capture file; or recorded answers as a folder", HELP_GATE, cmd_gate },
 	{ "policy", "NAME show|allow WORD…|deny WORD…|learn [-o FILE]",
 	  "who a box may reach over the network", HELP_POLICY, cmd_policy },

@@ -67,6 +67,10 @@ bool policy_word_inward(const char *word);
 int policy_parse(struct policy *p, const char *text, size_t n, const char *file, struct err *err);
 /** policy_print() - as a policy file that policy_parse() reads back to the same policy */
 void policy_print(const struct policy *p, struct buf *out);
+/** policy_declares() - does a rule allow @name, or @address (either may be empty), at @port (0:
+ * any), and none deny it? For lists of what is known: the mode does not count, nor where addresses
+ * lead */
+bool policy_declares(const struct policy *p, struct str name, struct str address, uint16_t port);
 enum gate_mode policy_mode(const struct policy *p);
 void policy_set_mode(struct policy *p, enum gate_mode mode);
 /** policy_own_address() - @ip (4 or 16 bytes, @v6) is an address of this machine: only a rule that

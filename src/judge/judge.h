@@ -148,6 +148,49 @@ int files_look(struct journal_reader *r, const struct object_store *o, struct fi
 	       struct err *err);
 void files_free(struct file_book *b);
 
+/* ---- a capture file ------------------------------------------------------------------------- */
+
+/** struct regular - contacts of a host with somebody, and whether their times are too regular for
+ * chance (doc/RULES.md, table beacon); strings live as long as the struct capture_contacts */
+struct regular {
+	const char *what;	/* connection, burst, dns */
+	const char *key;	/* name, address, undeclared */
+	struct str host;	/* address of who contacted: a capture has no processes */
+	struct str destination; /* registrable domain, or address; empty: all that is undeclared */
+	struct str name;	/* in full, of the first contact; empty: none */
+	struct str protocol;	/* tcp, udp, dns */
+	uint16_t port;		/* 0 none */
+	bool declared;		/* whoever asked has said that this is known */
+	bool told;		/* regular, undeclared, and not told by another series already */
+	uint64_t contacts;	/* events that are close together are one */
+	double first, seconds;	/* since the first packet; from the first contact to the last */
+	bool too_few;		/* to judge; what follows is then nothing */
+	double period, jitter;	/* seconds; (Q3 - Q1)/median of the distances */
+	double p;		/* how often chance is as regular */
+	size_t blocks, flagged; /* stretches that were judged alone, and those with p <= 0.01 */
+	size_t regular_start;	/* first distances that are equal, when later ones spread; else 0 */
+	double same_size;	/* share of messages as large as the one before */
+};
+
+#define REGULAR_P	 0.01 /* as rules/regular-contacts.sql has it */
+#define REGULAR_CONTACTS 8
+
+struct capture_contacts;
+/** capture_contacts_new() - @declared: is it known that somebody contacts this? @name may be empty;
+ * @declared may be NULL. Memory is bounded: CONTACT_SERIES_MAX series, CONTACT_TIMES_ALL times */
+struct capture_contacts *capture_contacts_new(bool (*declared)(void *ctx, struct str name,
+							       struct str address, uint16_t port),
+					      void *ctx);
+/** capture_contacts_event() - take the next event of gate_read_file(); @c: of the above. Return: 0
+ */
+int capture_contacts_event(void *c, const struct event *ev);
+/** capture_contacts_judge() - after the last event. Return: how many series there are */
+size_t capture_contacts_judge(struct capture_contacts *c);
+const struct regular *capture_contacts_get(const struct capture_contacts *c, size_t i);
+/** capture_contacts_full() - something was left out, for room */
+bool capture_contacts_full(const struct capture_contacts *c);
+void capture_contacts_free(struct capture_contacts *c);
+
 struct judge;
 
 /**

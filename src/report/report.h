@@ -51,6 +51,14 @@ struct findings_opts {
 int report_findings(const struct judgement *v, const struct findings_opts *o, int fd,
 		    struct err *err);
 
+/**
+ * report_contacts() - the contacts of a capture file that are too regular for chance, for people;
+ * or every series of contacts, a line of JSON each (man belljar-gate)
+ * @n: of capture_contacts_judge()
+ */
+int report_contacts(const struct capture_contacts *c, size_t n, bool json, bool colour, int fd,
+		    struct err *err);
+
 /** report_files() - the files that programs wrote or ran, for people or a line of JSON for each */
 int report_files(const struct file_book *b, bool json, bool colour, int fd, struct err *err);
 

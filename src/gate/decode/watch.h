@@ -62,8 +62,8 @@ void watch_count(struct watch *w, enum dir dir, uint64_t t, size_t n);
  * event's verdict; NULL none */
 typedef const char *watch_chain_fn(void *ctx, const uint8_t *p, size_t n);
 void watch_chains(struct watch *w, watch_chain_fn *fn, void *ctx);
-/** watch_lost() - @n bytes of a stream that nobody will see: a capture file lacks them; that they were
- * sent counts */
+/** watch_lost() - @n bytes of a stream that nobody will see: a capture file lacks them; that they
+ * were sent counts */
 void watch_lost(struct watch *w, enum dir dir, uint64_t t, uint64_t n);
 /** watch_idle() - nothing that is still to come needs to be read: the relay may splice */
 bool watch_idle(const struct watch *w);

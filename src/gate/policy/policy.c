@@ -316,6 +316,19 @@ static struct judged name_judged(const struct policy *p, const char *name, uint1
 	return of_the_rest(p, &f, what, port);
 }
 
+bool policy_declares(const struct policy *p, struct str name, struct str address, uint16_t port)
+{
+	struct found of_name = { 0 }, of_address = { 0 };
+	char plain[NAME_MAX_DNS + 1];
+	struct addr a;
+
+	if (name.n && !name_read(name, plain))
+		of_name = rules_of_name(p, plain, port);
+	if (address.n && address_read(address, &a))
+		of_address = rules_of_address(p, &a, port);
+	return (of_name.allow || of_address.allow) && !of_name.deny && !of_address.deny;
+}
+
 struct judged policy_name(const struct policy *p, const char *name, uint16_t port)
 {
 	char plain[NAME_MAX_DNS + 1];

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * capture.c - the contacts of a capture: what is one, whose, and what they are called
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "judge/judge.h"
+
+#define HOST STR("192.168.1.5")
+
+static uint64_t seq;
+
+static void feed(struct capture_contacts *c, struct event *ev, double t)
+{
+	ev->seq = ++seq;
+	ev->t = (uint64_t)(t * 1e9);
+	assert_int_equal(capture_contacts_event(c, ev), 0);
+}
+
+static void flow(struct capture_contacts *c, double t, const char *op, int id, const char *dst,
+		 int sport, int dport, const char *protocol)
+{
+	struct event ev = { .kind = EV_FLOW };
+
+	ev.v[EV_AT(FLOW, OP)] = V_Z(op);
+	ev.v[EV_AT(FLOW, FLOW)] = V_INT(id);
+	ev.v[EV_AT(FLOW, PROTOCOL)] = V_Z(protocol);
+	ev.v[EV_AT(FLOW, SRC)] = V_STR(HOST);
+	ev.v[EV_AT(FLOW, SRC_PORT)] = V_INT(sport);
+	ev.v[EV_AT(FLOW, DST)] = V_Z(dst);
+	ev.v[EV_AT(FLOW, DST_PORT)] = V_INT(dport);
+	feed(c, &ev, t);
+}
+
+static void begin(struct capture_contacts *c, double t, int id, const char *dst, int dport)
+{
+	flow(c, t, "begin", id, dst, 40000 + id, dport, "tcp");
+}
+
+static void end(struct capture_contacts *c, double t, int id)
+{
+	flow(c, t, "end", id, "192.0.2.1", 40000 + id, 443, "tcp");
+}
+
+static void burst(struct capture_contacts *c, double t, int id, int bytes)
+{
+	struct event ev = { .kind = EV_BURST };
+
+	ev.v[EV_AT(BURST, FLOW)] = V_INT(id);
+	ev.v[EV_AT(BURST, DIR)] = V_Z("out");
+	ev.v[EV_AT(BURST, BYTES)] = V_INT(bytes);
+	feed(c, &ev, t);
+}
+
+static void hello(struct capture_contacts *c, double t, int id, const char *sni)
+{
+	struct event ev = { .kind = EV_TLS };
+
+	ev.v[EV_AT(TLS, OP)] = V_Z("client-hello");
+	ev.v[EV_AT(TLS, FLOW)] = V_INT(id);
+	ev.v[EV_AT(TLS, SNI)] = V_Z(sni);
+	feed(c, &ev, t);
+}
+
+static void dns(struct capture_contacts *c, double t, int id, const char *op, const char *name,
+		const char *answers)
+{
+	struct event ev = { .kind = EV_DNS };
+
+	ev.v[EV_AT(DNS, OP)] = V_Z(op);
+	ev.v[EV_AT(DNS, FLOW)] = V_INT(id);
+	ev.v[EV_AT(DNS, TRANSPORT)] = V_Z("udp");
+	ev.v[EV_AT(DNS, NAME)] = V_Z(name);
+	ev.v[EV_AT(DNS, TYPE)] = V_Z("A");
+	if (answers)
+		ev.v[EV_AT(DNS, ANSWERS)] = V_Z(answers);
+	feed(c, &ev, t);
+}
+
+static const struct regular *find(struct capture_contacts *c, size_t n, const char *what,
+				  const char *key, const char *destination)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct regular *r = capture_contacts_get(c, i);
+
+		if (!strcmp(r->what, what) && !strcmp(r->key, key) &&
+		    str_eq(r->destination, str_z(destination)))
+			return r;
+	}
+	return NULL;
+}
+
+static void test_a_name_comes_from_the_flow_itself_or_from_an_answer(void **state UNUSED)
+{
+	struct capture_contacts *c = capture_contacts_new(NULL, NULL);
+	const struct regular *r;
+	size_t n;
+
+	flow(c, 0, "begin", 1, "192.168.1.1", 5353, 53, "udp");
+	dns(c, 0, 1, "query", "a.vendor.example.com", NULL);
+	dns(c, 0.1, 1, "answer", "a.vendor.example.com",
+	    "a.vendor.example.com 60 CNAME x.cdn.example.net; x.cdn.example.net 60 A 192.0.2.1");
+	begin(c, 1, 2, "192.0.2.1", 443);
+	end(c, 2, 2);
+	begin(c, 3, 3, "192.0.2.1", 443);
+	hello(c, 3.1, 3, "b.other.example.org");
+	end(c, 4, 3);
+	begin(c, 5, 4, "192.0.2.9", 443);
+	hello(c, 5.1, 4, "192.0.2.9"); /* no name */
+	n = capture_contacts_judge(c);
+	r = find(c, n, "connection", "name", "example.com");
+	assert_non_null(r);
+	assert_int_equal(r->contacts, 1);
+	assert_true(str_eq(r->name, STR("a.vendor.example.com")));
+	assert_true(str_eq(r->host, HOST));
+	assert_non_null(find(c, n, "connection", "name", "example.org"));
+	r = find(c, n, "connection", "address", "192.0.2.9");
+	assert_non_null(r);
+	assert_int_equal(r->name.n, 0);
+	assert_int_equal(find(c, n, "connection", "address", "192.0.2.1")->contacts, 2);
+	assert_non_null(find(c, n, "dns", "name", "example.com"));
+	/* the conversation with the name server is no contact of its own */
+	assert_null(find(c, n, "connection", "address", "192.168.1.1"));
+	capture_contacts_free(c);
+}
+
+static void test_an_attempt_is_one_contact(void **state UNUSED)
+{
+	struct capture_contacts *c = capture_contacts_new(NULL, NULL);
+	size_t n;
+
+	for (int i = 0; i < 10; i++) {
+		/* refused, and tried twice more from the same port within a second */
+		for (int k = 0; k < 3; k++) {
+			flow(c, 60 * i + 0.5 * k, "begin", 3 * i + k + 1, "192.0.2.1", 50000 + i,
+			     443, "tcp");
+			end(c, 60 * i + 0.5 * k, 3 * i + k + 1);
+		}
+	}
+	n = capture_contacts_judge(c);
+	assert_int_equal(find(c, n, "connection", "address", "192.0.2.1")->contacts, 10);
+	assert_true(find(c, n, "connection", "address", "192.0.2.1")->told);
+	capture_contacts_free(c);
+}
+
+static void test_a_question_asked_again_is_one_contact(void **state UNUSED)
+{
+	struct capture_contacts *c = capture_contacts_new(NULL, NULL);
+	const struct regular *r;
+	size_t n;
+
+	flow(c, 0, "begin", 1, "192.168.1.1", 5000, 53, "udp");
+	for (int i = 0; i < 12; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "x%d.one%d.example.com", i, i);
+		dns(c, 100 * i, 1, "query", name, NULL);
+		dns(c, 100 * i + 5, 1, "query", name, NULL); /* nobody had answered */
+		dns(c, 100 * i + 15, 1, "query", name, NULL);
+	}
+	dns(c, 1300, 1, "query", "y.example.org", NULL);
+	dns(c, 1300.1, 1, "answer", "y.example.org", "y.example.org 1 A 192.0.2.5");
+	dns(c, 1305, 1, "query", "y.example.org", NULL); /* answered: another contact */
+	n = capture_contacts_judge(c);
+	r = find(c, n, "dns", "name", "example.com");
+	assert_int_equal(r->contacts, 12);
+	assert_true(r->told);
+	assert_int_equal(find(c, n, "dns", "name", "example.org")->contacts, 2);
+	capture_contacts_free(c);
+}
+
+static void test_names_that_change_are_one_series_of_what_is_undeclared(void **state UNUSED)
+{
+	struct capture_contacts *c = capture_contacts_new(NULL, NULL);
+	const struct regular *r;
+	size_t n;
+
+	flow(c, 0, "begin", 1, "192.168.1.1", 5000, 53, "udp");
+	for (int i = 0; i < 20; i++) {
+		char name[64], address[32];
+
+		snprintf(name, sizeof(name), "random%d.com", i * 7919);
+		snprintf(address, sizeof(address), "198.51.100.%d", i + 1);
+		dns(c, 300 * i, 1, "query", name, NULL);
+		begin(c, 300 * i + 1, i + 2, address, 443);
+		hello(c, 300 * i + 1, i + 2, name);
+		end(c, 300 * i + 2, i + 2);
+	}
+	n = capture_contacts_judge(c);
+	r = find(c, n, "connection", "undeclared", "");
+	assert_int_equal(r->contacts, 20);
+	assert_true(r->told);
+	assert_true(find(c, n, "dns", "undeclared", "")->p <= REGULAR_P);
+	assert_false(find(c, n, "dns", "undeclared", "")->told); /* the same, told once */
+	capture_contacts_free(c);
+}
+
+static void test_who_begins_inside_of_a_connection_is_told_there(void **state UNUSED)
+{
+	struct capture_contacts *c = capture_contacts_new(NULL, NULL);
+	const struct regular *r;
+	size_t n;
+
+	begin(c, 0, 1, "192.0.2.1", 443);
+	hello(c, 0.1, 1, "c2.example.com");
+	for (int i = 0; i < 30; i++)
+		burst(c, 10 * i, 1, 77);
+	n = capture_contacts_judge(c);
+	r = find(c, n, "burst", "name", "example.com");
+	assert_true(r->told);
+	assert_true(fabs(r->period - 10) < 0.1);
+	assert_true(r->same_size > 0.99);
+	assert_false(find(c, n, "burst", "address", "192.0.2.1")->told);
+	assert_false(find(c, n, "connection", "name", "example.com")->told);
+	capture_contacts_free(c);
+}
+
+static void test_neighbours_are_not_judged(void **state UNUSED)
+{
+	static const char *const near[] = { "255.255.255.255", "224.0.0.251", "169.254.3.4",
+					    "ff02::fb",	       "fe80::1",     "127.0.0.1",
+					    "192.168.1.255" };
+	struct capture_contacts *c = capture_contacts_new(NULL, NULL);
+
+	for (int i = 0; i < 20; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(near); k++)
+			flow(c, 60 * i, "begin", (int)(i * ARRAY_SIZE(near) + k + 1), near[k], 1900,
+			     1900, "udp");
+	for (int i = 0; i < 20; i++) /* DHCP asks for its lease again */
+		flow(c, 60 * i, "begin", 1000 + i, "192.168.1.1", 68, 67, "udp");
+	assert_int_equal(capture_contacts_judge(c), 0);
+	capture_contacts_free(c);
+}
+
+static bool known(void *ctx, struct str name, struct str address, uint16_t port)
+{
+	(void)ctx;
+	return port == 443 &&
+	       (str_eq(name, STR("c2.example.com")) || str_eq(address, STR("192.0.2.2")));
+}
+
+static void test_what_is_declared_is_judged_and_not_told(void **state UNUSED)
+{
+	struct capture_contacts *c = capture_contacts_new(known, NULL);
+	const struct regular *r;
+	size_t n;
+
+	for (int i = 0; i < 20; i++) {
+		begin(c, 60 * i, 2 * i + 1, "192.0.2.1", 443);
+		hello(c, 60 * i, 2 * i + 1, "c2.example.com");
+		end(c, 60 * i + 1, 2 * i + 1);
+		begin(c, 60 * i, 2 * i + 2, "192.0.2.2", 443);
+		end(c, 60 * i + 1, 2 * i + 2);
+	}
+	n = capture_contacts_judge(c);
+	for (size_t i = 0; i < n; i++) {
+		r = capture_contacts_get(c, i);
+		assert_true(r->declared);
+		assert_false(r->told);
+		assert_true(r->p <= REGULAR_P);
+	}
+	assert_null(find(c, n, "connection", "undeclared", ""));
+	capture_contacts_free(c);
+}
+
+static void test_memory_is_bounded(void **state UNUSED)
+{
+	struct capture_contacts *c = capture_contacts_new(NULL, NULL);
+
+	for (int i = 1; i < 30000; i++) {
+		char address[32];
+
+		snprintf(address, sizeof(address), "198.18.%d.%d", i / 250, i % 250);
+		begin(c, i, i, address, 443);
+		end(c, i, i);
+	}
+	assert_true(capture_contacts_judge(c) <= 20000);
+	assert_true(capture_contacts_full(c));
+	capture_contacts_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_name_comes_from_the_flow_itself_or_from_an_answer),
+		cmocka_unit_test(test_an_attempt_is_one_contact),
+		cmocka_unit_test(test_a_question_asked_again_is_one_contact),
+		cmocka_unit_test(test_names_that_change_are_one_series_of_what_is_undeclared),
+		cmocka_unit_test(test_who_begins_inside_of_a_connection_is_told_there),
+		cmocka_unit_test(test_neighbours_are_not_judged),
+		cmocka_unit_test(test_what_is_declared_is_judged_and_not_told),
+		cmocka_unit_test(test_memory_is_bounded),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("capture", tests, NULL, NULL);
+}
