@@ -37,6 +37,14 @@ equal "each line is JSON with a grade" "$(python3 -c '
 import json
 print(all(json.loads(l)["grade"] for l in open("one")))' 2>&1)" True
 
+# another language, time zone, folder; the seed of the hashes is another in each run
+mkdir elsewhere
+for how in "LC_ALL=tr_TR.UTF-8 TZ=Pacific/Chatham" "LANG=de_DE.UTF-8 LC_NUMERIC=de_DE.UTF-8 TZ=America/St_Johns" "TZ=UTC-14 COLUMNS=20 NO_COLOR=1"; do
+	read -ra words <<<"$how"
+	(cd elsewhere && env "${words[@]}" "$BELLJAR" judge subject --json >../three 2>&1)
+	equal "and the same bytes with $how" "$(cmp one three 2>&1)" ""
+done
+
 mkdir sigma rules
 cat >sigma/tool.yml <<'END'
 title: A tool of this test ran
