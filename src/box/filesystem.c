@@ -304,7 +304,13 @@ int do_sysfs(struct setup *s UNUSED, const struct step *st, struct err *err)
 
 int do_tmpfs(struct setup *s UNUSED, const struct step *st, struct err *err)
 {
-	return mount_fs("tmpfs", st->path, MS_NOSUID | MS_NODEV, st->value, err);
+	int rc = mount_fs("tmpfs", st->path, MS_NOSUID | MS_NODEV, st->value, err);
+
+	/* /var/lock leads there, and services expect it (FHS 5.9; systemd's legacy.conf makes it)
+	 */
+	if (!rc && !strcmp(st->path, "/run") && (mkdir(RUN_LOCK, 01777) || chmod(RUN_LOCK, 01777)))
+		rc = err_set(err, errno, "box: make '%s'", RUN_LOCK);
+	return rc;
 }
 
 int do_sysctl(struct setup *s, const struct step *st, struct err *err UNUSED)

@@ -85,6 +85,7 @@ struct step {
 #define AUTHORITY_FILE	     "/usr/local/share/ca-certificates/belljar-box.crt"
 #define TMPFS_DEV_SIZE	     "4m"	    /* /dev: names and sockets, no data */
 #define TMPFS_RUN_MAX	     (256ull << 20) /* /run */
+#define RUN_LOCK	     "/run/lock"
 #define LIMIT_PIDS_DEFAULT   4096u
 #define LIMIT_DISK_DEFAULT   (8ull << 30)
 #define LIMIT_INODES_DEFAULT 1000000u
