@@ -28,7 +28,8 @@ left_over AS (
     (SELECT max(x.explained) FROM residue x WHERE x.what = 'process' AND x.path = running.file) AS explained
   FROM running WHERE file IS NOT NULL GROUP BY file)
 SELECT (SELECT seq FROM removal) || ',' || r.evidence AS evidence, r.proc, r.file AS subject,
-  'runs ' || replace(replace(replace(r.at, 'look-0', 'right after the removal'), 'look-restart', 'after a restart'), 'look-3h', 'three hours later')
+  CASE WHEN r.n = 3 THEN 'runs right after the removal, after a restart, and three hours later' ELSE 'runs '
+    || replace(replace(replace(replace(r.at, 'look-0', 'right after the removal'), 'look-restart', 'after a restart'), 'look-3h', 'three hours later'), ',', ', ') END
     || CASE WHEN r.at = 'look-0' THEN '; not after a restart' ELSE '' END || COALESCE('; ' || r.explained, '')
     || COALESCE('; started by ' || (SELECT a.place FROM autostart a WHERE a.op = 'started' AND a.seq > (SELECT seq FROM removal)
         AND (a.program = r.file OR a.command LIKE r.file || ' %') LIMIT 1), '') AS detail,

@@ -72,6 +72,8 @@ static const char *kept_by_system(const char *path)
 		{ "/var/cache/apt", "the package manager's cache" },
 		{ "/var/cache/debconf", "the package manager's cache" },
 		{ "/var/cache/man", "index of manual pages" },
+		{ "/var/cache/fontconfig", "index of fonts" },
+		{ "/var/log/fontconfig.log", "index of fonts" },
 		{ "/var/cache/ldconfig", "cache of the loader" },
 		{ "/etc/ld.so.cache", "cache of the loader" },
 		{ "/var/lib/systemd/deb-systemd-helper-enabled",

@@ -16,7 +16,9 @@
 
 #include "examine/inner.h"
 
-#define LISTS_MAX 256 /* packages that came along whose files are looked up */
+#define LISTS_MAX      256 /* packages that came along whose files are looked up */
+#define LIST_BYTES_MAX (8u << 20)
+#define INFO	       "/var/lib/dpkg/info/"
 
 struct packages {
 	const struct state *state;
@@ -25,37 +27,63 @@ struct packages {
 		char *text; /* its list of files, a path a line */
 	} list[LISTS_MAX];
 	size_t nlists;
-	char **owner; /* by process key: the package whose script it is, or descends from */
+	/* by process key: the package whose script it is, or descends from; the program it runs */
+	struct owner {
+		char *package, *program;
+	} * owner;
 	size_t nowners, owners_cap;
 };
 
-/* The lists of files of packages that are installed now and were not before. */
+static bool listed(const struct packages *l, const char *package)
+{
+	for (size_t i = 0; i < l->nlists; i++)
+		if (!strcmp(l->list[i].package, package))
+			return true;
+	return false;
+}
+
+static void read_list(struct exam *x, struct packages *l, const char *package)
+{
+	cleanup_free char *path = xasprintf(INFO "%s.list", package);
+	struct err err = { 0 };
+	struct kept_file f;
+	char *text;
+
+	if (file_take(x, path, &f, &err))
+		return;
+	if (f.fd >= 0 && f.size <= LIST_BYTES_MAX) {
+		text = xcalloc(1, f.size + 2);
+		text[0] = '\n';
+		if (pread(f.fd, text + 1, f.size, 0) >= 0) {
+			l->list[l->nlists].text = steal_ptr(&text);
+			l->list[l->nlists++].package = xstrdup(package);
+		}
+		free(text);
+	}
+	kept_file_free(&f);
+}
+
+/* Of packages that are installed now and were not before (a new list), or in another version
+ * (other sums of the same files). */
 static void read_lists(struct exam *x, struct packages *l)
 {
-	static const char info[] = "/var/lib/dpkg/info/", tail[] = ".list";
+	static const char *const tails[] = { ".list", ".md5sums" };
 
 	for (size_t i = 0; i < l->state->npaths && l->nlists < LISTS_MAX; i++) {
 		const struct state_path *p = &l->state->path[i];
-		struct kept_file f;
-		struct err err = { 0 };
-		size_t n = strlen(p->path);
-		char *text;
+		const char *name = p->path + sizeof(INFO) - 1;
 
-		if (p->op == CHANGE_REMOVED || strncmp(p->path, info, sizeof(info) - 1) != 0 ||
-		    !str_ends(str_z(p->path), tail) || p->size > (8u << 20))
+		if (p->op == CHANGE_REMOVED || strncmp(p->path, INFO, sizeof(INFO) - 1) != 0)
 			continue;
-		if (file_take(x, p->path, &f, &err))
-			continue;
-		text = xcalloc(1, p->size + 2);
-		if (f.fd >= 0 && pread(f.fd, text + 1, p->size, 0) >= 0) {
-			text[0] = '\n';
-			l->list[l->nlists].text = steal_ptr(&text);
-			l->list[l->nlists++].package =
-				xstrndup(p->path + sizeof(info) - 1,
-					 n - (sizeof(info) - 1) - (sizeof(tail) - 1));
+		for (size_t k = 0; k < ARRAY_SIZE(tails); k++) {
+			cleanup_free char *package = NULL;
+
+			if (!str_ends(str_z(name), tails[k]))
+				continue;
+			package = xstrndup(name, strlen(name) - strlen(tails[k]));
+			if (!listed(l, package))
+				read_list(x, l, package);
 		}
-		free(text);
-		kept_file_free(&f);
 	}
 }
 
@@ -117,17 +145,18 @@ static char *compiled_of_package(const struct packages *l, const char *path)
 	return packages_part(l, source);
 }
 
-/* Settings and folders that a script of a package made when it was installed. */
+/* Settings that a script of a package made when it was installed, data that its programs keep. */
 static char *made_by_package(const struct packages *l, const struct state_path *p)
 {
-	const char *package = p->writer < l->nowners ? l->owner[p->writer] : NULL;
+	const struct owner *o = p->writer < l->nowners ? &l->owner[p->writer] : NULL;
+	cleanup_free char *part = NULL;
 
-	for (size_t i = 0; package && i < l->nlists; i++)
-		if (!strcmp(l->list[i].package, package))
-			return xasprintf("made by a script of the package %.200s, which is still "
-					 "installed",
-					 package);
-	return NULL;
+	if (o && o->package && listed(l, o->package))
+		return xasprintf("made by a script of the package %.200s, which is still "
+				 "installed",
+				 o->package);
+	part = o && o->program ? packages_part(l, o->program) : NULL;
+	return part ? xasprintf("data of %.200s, %s", o->program, part) : NULL;
 }
 
 char *packages_explain(const struct packages *l, const char *path, const char *grade)
@@ -150,38 +179,49 @@ char *packages_explain(const struct packages *l, const char *path, const char *g
 /* "/var/lib/dpkg/info/libwrap0:amd64.postinst" → "libwrap0:amd64" */
 static char *package_of_script(const char *script)
 {
-	static const char info[] = "/var/lib/dpkg/info/";
 	const char *dot = script ? strrchr(script, '.') : NULL;
 
-	if (!dot || strncmp(script, info, sizeof(info) - 1) != 0)
+	if (!dot || strncmp(script, INFO, sizeof(INFO) - 1) != 0)
 		return NULL;
-	return xstrndup(script + sizeof(info) - 1, (size_t)(dot - script) - (sizeof(info) - 1));
+	return xstrndup(script + sizeof(INFO) - 1, (size_t)(dot - script) - (sizeof(INFO) - 1));
 }
 
 #define OWNERS                                                                                     \
-	"SELECT proc, op, parent, script FROM process WHERE op IN ('fork','exec') ORDER BY seq"
+	"SELECT proc, op, parent, script, image FROM process WHERE op IN ('fork','exec') ORDER "   \
+	"BY seq"
+
+static void set(char **to, const char *z)
+{
+	free(*to);
+	*to = z ? xstrdup(z) : NULL;
+}
 
 static void take_owner(struct packages *l, sqlite3_stmt *st)
 {
 	uint32_t key = (uint32_t)sqlite3_column_int64(st, 0);
 	uint32_t parent = (uint32_t)sqlite3_column_int64(st, 2);
+	const char *script = (const char *)sqlite3_column_text(st, 3);
+	const char *image = (const char *)sqlite3_column_text(st, 4);
 	char *package;
 
 	if (key >= PROCS_MAX)
 		return;
 	while (key >= l->nowners) {
 		l->owner = vec_grow(l->owner, l->nowners, &l->owners_cap, sizeof(*l->owner));
-		l->owner[l->nowners++] = NULL;
+		l->owner[l->nowners++] = (struct owner){ NULL };
 	}
 	if (sqlite3_column_text(st, 1)[0] == 'f') {
-		if (parent < l->nowners && l->owner[parent] && !l->owner[key])
-			l->owner[key] = xstrdup(l->owner[parent]);
+		if (parent < key) {
+			set(&l->owner[key].package, l->owner[parent].package);
+			set(&l->owner[key].program, l->owner[parent].program);
+		}
 		return;
 	}
-	package = package_of_script((const char *)sqlite3_column_text(st, 3));
+	set(&l->owner[key].program, script ? script : image);
+	package = package_of_script(script);
 	if (package) {
-		free(l->owner[key]);
-		l->owner[key] = package;
+		free(l->owner[key].package);
+		l->owner[key].package = package;
 	}
 }
 
@@ -230,8 +270,10 @@ void packages_free(struct packages *l)
 		free(l->list[i].package);
 		free(l->list[i].text);
 	}
-	for (size_t i = 0; i < l->nowners; i++)
-		free(l->owner[i]);
+	for (size_t i = 0; i < l->nowners; i++) {
+		free(l->owner[i].package);
+		free(l->owner[i].program);
+	}
 	free(l->owner);
 	free(l);
 }

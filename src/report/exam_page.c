@@ -189,12 +189,12 @@ static void take_not_run(void *ctx, sqlite3_stmt *st)
  * or because it needs what is not there. */
 #define NOT_RUN                                                                                     \
 	"WITH service AS (SELECT e.seq, e.t, e.proc, e.cause FROM process e WHERE e.op='exec' AND " \
-	"(e.cause GLOB 'systemd-system *' OR e.cause GLOB 'init.d *')), ended AS (SELECT s.*, x.t-" \
-	"s.t AS life, x.exit_status FROM service s LEFT JOIN process x ON x.proc=s.proc AND "       \
-	"x.op='exit') SELECT min(d.seq), (SELECT COALESCE(p.script, p.image) FROM process p WHERE " \
-	"p.proc=d.proc AND p.op='exec' ORDER BY p.seq DESC LIMIT 1), max(exit_status), count(*), "  \
-	"max(life) FROM ended d GROUP BY cause HAVING min(COALESCE(exit_status, 0))>0 AND "         \
-	"max(life)<60000000000 ORDER BY 1"
+	"(e.cause GLOB 'systemd-system *' OR e.cause GLOB 'init.d *') AND e.cause NOT GLOB "        \
+	"'* Exec[A-Z]*'), ended AS (SELECT s.*, x.t-s.t AS life, x.exit_status FROM service s "     \
+	"LEFT JOIN process x ON x.proc=s.proc AND x.op='exit') SELECT min(d.seq), (SELECT "         \
+	"COALESCE(p.script, p.image) FROM process p WHERE p.proc=d.proc AND p.op='exec' ORDER BY "  \
+	"p.seq DESC LIMIT 1), max(exit_status), count(*), max(life) FROM ended d GROUP BY cause "   \
+	"HAVING min(COALESCE(exit_status, 0))>0 AND max(life)<60000000000 ORDER BY 1"
 
 static int say_stays(struct words_of *w, struct err *err)
 {
@@ -221,6 +221,7 @@ static void take_peer(void *ctx, sqlite3_stmt *st)
 	struct words_of *w = ctx;
 	struct line *l = next(w->to);
 	struct str answers = exam_text(w->rep, st, 4), app = exam_text(w->rep, st, 5);
+	struct str by = exam_text(w->rep, st, 6);
 	uint64_t n = (uint64_t)sqlite3_column_int64(st, 3);
 
 	if (!l)
@@ -238,6 +239,10 @@ static void take_peer(void *ctx, sqlite3_stmt *st)
 		 : str_eq(answers, STR("allowed")) ? "reached"
 		 : str_eq(answers, STR("refused")) ? "refused"
 						   : "reached or not, by the policy");
+	if (by.n) {
+		line_say(&w->rep->a, l, "; by ");
+		line_name(&w->rep->a, l, by);
+	}
 	line_ref(l, EV_FLOW, (uint64_t)sqlite3_column_int64(st, 0), n - 1);
 }
 
@@ -245,8 +250,9 @@ static void take_peer(void *ctx, sqlite3_stmt *st)
 	EXAM_SUBJECT                                                                               \
 	"SELECT min(seq), COALESCE(name, dst), dst_port, count(*), "                               \
 	"group_concat(DISTINCT answer), (SELECT app FROM flow x WHERE x.op='end' AND "             \
-	"x.run=f.run AND x.flow=f.flow) FROM flow f WHERE op='begin' AND "                         \
-	"dst_port<>53 AND proc IN sub GROUP BY 2, 3 ORDER BY 4 DESC"
+	"x.run=f.run AND x.flow=f.flow), (SELECT COALESCE(p.script, p.image) FROM process p "      \
+	"WHERE p.proc=f.proc AND p.op='exec' AND p.seq<f.seq ORDER BY p.seq DESC LIMIT 1) FROM "   \
+	"flow f WHERE op='begin' AND dst_port<>53 AND proc IN sub GROUP BY 2, 3 ORDER BY 4 DESC"
 
 static int say_talks(struct words_of *w, struct err *err)
 {
