@@ -93,11 +93,13 @@ static const char *const proc_readonly[] = { "/proc/sys",
 					     "/proc/bus",
 					     "/proc/fs",
 					     "/proc/1" /* the keeper: its oom_score_adj, … */ };
-/* Tell about the machine or the user's other work. */
-static const char *const proc_masked[] = { "/proc/kcore",	  "/proc/keys",
-					   "/proc/key-users",	  "/proc/timer_list",
-					   "/proc/sched_debug",	  "/proc/kallsyms",
-					   "/proc/latency_stats", "/proc/kmsg" };
+/* Tell about the machine or the user's other work. Not among them is /proc/kmsg: the kernel refuses
+ * to open it without CAP_SYSLOG in its first user namespace, and syslog daemons take that for what
+ * it is, while a file that is always empty keeps them reading. */
+static const char *const proc_masked[] = { "/proc/kcore",	 "/proc/keys",
+					   "/proc/key-users",	 "/proc/timer_list",
+					   "/proc/sched_debug",	 "/proc/kallsyms",
+					   "/proc/latency_stats" };
 
 static void add_kernel_files(struct box_plan *p, const struct box_info *info, enum box_net net)
 {

@@ -559,6 +559,8 @@ static int layers(void *arg UNUSED)
 	CHECK(!box_snapshot(b.box, "one", &b.err), "%s", b.err.msg);
 	expect(&b, NULL, "stat -c '%a %u' /run/lock; test /var/lock -ef /run/lock; echo $?",
 	       "1777 0\n0\n");
+	/* refused, and not empty for ever */
+	expect(&b, NULL, "cat /proc/kmsg 2>/dev/null; echo $?", "1\n");
 	expect(&b, NULL,
 	       "cat /etc/mine /usr/mine /usr/d/f /etc/hostname; ls /run | grep -c gone; "
 	       "echo 2 >/etc/mine; rm -r /usr/d; rm /usr/mine; mkdir /usr/d; ls /usr/d",
