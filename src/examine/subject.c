@@ -3,7 +3,8 @@
  * subject.c - whose process is whose: the table of a run's processes, kept from the journal
  *
  * Every process in the box descends from one that belljar started, for a reason that is on record
- * (`cause`). The installer's descendants and those of a boot's entries are the subject.
+ * (`cause`). The installer's descendants, those of a boot's entries, and what a use has started are
+ * the subject.
  */
 #include <sqlite3.h>
 
@@ -11,8 +12,10 @@
 
 static enum origin origin_of(const char *cause)
 {
-	/* the causes that are ours are single words; an autostart entry's is 'class place:name' */
-	return !strcmp(cause, "install") || !strcmp(cause, "put-back") || strchr(cause, ' ')
+	/* the causes that are ours are single words; an autostart entry's is 'class place:name'.
+	 * What the user's command left running is the program's. */
+	return !strcmp(cause, "install") || !strcmp(cause, "put-back") || !strcmp(cause, "use") ||
+			       strchr(cause, ' ')
 		       ? ORIGIN_SUBJECT
 		       : ORIGIN_OURS;
 }
