@@ -129,10 +129,9 @@ static void take_left(void *ctx, sqlite3_stmt *st)
 
 	for (; i < e->nlooks && !str_eq(e->look[i], look); i++)
 		;
-	if (i == EXAM_LOOKS || g < 0 || g >= EXAM_GRADES)
+	/* not one that was interrupted */
+	if (i == e->nlooks || g < 0 || g >= EXAM_GRADES)
 		return;
-	if (i == e->nlooks)
-		e->look[e->nlooks++] = look;
 	if (sqlite3_column_int(st, 4))
 		e->gone[i] += g + 1 != 5 ? (uint64_t)sqlite3_column_int64(st, 3) : 0;
 	else
@@ -224,8 +223,8 @@ int exam_make(struct rep *rep, const struct judgement *judged, struct exam **ret
 	}
 	if (!rc)
 		rc = exam_query(rep,
-				"SELECT experiment FROM mark WHERE step='look' GROUP BY experiment "
-				"ORDER BY min(seq)",
+				"SELECT experiment FROM mark m WHERE step='look' AND " EXAM_ENDED
+				" GROUP BY experiment ORDER BY min(seq)",
 				take_looks, &r, err);
 	if (!rc && rep->src.columns[EV_RESIDUE])
 		rc = exam_query(rep,

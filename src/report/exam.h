@@ -70,6 +70,11 @@ struct str exam_text(struct rep *rep, struct sqlite3_stmt *st, int col); /* kept
 	"('install','put-back') OR cause LIKE '% %') UNION SELECT p.proc FROM sub s JOIN process " \
 	"p ON p.parent=s.proc AND p.op='fork') "
 
+/* of the mark m: its experiment came to its end */
+#define EXAM_ENDED                                                                                 \
+	"EXISTS (SELECT 1 FROM mark e WHERE e.experiment=m.experiment AND e.run=m.run AND "        \
+	"e.step='end')"
+
 struct text;
 /** exam_text_page() - the first page as text */
 void exam_text_page(struct text *t, struct exam *e);

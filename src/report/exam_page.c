@@ -56,7 +56,9 @@ static void take_residue(void *ctx, sqlite3_stmt *st)
 	line_ref(l, EV_RESIDUE, (uint64_t)sqlite3_column_int64(st, 0), 0);
 }
 
-#define LAST_LOOK "(SELECT experiment FROM mark WHERE step='look' ORDER BY seq DESC LIMIT 1)"
+#define LAST_LOOK                                                                                  \
+	"(SELECT experiment FROM mark m WHERE step='look' AND " EXAM_ENDED                         \
+	" ORDER BY seq DESC LIMIT 1)"
 #define RESIDUE                                                                                    \
 	"SELECT min(seq), what, path, detail, explained FROM residue WHERE experiment=" LAST_LOOK  \
 	" AND ((explained IS NULL AND (grade='R1' OR grade='R2')) OR what='process') GROUP BY "    \
