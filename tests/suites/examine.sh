@@ -121,6 +121,45 @@ else # Debian's npm is three hundred packages, which is too much to ask of a mac
 	echo "# no npm package is tried: there is no npm here"
 fi
 
+# ---- services, and a package that came along ----------------------------------------------------
+
+package() { # NAME DEPENDS: a service of that name, which its prerm stops where systemd runs
+	local d=deb-$1
+	mkdir -p "$d/DEBIAN" "$d/usr/sbin" "$d/lib/systemd/system" "$d/etc/rc2.d"
+	printf 'Package: %s\nVersion: 1\nArchitecture: all\nMaintainer: nobody <n@x.test>\nDescription: test\n%s' \
+		"$1" "${2:+Depends: $2
+}" >"$d/DEBIAN/control"
+	printf '#!/bin/sh\nif [ "$1" = remove ] && [ -d /run/systemd/system ]; then\n\tdeb-systemd-invoke stop %s.service\nfi\n' "$1" \
+		>"$d/DEBIAN/prerm"
+	printf '#!/bin/sh\n[ ! -x /usr/sbin/policy-rc.d ] || touch /etc/forbidden\necho "setting=1" >/etc/%s.conf\n' "$1" >"$d/DEBIAN/postinst"
+	printf '#!/bin/sh\nwhile :; do sleep 100000; done\n' >"$d/usr/sbin/$1"
+	chmod 755 "$d/DEBIAN/prerm" "$d/DEBIAN/postinst" "$d/usr/sbin/$1"
+	printf '[Service]\nExecStart=/usr/sbin/%s\n[Install]\nWantedBy=multi-user.target\n' "$1" >"$d/lib/systemd/system/$1.service"
+	mkdir -p "$d/etc/systemd/system/multi-user.target.wants"
+	ln -s "/lib/systemd/system/$1.service" "$d/etc/systemd/system/multi-user.target.wants/"
+	dpkg-deb --root-owner-group -b "$d" "in/$1.deb" >/dev/null
+}
+package bellmain bellalong
+package bellalong
+examine -b services -o served in/bellmain.deb -- in/bellalong.deb 2>err
+equal "what an ordinary service leaves is nothing of concern" "$? $(head -c 300 err)" "0 "
+check "it was started as a service manager would, and stopped as its package asks" recorded services \
+	"(SELECT count(*) FROM process WHERE op = 'exec' AND script = '/usr/sbin/bellmain') > 0 AND
+	 (SELECT count(*) FROM mark WHERE experiment = 'uninstall' AND path = '/usr/sbin/bellmain' AND
+	  detail LIKE 'stopped as a service manager would%') = 1 AND
+	 (SELECT count(*) FROM residue WHERE what = 'process' AND path = '/usr/sbin/bellmain') = 0"
+check "a package that came along runs on, and that is explained" recorded services \
+	"(SELECT count(DISTINCT experiment) FROM residue WHERE what = 'process' AND path = '/usr/sbin/bellalong' AND
+	  explained LIKE 'part of the package bellalong,%') = 3"
+check "so are its entries, and the settings that its script made" recorded services \
+	"(SELECT count(*) FROM residue WHERE explained IS NULL AND path LIKE '%bellalong%') = 0 AND
+	 (SELECT count(*) FROM residue WHERE path = '/etc/bellalong.conf') > 0"
+check "what the removal forgot is not" recorded services \
+	"(SELECT count(*) FROM residue WHERE explained IS NULL AND path = '/etc/bellmain.conf') > 0"
+check "the host's policy about services does not hold in the box" recorded services \
+	"(SELECT count(*) FROM file WHERE path = '/etc/forbidden') = 0"
+check "on the page the package that stays is named" grep -q 'still installed: bellalong' served/report.txt
+
 # ---- interrupted, and resumed --------------------------------------------------------------------
 
 cat >in/slow.run <<'S'
