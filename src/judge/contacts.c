@@ -69,6 +69,7 @@ bool contact_book_full(const struct contact_book *b)
 
 void registrable_domain(struct str name, char *out, size_t size)
 {
+	static const char *const of_addresses[] = { "in-addr.arpa", "ip6.arpa" };
 	const psl_ctx_t *psl = psl_builtin();
 	char lower[256];
 	size_t n = name.n < sizeof(lower) - 1 ? name.n : sizeof(lower) - 1;
@@ -79,6 +80,10 @@ void registrable_domain(struct str name, char *out, size_t size)
 	lower[n] = 0;
 	if (psl && utf8_valid(lower, n))
 		domain = psl_registrable_domain(psl, lower);
+	/* nobody has registered a part of these: who looks up addresses asks one and the same */
+	for (size_t i = 0; i < ARRAY_SIZE(of_addresses); i++)
+		if (str_ends((struct str){ lower, n }, of_addresses[i]))
+			domain = of_addresses[i];
 	snprintf(out, size, "%s", domain ? domain : lower);
 }
 

@@ -164,6 +164,8 @@ static void test_a_question_asked_again_is_one_contact(void **state UNUSED)
 		dns(c, 100 * i + 5, 1, "query", name, NULL); /* nobody had answered */
 		dns(c, 100 * i + 15, 1, "query", name, NULL);
 	}
+	dns(c, 1250, 1, "query", "1.2.0.192.in-addr.arpa", NULL);
+	dns(c, 1260, 1, "query", "9.8.7.203.in-addr.arpa", NULL);
 	dns(c, 1300, 1, "query", "y.example.org", NULL);
 	dns(c, 1300.1, 1, "answer", "y.example.org", "y.example.org 1 A 192.0.2.5");
 	dns(c, 1305, 1, "query", "y.example.org", NULL); /* answered: another contact */
@@ -172,6 +174,8 @@ static void test_a_question_asked_again_is_one_contact(void **state UNUSED)
 	assert_int_equal(r->contacts, 12);
 	assert_true(r->told);
 	assert_int_equal(find(c, n, "dns", "name", "example.org")->contacts, 2);
+	/* addresses that are looked up are one destination */
+	assert_int_equal(find(c, n, "dns", "name", "in-addr.arpa")->contacts, 2);
 	capture_contacts_free(c);
 }
 
