@@ -516,6 +516,42 @@ static void mark_out(struct batch *b, const char *chain)
 	rule_end(&r);
 }
 
+/* register 1 := register 1 & @mask, one byte */
+static void mask_byte(struct nft_rule *r, uint8_t mask)
+{
+	static const uint8_t zero;
+	size_t at;
+
+	expr(r, "bitwise");
+	attr_be32(r->b, NFTA_BITWISE_SREG, NFT_REG_1);
+	attr_be32(r->b, NFTA_BITWISE_DREG, NFT_REG_1);
+	attr_be32(r->b, NFTA_BITWISE_LEN, 1);
+	at = nest(r->b, NFTA_BITWISE_MASK);
+	attr(r->b, NFTA_DATA_VALUE, &mask, 1);
+	nest_end(r->b, at);
+	at = nest(r->b, NFTA_BITWISE_XOR);
+	attr(r->b, NFTA_DATA_VALUE, &zero, 1);
+	nest_end(r->b, at);
+	expr_end(r);
+}
+
+/* A connection that has begun has its socket, which the kernel finds by itself. nft_tproxy would
+ * not find it between addresses of the link: such a socket is bound to the interface of its route,
+ * and nft_tproxy looks for one that is not, or is bound to lo. */
+static void accept_begun(struct batch *b, const char *chain)
+{
+	static const uint8_t tcp = IPPROTO_TCP, none;
+	struct nft_rule r = rule_begin(b, chain);
+
+	load_meta(&r, NFT_META_L4PROTO);
+	only_if(&r, NFT_CMP_EQ, &tcp, 1);
+	load_transport(&r, 13, 1); /* flags; 2 is SYN */
+	mask_byte(&r, 2);
+	only_if(&r, NFT_CMP_EQ, &none, 1);
+	accept_it(&r);
+	rule_end(&r);
+}
+
 /* nft_tproxy looks at TCP and UDP only, and only at the family that its rule is for. */
 static void tproxy(struct batch *b, const char *chain, uint32_t family, const void *ip, size_t n)
 {
@@ -558,6 +594,7 @@ int net_redirect(struct err *err)
 	accept_if_meta(b, "out", NFT_META_OIF, &lo, sizeof(lo));
 	accept_neighbours(b, "out");
 	mark_out(b, "out");
+	accept_begun(b, "in");
 	if (net_has_ipv6())
 		tproxy(b, "in", NFPROTO_IPV6, &in6addr_loopback, sizeof(in6addr_loopback));
 	tproxy(b, "in", NFPROTO_IPV4, &ip, sizeof(ip));
