@@ -6,6 +6,7 @@
  * have said: that keeps the answer independent of kernel versions, and the record readable.
  */
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -119,24 +120,35 @@ void decode_ioctl(struct held *h)
 	answer_error(h, EPERM);
 }
 
-/* The kernel would refuse them as well; what counts is that somebody tried. */
+#define PASSES "packets that pass for the gate's own, or for another machine's, would go around it"
+#define WAY    "packets that say themselves which way they go would not meet the gate"
+
+/* The kernel would refuse most of them as well, or lose their packets; what counts is that somebody
+ * tried. */
 void decode_setsockopt(struct held *h)
 {
 	static const struct {
 		int level, name;
-		const char *word;
+		const char *word, *why;
 	} options[] = {
-		{ SOL_SOCKET, SO_MARK, "SO_MARK" },
-		{ SOL_IP, IP_TRANSPARENT, "IP_TRANSPARENT" },
-		{ SOL_IPV6, IPV6_TRANSPARENT, "IPV6_TRANSPARENT" },
+		{ SOL_SOCKET, SO_MARK, "SO_MARK", PASSES },
+		{ SOL_IP, IP_TRANSPARENT, "IP_TRANSPARENT", PASSES },
+		{ SOL_IPV6, IPV6_TRANSPARENT, "IPV6_TRANSPARENT", PASSES },
+		{ SOL_TCP, TCP_REPAIR, "TCP_REPAIR", PASSES },
+		{ SOL_IP, IP_OPTIONS, "IP_OPTIONS", WAY },
+		{ SOL_IPV6, IPV6_RTHDR, "IPV6_RTHDR", WAY },
+		{ SOL_IPV6, IPV6_HOPOPTS, "IPV6_HOPOPTS", WAY },
+		{ SOL_IPV6, IPV6_DSTOPTS, "IPV6_DSTOPTS", WAY },
+		{ SOL_IPV6, IPV6_RTHDRDSTOPTS, "IPV6_RTHDRDSTOPTS", WAY },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
 		if ((int)h->a[1] != options[i].level || (int)h->a[2] != options[i].name)
 			continue;
-		attempt(h, "privilege", options[i].word, "refused", EPERM,
-			"packets that pass for the gate's own, or for another machine's, would go "
-			"around it");
+		/* to clear what never was is what careful servers do */
+		if (!strcmp(options[i].why, WAY) && !(uint32_t)h->a[4])
+			return;
+		attempt(h, "privilege", options[i].word, "refused", EPERM, options[i].why);
 		answer_error(h, EPERM);
 		return;
 	}

@@ -48,8 +48,11 @@ static const uint32_t socket_types[] = { SOCK_RAW, SOCK_RDM, SOCK_DCCP, SOCK_PAC
 static const uint32_t protocols[] = {
 	0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_MPTCP
 };
-/* SO_MARK, IP_TRANSPARENT, IPV6_TRANSPARENT: the decoder looks at the level */
-static const uint32_t sockopts[] = { SO_MARK, IP_TRANSPARENT, IPV6_TRANSPARENT };
+/* the decoder looks at the level; IP_TRANSPARENT is TCP_REPAIR as well */
+static const uint32_t sockopts[] = {
+	SO_MARK,    IP_TRANSPARENT, IPV6_TRANSPARENT, IP_OPTIONS,
+	IPV6_RTHDR, IPV6_HOPOPTS,   IPV6_DSTOPTS,     IPV6_RTHDRDSTOPTS
+};
 static const uint32_t personas[] = { 0, 0xffffffff };
 
 const struct call *call_row(enum call_id id)

@@ -21,7 +21,9 @@
 #include <net/if.h>
 #include <net/route.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -210,14 +212,188 @@ static bool spoofed(char *say, size_t n)
 
 static bool device(char *say, size_t n)
 {
-	int s = datagrams(AF_INET);
+	uint32_t index = htonl(if_nametoindex("eth0"));
+	int s = datagrams(AF_INET), lo = datagrams(AF_INET), by_index = datagrams(AF_INET);
 
-	if (setsockopt(s, SOL_SOCKET, SO_BINDTODEVICE, "eth0", 5))
-		return stopped(say, n, "SO_BINDTODEVICE");
-	if (by_datagram(s, "203.0.113.78", port()))
+	if (setsockopt(s, SOL_SOCKET, SO_BINDTODEVICE, "eth0", 5) ||
+	    setsockopt(lo, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) ||
+	    setsockopt(by_index, SOL_IP, IP_UNICAST_IF, &index, sizeof(index)))
+		return stopped(say, n, "SO_BINDTODEVICE, IP_UNICAST_IF");
+	if (by_datagram(s, "203.0.113.78", port()) || by_datagram(lo, "203.0.113.85", port()) ||
+	    by_datagram(by_index, "203.0.113.86", port()))
 		return out(say, n, "by the interface");
 	snprintf(say, n, "the interface leads to the gate");
 	return false;
+}
+
+/* ---- packets that say themselves which way they go ---------------------------------------- */
+
+/* One hop more, @via (RFC 791 3.1: loose, strict; RFC 6275 6.4, RFC 8754), or padding alone (RFC
+ * 8200 4.3, 4.6) */
+static const struct {
+	int level, name;
+	size_t n;
+	const char *words;
+	uint8_t bytes[24];
+} ways[] = {
+	{ SOL_IP, IP_OPTIONS, 8, "a loose source route", { 131, 7, 4, 10, 0, 2, 2, 0 } },
+	{ SOL_IP, IP_OPTIONS, 8, "a strict source route", { 137, 7, 4, 10, 0, 2, 2, 0 } },
+	{ SOL_IPV6, IPV6_RTHDR, 24, "a routing header", { 0, 2, 2, 1, [8] = 0xfd, 0x17 } },
+	{ SOL_IPV6, IPV6_RTHDR, 24, "segments", { 0, 2, 4, 0, [8] = 0xfd, 0x17 } },
+	{ SOL_IPV6, IPV6_RTHDR, 24, "an old routing header", { 0, 2, 0, 1, [8] = 0xfd, 0x17 } },
+	{ SOL_IPV6, IPV6_HOPOPTS, 8, "hop-by-hop options", { 0, 0, 1, 4 } },
+	{ SOL_IPV6, IPV6_DSTOPTS, 8, "destination options", { 0, 0, 1, 4 } },
+	{ SOL_IPV6, IPV6_RTHDRDSTOPTS, 8, "first destination options", { 0, 0, 1, 4 } },
+};
+
+static bool by_message(const char *text, uint16_t at, int level, int name, const void *p, size_t n)
+{
+	struct sockaddr_storage ss;
+	union {
+		struct cmsghdr h;
+		char room[CMSG_SPACE(64)];
+	} control = { 0 };
+	char text_out[] = "out";
+	struct iovec iov = { text_out, 3 };
+	struct msghdr m = { .msg_name = &ss,
+			    .msg_namelen = address(text, at, &ss),
+			    .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = CMSG_SPACE(n) };
+	int s = datagrams(ss.ss_family);
+	bool word;
+
+	control.h = (struct cmsghdr){ CMSG_LEN(n), level, name };
+	memcpy(CMSG_DATA(&control.h), p, n);
+	(void)!sendmsg(s, &m, 0);
+	word = speaks(s);
+	close(s);
+	return word;
+}
+
+static bool own_way(char *say, size_t n)
+{
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		bool v6 = ways[i].level == SOL_IPV6;
+		int s = datagrams(v6 ? AF_INET6 : AF_INET);
+
+		if (!setsockopt(s, ways[i].level, ways[i].name, ways[i].bytes,
+				(socklen_t)ways[i].n))
+			return out(say, n, ways[i].words);
+		close(s);
+		if (by_message(v6 ? "2001:db8::77" : "203.0.113.79", port(), ways[i].level,
+			       v6 ? ways[i].name : IP_RETOPTS, ways[i].bytes, ways[i].n))
+			return out(say, n, "by a message's own way");
+	}
+	return stopped(say, n, "source routes, extension headers");
+}
+
+/* To clear what never was is what careful servers do. */
+static bool no_way(char *say, size_t n)
+{
+	int s = datagrams(AF_INET), s6 = datagrams(AF_INET6);
+
+	if (setsockopt(s, SOL_IP, IP_OPTIONS, NULL, 0) ||
+	    setsockopt(s6, SOL_IPV6, IPV6_RTHDR, NULL, 0))
+		return out(say, n, "options could not be cleared");
+	snprintf(say, n, "nothing to stop");
+	return false;
+}
+
+static bool other_source(char *say, size_t n)
+{
+	struct in_pktinfo four = { 0 };
+	struct in6_pktinfo six = { 0 };
+
+	inet_pton(AF_INET, "192.0.2.10", &four.ipi_spec_dst);
+	inet_pton(AF_INET6, "2001:db8::10", &six.ipi6_addr);
+	if (by_message("203.0.113.80", port(), SOL_IP, IP_PKTINFO, &four, sizeof(four)) ||
+	    by_message("2001:db8::80", port(), SOL_IPV6, IPV6_PKTINFO, &six, sizeof(six)))
+		return out(say, n, "with a source that is not ours");
+	inet_pton(AF_INET, "127.0.0.1", &four.ipi_spec_dst);
+	six.ipi6_addr = in6addr_loopback;
+	if (by_message("203.0.113.81", port(), SOL_IP, IP_PKTINFO, &four, sizeof(four)) ||
+	    by_message("2001:db8::81", port(), SOL_IPV6, IPV6_PKTINFO, &six, sizeof(six)))
+		return out(say, n, "from the loopback");
+	snprintf(say, n, "the source leads to the gate");
+	return false;
+}
+
+/* ---- connections that begin in another way ------------------------------------------------ */
+
+static bool repair(char *say, size_t n)
+{
+	int one = 1, s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (setsockopt(s, SOL_TCP, TCP_REPAIR, &one, sizeof(one)) == 0)
+		return out(say, n, "a connection that nobody made");
+	return stopped(say, n, "TCP_REPAIR");
+}
+
+static bool fast_open(char *say, size_t n)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = address("203.0.113.82", port(), &ss);
+	int one = 1, s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+	    later = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)!sendto(s, "out", 3, MSG_FASTOPEN | MSG_NOSIGNAL, (void *)&ss, len);
+	if (speaks(s))
+		return out(say, n, "with data in the first packet");
+	len = address("203.0.113.83", port(), &ss);
+	setsockopt(later, SOL_TCP, TCP_FASTOPEN_CONNECT, &one, sizeof(one));
+	(void)!connect(later, (void *)&ss, len);
+	(void)!send(later, "out", 3, MSG_NOSIGNAL);
+	if (speaks(later))
+		return out(say, n, "connected by the first write");
+	snprintf(say, n, "it leads to the gate");
+	return false;
+}
+
+static bool many_paths(char *say, size_t n)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = address("203.0.113.84", port(), &ss);
+	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+
+	if (s < 0)
+		return stopped(say, n, "MPTCP");
+	(void)!connect(s, (void *)&ss, len);
+	(void)!send(s, "out", 3, MSG_NOSIGNAL);
+	if (speaks(s))
+		return out(say, n, "by MPTCP");
+	snprintf(say, n, "it leads to the gate");
+	return false;
+}
+
+/* Two that call each other at the same moment, neither listening (RFC 9293 3.5). */
+static bool both_call(char *say, size_t n)
+{
+	struct sockaddr_storage a, b;
+	socklen_t len = address("10.0.2.15", 7001, &a);
+	int one = 1, s[2];
+
+	address("10.0.2.2", 7001, &b);
+	for (int i = 0; i < 2; i++) {
+		s[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		setsockopt(s[i], SOL_IP, IP_FREEBIND, &one, sizeof(one));
+	}
+	if (bind(s[0], (void *)&a, len) || bind(s[1], (void *)&b, len))
+		return stopped(say, n, "bind");
+	(void)!connect(s[0], (void *)&b, len);
+	(void)!connect(s[1], (void *)&a, len);
+	if (speaks(s[0]) || speaks(s[1]))
+		return out(say, n, "by a call from both sides");
+	snprintf(say, n, "it leads to the gate");
+	return false;
+}
+
+static bool own_network(char *say, size_t n)
+{
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 || unshare(CLONE_NEWNET) == 0)
+		return out(say, n, "a network of its own");
+	return stopped(say, n, "unshare");
 }
 
 static bool gate_itself(char *say, size_t n)
@@ -377,6 +553,14 @@ static const struct attempt attempts[] = {
 	{ "transparent", transparent },
 	{ "spoofed", spoofed },
 	{ "device", device },
+	{ "own-way", own_way },
+	{ "no-way", no_way },
+	{ "other-source", other_source },
+	{ "repair", repair },
+	{ "fast-open", fast_open },
+	{ "many-paths", many_paths },
+	{ "both-call", both_call },
+	{ "own-network", own_network },
 	{ "gate-itself", gate_itself },
 	{ "routes", routes },
 	{ "nf-tables", nf_tables },

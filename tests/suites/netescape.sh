@@ -61,8 +61,8 @@ s() { # COUNT CONDITION: so many SOCKET rows at least
 a() { # COUNT CALL
 	echo "(SELECT count(*) FROM attempt WHERE call='$2' AND answer='refused' AND proc IN ACT) >= $1"
 }
-f() { # ANSWER DESTINATION: a FLOW
-	echo "EXISTS(SELECT 1 FROM flow WHERE op='end' AND answer='$1' AND dst='$2' AND proc IN ACT)"
+f() { # ANSWER DESTINATION [PROTOCOL]: a FLOW
+	echo "EXISTS(SELECT 1 FROM flow WHERE op='end' AND answer='$1' AND dst='$2' ${3:+AND protocol='$3' }AND proc IN ACT)"
 }
 while IFS='|' read -r name condition; do
 	line=$(grep "^$name " esc.said)
@@ -82,7 +82,15 @@ other-protocols|$(s 14 "op='socket' AND answer='refused'")
 mark|$(a 1 setsockopt)
 transparent|$(a 2 setsockopt)
 spoofed|$(s 1 "op='bind' AND address='192.168.77.77'") AND $(s 1 "op='sendto' AND address='203.0.113.77'")
-device|$(f sinkhole 203.0.113.78)
+device|$(f sinkhole 203.0.113.78) AND $(f sinkhole 203.0.113.86) AND $(s 1 "op='sendto' AND address='203.0.113.85'")
+own-way|$(a 8 setsockopt) AND $(s 2 "op='sendto' AND address='203.0.113.79'") AND $(s 6 "op='sendto' AND address='2001:db8::77'")
+no-way|NOT $(a 1 setsockopt)
+other-source|$(s 2 "op='sendto' AND address IN ('203.0.113.80', '2001:db8::80')") AND $(f sinkhole 2001:db8::81)
+repair|$(a 1 setsockopt)
+fast-open|$(f sinkhole 203.0.113.82) AND $(f sinkhole 203.0.113.83)
+many-paths|$(f sinkhole 203.0.113.84)
+both-call|$(f sinkhole 10.0.2.2)
+own-network|$(a 2 unshare)
 gate-itself|$(s 4 "port=15001")
 routes|$(s 5 "op='sendto' AND family='netlink'")
 nf-tables|$(s 2 "op='sendto' AND family='netlink'")
@@ -90,7 +98,7 @@ old-calls|$(a 4 ioctl) AND EXISTS(SELECT 1 FROM file WHERE path='/dev/net/tun' A
 host-loopback|$(s 10 "port=$port AND answer='local'")
 host-addresses|$(f sinkhole 10.0.2.2)
 router|$(f sinkhole 10.0.2.2) AND $(f sinkhole fd17:625c:f037:2::2)
-link-local|$(f sinkhole 169.254.169.254) AND $(f sinkhole fe80::1)
+link-local|$(f sinkhole 169.254.169.254 tcp) AND $(f sinkhole 169.254.169.254 udp) AND $(f sinkhole fe80::1 tcp) AND $(f sinkhole fe80::1 udp)
 groups|$(f unanswered 239.1.2.3) AND $(f unanswered 224.0.0.1) AND $(f unanswered ff02::1)
 everybody|$(f unanswered 255.255.255.255) AND $(f unanswered 10.0.2.255)
 dhcp|EXISTS(SELECT 1 FROM flow WHERE dst='255.255.255.255' AND dst_port=67 AND proc IN ACT)
