@@ -466,6 +466,112 @@ static void test_fragments_are_put_together(void **state UNUSED)
 	probe_free(&p);
 }
 
+/* A datagram of @n bytes behind these headers, each of eight bytes, or of as many more as @longer
+ * says in its own unit. @chain: the types, ended by 255. */
+static void add_chain(struct wire *w, const uint8_t *chain, uint8_t longer, size_t n)
+{
+	cleanup_buf struct buf f = { 0 };
+	uint8_t head[40] = { 0x60 }, udp[8] = { 0x9c, 0x40, 0x27, 0x0f };
+	static const uint8_t zero[100000];
+	size_t body = 8 + n;
+
+	link_head(w, &f);
+	for (int i = 0; chain[i] != 255; i++)
+		body += chain[i] == 51 ? (longer + 2u) * 4 : (longer + 1u) * 8;
+	head[6] = chain[0] == 255 ? 17 : chain[0];
+	if (body <= 65535) { /* else 0: a jumbogram (RFC 2675) */
+		head[4] = (uint8_t)(body >> 8);
+		head[5] = (uint8_t)body;
+		udp[4] = (uint8_t)((n + 8) >> 8);
+		udp[5] = (uint8_t)(n + 8);
+	}
+	memcpy(head + 8, ends[PROGRAM], 16);
+	memcpy(head + 24, ends[SERVER], 16);
+	buf_add(&f, head, 40);
+	for (int i = 0; chain[i] != 255; i++) {
+		uint8_t h[2] = { chain[i + 1] == 255 ? 17 : chain[i + 1],
+				 chain[i] == 44 ? 0 : longer };
+
+		buf_add(&f, h, 2);
+		buf_add(&f, zero, (chain[i] == 51 ? (longer + 2u) * 4 : (longer + 1u) * 8) - 2);
+	}
+	buf_add(&f, udp, 8);
+	buf_add(&f, zero, n);
+	add_frame(w, &f, 0);
+}
+
+static void test_headers_between_ipv6_and_what_it_carries(void **state UNUSED)
+{
+	static const struct {
+		const char *words;
+		uint8_t chain[16], longer;
+		size_t n;
+		bool read;
+	} rows[] = {
+		{ "none", { 255 }, 0, 5, true },
+		{ "hop-by-hop options", { 0, 255 }, 0, 5, true },
+		{ "a routing header", { 43, 255 }, 0, 5, true },
+		{ "a long routing header", { 43, 255 }, 200, 5, true },
+		{ "destination options", { 60, 255 }, 1, 5, true },
+		{ "a fragment that is all of it", { 44, 255 }, 0, 5, true },
+		{ "destination options behind that", { 44, 60, 255 }, 0, 5, true },
+		{ "authentication, which counts in fours", { 51, 255 }, 2, 5, true },
+		{ "mobility, HIP, shim6", { 135, 139, 140, 255 }, 0, 5, true },
+		{ "all that RFC 8200 names, in its order",
+		  { 0, 60, 43, 44, 51, 60, 255 },
+		  0,
+		  5,
+		  true },
+		{ "twelve", { 0, 60, 60, 60, 60, 60, 60, 60, 60, 60, 60, 60, 255 }, 0, 5, true },
+		{ "thirteen",
+		  { 0, 60, 60, 60, 60, 60, 60, 60, 60, 60, 60, 60, 60, 255 },
+		  0,
+		  5,
+		  false },
+		{ "no next header", { 60, 59, 255 }, 0, 5, false },
+		{ "what is encrypted", { 50, 255 }, 0, 5, false },
+		{ "a jumbogram", { 0, 255 }, 0, 70000, true },
+	};
+	struct probe p = { .columns = " op bytes_out ", .kinds = 1u << EV_FLOW };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct wire w = { .link = LINK_RAW, .v6 = true };
+		struct gate_read_stats s;
+		char want[100] = "";
+
+		begin_file(&w);
+		add_chain(&w, rows[i].chain, rows[i].longer, rows[i].n);
+		if (rows[i].read)
+			snprintf(want, sizeof(want), "flow op=begin\nflow op=end bytes_out=%zu\n",
+				 rows[i].n);
+		if (strcmp(read_wire(&w, &p, 0, &s), want))
+			fail_msg("%s: %s", rows[i].words, p.lines.p);
+		assert_int_equal(s.skipped, !rows[i].read);
+		buf_free(&w.file);
+	}
+	probe_free(&p);
+}
+
+static void test_headers_that_are_longer_than_their_packet(void **state UNUSED)
+{
+	static const uint8_t chain[] = { 0, 60, 255 };
+	struct probe p = { .columns = " op ", .kinds = 1u << EV_FLOW };
+
+	/* the second header claims up to 2040 bytes more than there are */
+	for (unsigned k = 1; k < 256; k++) {
+		struct wire w = { .link = LINK_RAW, .v6 = true };
+		struct gate_read_stats s;
+
+		begin_file(&w);
+		add_chain(&w, chain, 0, 5);
+		w.file.p[w.file.n - 5 - 8 - 8 + 1] = (char)k;
+		assert_string_equal(read_wire(&w, &p, 0, &s), "");
+		assert_int_equal(s.skipped, 1);
+		buf_free(&w.file);
+	}
+	probe_free(&p);
+}
+
 static void test_damage_and_cuts(void **state UNUSED)
 {
 	struct probe p = { .columns = " op ", .kinds = 1u << EV_FLOW };
@@ -595,6 +701,8 @@ int main(void)
 		cmocka_unit_test(test_how_connections_begin_and_end),
 		cmocka_unit_test(test_a_pause_ends_a_udp_flow),
 		cmocka_unit_test(test_fragments_are_put_together),
+		cmocka_unit_test(test_headers_between_ipv6_and_what_it_carries),
+		cmocka_unit_test(test_headers_that_are_longer_than_their_packet),
 		cmocka_unit_test(test_damage_and_cuts),
 		cmocka_unit_test(test_flows_are_limited),
 		cmocka_unit_test(test_any_cutting_gives_the_stream),
