@@ -133,6 +133,18 @@ class Resetting(socketserver.BaseRequestHandler):
         self.request.close()
 
 
+class Half(socketserver.BaseRequestHandler):
+    """Says a line, ends its half, and counts what still comes."""
+
+    def handle(self):
+        self.request.sendall(b"over\n")
+        self.request.shutdown(socket.SHUT_WR)
+        n = 0
+        while data := self.request.recv(65536):
+            n += len(data)
+        log("half", str(n))
+
+
 class Stuck(socketserver.BaseRequestHandler):
     """Accepts and never reads: its window closes."""
 
@@ -244,7 +256,7 @@ def main():
         Tcp6(("2001:db8::10", 80), Http),
         Tcp(("192.0.2.30", 7), Echo), Tcp6(("2001:db8::30", 7), Echo),
         Tcp(("192.0.2.30", 8), Resetting), Tcp(("192.0.2.30", 9), Stuck),
-        Tcp(("192.0.2.30", 22), First),
+        Tcp(("192.0.2.30", 22), First), Tcp(("192.0.2.30", 10), Half),
     ]
     for s in servers:
         threading.Thread(target=s.serve_forever, daemon=True).start()

@@ -188,6 +188,64 @@ out=$(run ech2 --policy ech.policy "${hides[@]:4:2}" -- sh -c 'python3 ech_hello
 equal "a policy that says so lets it pass" "$out" answered
 check "and it is on record still" recorded ech2 "(SELECT count(*) FROM tls WHERE op='client-hello' AND ech=1) = 1"
 
+# ---- halves, resets, closed windows, segments that the kernel cuts -------------------------------
+
+out=$(run halves --allow 192.0.2.30 -- python3 -c '
+import socket, struct
+s = socket.create_connection(("192.0.2.30", 10), 20)
+print(s.makefile().read().strip())                     # the server has ended its half
+s.sendall(b"x" * 3000000); s.close()
+s = socket.create_connection(("192.0.2.30", 7), 20); s.sendall(b"soon reset"); s.recv(100)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)); s.close()')
+equal "a server that ends its half first still hears the program" "$out" over
+check "to the last byte" wait_for 20 grep -qx 3000000 "$world/half"
+check "a program that resets has reset the server" wait_for 20 grep -qx reset "$world/echo"
+equal "as the record says" "$(sql halves "SELECT group_concat(dst_port || ' ' || end || ' ' || bytes_out) FROM
+	(SELECT * FROM flow WHERE op='end' ORDER BY flow)")" "10 closed 3000000,7 reset 10"
+
+out=$(run window --allow web.example --allow 192.0.2.10 -- python3 -c '
+import socket, time
+s = socket.socket(); s.settimeout(60); s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+socket.getaddrinfo("web.example", 80)
+s.connect(("192.0.2.10", 80)); s.sendall(b"GET /30000000 HTTP/1.1\r\nHost: web.example\r\n\r\n"); s.shutdown(1)
+time.sleep(2); n = 0
+while data := s.recv(1 << 20): n += len(data)
+print(n)')
+equal "a program that does not read for a while loses nothing" "$out" $((30000000 + 45))
+if command -v tshark >/dev/null; then
+	"$BELLJAR" export window --pcapng -o window.pcapng
+	check "though its window was closed" sh -c \
+		'tshark -r window.pcapng -Y "tcp.window_size_value == 0 && tcp.dstport == 80 && tcp.flags.reset == 0" 2>/dev/null | grep -q .'
+else
+	skip "though its window was closed" "there is no tshark"
+fi
+
+out=$(run cuts --allow 192.0.2.30 --allow 2001:db8::30 -- python3 -c '
+import socket
+for family, at in (socket.AF_INET, "192.0.2.30"), (socket.AF_INET6, "2001:db8::30"):
+    u = socket.socket(family, socket.SOCK_DGRAM); u.settimeout(20)
+    u.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    u.setsockopt(17, 103, 1000)                        # UDP_SEGMENT: one call, sixty datagrams
+    u.sendto(b"d" * 59500, (at, 7))
+    print(sorted({len(u.recv(2000)) for _ in range(60)}), end=" ")
+    s = socket.create_connection((at, 7), 20); n = 0
+    for i in range(40):
+        s.sendall(b"t" * 100000)
+        while n < 100000 * (i + 1): n += len(s.recv(1 << 20))
+    s.shutdown(1); print(n + len(s.makefile().read()))')
+equal "datagrams that the kernel cuts come one by one, streams whole" "$out" \
+	"$(printf '[500, 1000] 4000004\n[500, 1000] 4000004')"
+check "counted as they were sent" recorded cuts \
+	"(SELECT count(*) FROM flow WHERE op='end' AND protocol='udp' AND bytes_out=59500 AND bytes_in=59500) = 2 AND
+	 (SELECT count(*) FROM flow WHERE op='end' AND protocol='tcp' AND bytes_out=4000000 AND bytes_in=4000004) = 2"
+if command -v tshark >/dev/null; then
+	"$BELLJAR" export cuts --pcapng -o cuts.pcapng
+	check "in segments of many packets" sh -c \
+		'[ "$(tshark -r cuts.pcapng -Y "frame.len > 60000 && tcp" -T fields -e ip.version 2>/dev/null | sort -u | wc -l)" = 2 ]'
+else
+	skip "in segments of many packets" "there is no tshark"
+fi
+
 # Early data (RFC 8446 2.3): what a program says before the server has answered goes through whole.
 mkfifo stays && exec 7<>stays # an input that does not end
 openssl s_server -accept 192.0.2.10:8443 -key "$world/good.key" -cert "$world/good.crt" -tls1_3 -early_data \
@@ -199,13 +257,16 @@ out=$(run early --allow web.example:8443 --allow 192.0.2.10 -- sh -c '
 	c="openssl s_client -connect 192.0.2.10:8443 -servername web.example -tls1_3"
 	(sleep 1; echo Q) | $c -sess_out s >/dev/null 2>&1
 	printf "EARLY-WORD\n" >word
-	(sleep 1; echo Q) | $c -sess_in s -early_data word 2>&1 | grep -c "Early data was accepted"')
-equal "TLS with early data passes the gate, and is accepted" "$out" 1
+	(sleep 1; echo Q) | $c -sess_in s -early_data word 2>&1 | grep -c "Early data was accepted"
+	printf "GET /again HTTP/1.0\r\n\r\n" | timeout 20 openssl s_client -connect 203.0.113.7:443 -servername web.example \
+		-tls1_3 -ign_eof -sess_in s -early_data word 2>&1 | grep -a -o -e "HTTP/1.. 200" -e "Early data was rejected"')
+equal "TLS with early data passes the gate, and is accepted; the sinkhole, which never met it, answers what follows" "$out" \
+	"$(printf '1\nEarly data was rejected\nHTTP/1.1 200')"
 check "the server got it" grep -q EARLY-WORD "$world/early.log"
 kill $early 2>/dev/null
 wait $early 2>/dev/null
 exec 7>&-
-for box in first later open ech ech2 early; do each_ends $box; done
+for box in first later open ech ech2 halves window cuts early; do each_ends $box; done
 
 rm "$world/ready"
 wait $server
