@@ -7,6 +7,7 @@
  *   flow down ADDRESS PORT MEGABYTES    receives; prints MB/s
  *   flow many ADDRESS PORT CONNECTIONS  opens them all, keeps them, then says eight bytes on each
  *                                       and hears them again; prints how many did
+ *   flow asks ADDRESS PORT CONNECTIONS  the same with a request of HTTP and the begin of its answer
  *
  * A connection begins with a line of 16 bytes: its kind and a number. The server has a process for
  * a connection that moves bytes, and one loop for all that only echo.
@@ -171,15 +172,26 @@ static void stream(char **argv)
 
 struct many {
 	int ep, n, open, good;
+	bool asks;
 	int fd[MANY_MAX];
 };
 
+static bool say(const struct many *m, int i)
+{
+	static const char request[] = "GET / HTTP/1.0\r\n\r\n";
+	uint64_t word = (uint64_t)i;
+	const void *p = m->asks ? (const void *)request : &word;
+	size_t n = m->asks ? sizeof(request) - 1 : sizeof(word);
+
+	return send(m->fd[i], p, n, MSG_NOSIGNAL) == (ssize_t)n;
+}
+
 static void answer(struct many *m, int i, uint32_t events)
 {
-	uint64_t word;
+	uint64_t word = 0;
 
-	if (events & EPOLLIN && recv(m->fd[i], &word, 8, 0) == 8 && word == (uint64_t)i)
-		m->good++;
+	if (events & EPOLLIN && recv(m->fd[i], &word, 8, 0) == 8)
+		m->good += m->asks ? !memcmp(&word, "HTTP/1.", 7) : word == (uint64_t)i;
 	epoll_ctl(m->ep, EPOLL_CTL_DEL, m->fd[i], NULL);
 }
 
@@ -190,6 +202,7 @@ static void many(char **argv)
 	struct epoll_event e[64];
 	int k, want = atoi(argv[4]);
 
+	m.asks = !strcmp(argv[1], "asks");
 	most_files();
 	m.ep = epoll_create1(0);
 	for (m.n = 0; m.n < want && m.n < MANY_MAX; m.n++) {
@@ -204,9 +217,7 @@ static void many(char **argv)
 		m.open++;
 	}
 	for (int i = 0; i < m.open; i++) {
-		uint64_t word = (uint64_t)i;
-
-		if (send(m.fd[i], &word, 8, MSG_NOSIGNAL) != 8)
+		if (!say(&m, i))
 			perror("flow: send");
 	}
 	for (int left = m.open; left > 0; left -= k) {
@@ -228,9 +239,9 @@ int main(int argc, char **argv)
 		serve(argv);
 	else if (argc == 5 && (!strcmp(what, "up") || !strcmp(what, "down")))
 		stream(argv);
-	else if (argc == 5 && !strcmp(what, "many"))
+	else if (argc == 5 && (!strcmp(what, "many") || !strcmp(what, "asks")))
 		many(argv);
 	else
-		fprintf(stderr, "usage: flow serve|up|down|many ADDRESS PORT [NUMBER]\n");
+		fprintf(stderr, "usage: flow serve|up|down|many|asks ADDRESS PORT [NUMBER]\n");
 	return argc == 5 ? 0 : 2;
 }
