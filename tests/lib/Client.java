@@ -4,17 +4,20 @@
 import java.io.IOException;
 import java.net.HttpURLConnection;
 import java.net.URI;
+import java.net.UnknownHostException;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.channels.UnresolvedAddressException;
 import java.time.Duration;
 
 class Client {
-	static String first(Exception e) {
+	/** One that is reset at once is told in several ways, as it comes. */
+	static String word(Exception e) {
 		Throwable t = e;
 		while (t.getCause() != null)
 			t = t.getCause();
-		return t.getClass().getSimpleName();
+		return t instanceof UnknownHostException || t instanceof UnresolvedAddressException ? "no-name" : "error";
 	}
 
 	public static void main(String[] urls) {
@@ -27,7 +30,7 @@ class Client {
 					HttpResponse.BodyHandlers.ofString());
 				said = r.statusCode() + " " + r.version();
 			} catch (IOException | InterruptedException e) {
-				said = first(e);
+				said = word(e);
 			}
 			try {
 				HttpURLConnection c = (HttpURLConnection) URI.create(url).toURL().openConnection();
@@ -35,7 +38,7 @@ class Client {
 				c.setReadTimeout(20000);
 				said += " " + c.getResponseCode();
 			} catch (IOException e) {
-				said += " " + first(e);
+				said += " " + word(e);
 			}
 			System.out.println(said);
 		}
