@@ -497,6 +497,68 @@ static void test_a_server_is_checked(void **state)
 	peer_free(&server);
 }
 
+/* The body of a Certificate message with this one certificate, again and again. */
+static void shown(struct buf *out, const X509 *x, int times)
+{
+	uint8_t *der = NULL, head[3];
+	size_t n = (size_t)i2d_X509(x, &der), all = (n + 3) * (size_t)times;
+
+	out->n = 0;
+	for (int i = -1; i < times; i++) {
+		size_t k = i < 0 ? all : n;
+
+		head[0] = (uint8_t)(k >> 16);
+		head[1] = (uint8_t)(k >> 8);
+		head[2] = (uint8_t)k;
+		buf_add(out, head, 3);
+		if (i >= 0)
+			buf_add(out, der, n);
+	}
+	OPENSSL_free(der);
+}
+
+static void test_what_the_program_is_shown_must_hold_too(void **state)
+{
+	struct world *w = *state;
+	struct {
+		X509 *x;
+		const char *sni, *why;
+	} rows[] = {
+		{ server_cert(w, "DNS:bank.test", 1, 1, NULL), "bank.test", NULL },
+		{ server_cert(w, "DNS:*.bank.test", 1, 1, NULL), "a.bank.test", NULL },
+		{ server_cert(w, "DNS:evil.test", 1, 1, NULL), "bank.test", "is for evil.test" },
+		{ server_cert(w, "DNS:bank.test", 1, 1, NULL), ".test", "cannot be read" },
+		{ server_cert(w, "DNS:bank.test", 9, -2, NULL), "bank.test", "ended at" },
+		{ server_cert(w, "DNS:bank.test", 1, 1, EVP_sha1()), "bank.test", "does not hold" },
+		{ X509_dup(w->root), "bank.test", "is for" },
+	};
+	struct buf b = { .limit = 1u << 20 };
+	char why[256];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		bool holds;
+
+		shown(&b, rows[i].x, 1 + (int)i);
+		holds = trust_holds(w->trust, facts(), rows[i].sni, (uint8_t *)b.p, b.n, why);
+		assert_int_equal(holds, !rows[i].why);
+		if (rows[i].why)
+			assert_has(why, rows[i].why);
+	}
+	/* cut anywhere, and more than are read */
+	shown(&b, rows[0].x, 40);
+	assert_true(trust_holds(w->trust, facts(), "bank.test", (uint8_t *)b.p, b.n, why));
+	shown(&b, rows[0].x, 2);
+	for (size_t n = 0; n < b.n / 2; n++) {
+		uint8_t *part = memcpy(xmalloc(n + 1), b.p, n);
+
+		trust_holds(w->trust, facts(), "bank.test", part, n, why);
+		free(part);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		X509_free(rows[i].x);
+	buf_free(&b);
+}
+
 static void test_a_stolen_certificate_without_its_key(void **state)
 {
 	struct world *w = *state;
@@ -567,6 +629,7 @@ int main(void)
 		T(test_a_server_that_speaks_no_tls),
 		T(test_much_data_passes_unchanged),
 		T(test_a_server_is_checked),
+		T(test_what_the_program_is_shown_must_hold_too),
 		T(test_a_stolen_certificate_without_its_key),
 		T(test_it_works_behind_the_lock),
 		T(test_this_machines_own_store),
