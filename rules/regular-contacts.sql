@@ -8,6 +8,7 @@
 --   chance show that no person is behind them.
 -- innocent: Updates, licences, clocks and mail are also asked for at regular times; then the name
 --   belongs to the vendor, and the vendor can say what is sent.
+-- done: What is sent to everybody in the machine's own network, as file sharing and discovery do, is a note.
 WITH regular AS MATERIALIZED (
   SELECT * FROM beacon WHERE p <= 0.01 AND contacts >= 8 AND proc IN (SELECT proc FROM subject_process)
     -- a name without a dot is this machine's or its network's: nobody outside is asked
@@ -24,7 +25,9 @@ SELECT
     || ', spread ' || CAST(round(100 * jitter) AS INTEGER) || ' %, chance is as regular once in ' || CAST(round(1 / MAX(p, 1e-6)) AS INTEGER)
     || ' cases' || CASE WHEN regular_start > 0 THEN '; the first ' || regular_start || ' at equal distances, later ones not' ELSE '' END
     || CASE WHEN same_size > 0.8 THEN '; nearly all of one size' ELSE '' END AS detail,
-  CASE WHEN answer = 'allowed' OR (name IS NOT NULL AND COALESCE(port, 0) IN (0, 53, 80, 123, 443)) OR what = 'dns' THEN 'note' ELSE 'concern' END AS grade
+  -- everybody in the machine's own network, or a group: file and printer sharing, discovery
+  CASE WHEN destination IN ('10.0.2.255', '255.255.255.255') OR destination GLOB '22[4-9].*' OR destination GLOB '23[0-9].*' OR destination GLOB 'ff[0-9a-f]*:*' THEN 'note'
+    WHEN answer = 'allowed' OR (name IS NOT NULL AND COALESCE(port, 0) IN (0, 53, 80, 123, 443)) OR what = 'dns' THEN 'note' ELSE 'concern' END AS grade
 FROM regular r
 -- the same contacts under another key, or seen again inside of their connections, are told once
 WHERE (key = 'name' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.key = 'name' AND n.image IS r.image AND n.what = r.what
