@@ -338,9 +338,10 @@ int lockdown_reader(struct err *err);
  * or an address is in it. A connected socket that it was handed cannot be connected, bound or sent
  * to anywhere else (no connect, bind, sendmsg; sendto without an address only), memory cannot
  * become executable.
+ * @pairs: it may still make sockets that are connected to each other, and to nobody else
  *
  * Return: 0 or -errno.
  */
-int lockdown_gate(struct err *err);
+int lockdown_gate(bool pairs, struct err *err);
 
 #endif

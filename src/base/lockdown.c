@@ -121,9 +121,15 @@ static const struct {
 	{ IPPROTO_TCP, TCP_USER_TIMEOUT },
 };
 
-static int gate_rules(scmp_filter_ctx ctx)
+static int gate_rules(scmp_filter_ctx ctx, bool pairs)
 {
 	int rc = 0;
+
+	if (pairs)
+		rc = seccomp_rule_add(
+			ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 2,
+			SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX),
+			SCMP_A1_32(SCMP_CMP_EQ, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC));
 
 	for (size_t i = 0; i < ARRAY_SIZE(gate_calls) && !rc; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, gate_calls[i], 0);
@@ -149,7 +155,7 @@ static int drop_capabilities(void)
 	return syscall(SYS_capset, &h, none) ? -errno : 0;
 }
 
-int lockdown_gate(struct err *err)
+int lockdown_gate(bool pairs, struct err *err)
 {
 	struct rlimit none = { 0, 0 };
 	scmp_filter_ctx ctx;
@@ -165,7 +171,7 @@ int lockdown_gate(struct err *err)
 	ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	if (!ctx)
 		return err_set(err, ENOMEM, "base: make a system call filter");
-	rc = gate_rules(ctx);
+	rc = gate_rules(ctx, pairs);
 	if (!rc)
 		rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (!rc)

@@ -234,6 +234,12 @@ enum box_net {
 	BOX_NET_OFF,  /* loopback only */
 	BOX_NET_GATE, /* one interface; what leaves comes to BOX_GATE_PORT: see net.c */
 };
+/** enum box_net_by - how what leaves comes to the gate */
+enum box_net_by {
+	BOX_NET_BY_ANY,	   /* the first of those below that this kernel has */
+	BOX_NET_BY_TPROXY, /* by its own loopback to BOX_GATE_PORT */
+	BOX_NET_BY_SLIRP,  /* it leaves by the interface, where it has to be read */
+};
 /* What leaves the box is handed, by TPROXY, to sockets of the box's network namespace that listen
  * at this port of 127.0.0.1 and ::1, TCP and UDP; their own packets carry this mark (SO_MARK). */
 #define BOX_GATE_PORT 15001
@@ -254,6 +260,7 @@ struct box_opts {
 	struct box_bind bind[BOX_BINDS_MAX];
 	struct box_limits limits;
 	enum box_net net;
+	enum box_net_by net_by;
 	bool decoys;	   /* put them into the homes of a box that nothing has run in */
 	const char *user;  /* --user: "root" (default) or "user": id 1000, named user */
 	bool force_single; /* --idmap single: no range even where there is one */
@@ -415,6 +422,9 @@ int box_run_in_userns(struct box_run *run, int (*fn)(void *ctx), void *ctx, int 
  */
 pid_t box_run_inside(struct box_run *run, void (*fn)(void *arg, int fd), void *arg, int fd,
 		     struct err *err);
+/** box_run_net_by() - wait until the network stands, and tell which way it has. Return: 0; -errno
+ */
+int box_run_net_by(struct box_run *run, enum box_net_by *ret, struct err *err);
 
 /* ---- doctor ------------------------------------------------------------------------------- */
 

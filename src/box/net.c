@@ -19,6 +19,11 @@
  * of interface needs to be able to do more than be there: the first kind that the kernel has will
  * do.
  *
+ * A kernel without TPROXY, or without nf_tables, has no such way back. Then nothing is marked, what
+ * leaves does leave by eth0, where nobody is, and the gate process reads it there with a packet
+ * socket and ends TCP itself, with libslirp (gate/inside/frames.c). For that the interface asks
+ * nobody for link addresses, and its packets are cut to size and not left to a card that could.
+ *
  * Invariant: a packet that is for no address of the box meets the gate, or nobody.
  */
 #include <arpa/inet.h>
@@ -277,6 +282,24 @@ static void route(struct batch *b, unsigned index, int family, const char *gatew
 	attr_u32(b, RTA_OIF, index);
 }
 
+/* Our own IPv6 address is there at once, the kernel's route to it when a worker comes to it: until
+ * then what is sent to it would leave by the interface. */
+static void own_route(struct batch *b, unsigned index)
+{
+	struct rtmsg r = { .rtm_family = AF_INET6,
+			   .rtm_table = RT_TABLE_LOCAL,
+			   .rtm_protocol = RTPROT_BOOT,
+			   .rtm_scope = RT_SCOPE_HOST,
+			   .rtm_type = RTN_LOCAL,
+			   .rtm_dst_len = 128 };
+	uint8_t ip[16];
+
+	inet_pton(AF_INET6, NET_ADDRESS6, ip);
+	message(b, RTM_NEWROUTE, NEW, &r, sizeof(r));
+	attr(b, RTA_DST, ip, sizeof(ip));
+	attr_u32(b, RTA_OIF, index);
+}
+
 static void local_route(struct batch *b, unsigned index, int family, uint32_t metric)
 {
 	struct rtmsg r = { .rtm_family = (uint8_t)family,
@@ -342,15 +365,64 @@ int net_interface(const uint8_t mac[6], struct err *err)
 	link_up(b, index);
 	address(b, index, AF_INET, NET_ADDRESS, NET_BITS);
 	route(b, index, AF_INET, NET_GATEWAY);
-	all_local(b, index, AF_INET);
 	if (net_has_ipv6()) {
 		address(b, index, AF_INET6, NET_ADDRESS6, NET_BITS6);
+		own_route(b, index);
 		route(b, index, AF_INET6, NET_GATEWAY6);
-		all_local(b, index, AF_INET6);
 	}
 	rc = nl_talk(sock, b, b->seq, &failed);
 	free(b);
 	return rc ? wall_missing(err, rc, "box: set the network up (step %u)", failed) : 0;
+}
+
+static int back_by_loopback(struct err *err)
+{
+	cleanup_close int sock = nl_open(NETLINK_ROUTE);
+	unsigned index = if_nametoindex(NET_INTERFACE);
+	struct batch *b;
+	uint32_t failed;
+	int rc;
+
+	if (sock < 0)
+		return wall_missing(err, sock, "box: talk to the kernel about the network");
+	b = xcalloc(1, sizeof(*b));
+	all_local(b, index, AF_INET);
+	if (net_has_ipv6())
+		all_local(b, index, AF_INET6);
+	rc = nl_talk(sock, b, b->seq, &failed);
+	free(b);
+	return rc ? wall_missing(err, rc, "box: make rules of routing (step %u)", failed) : 0;
+}
+
+/* Nobody is asked for link addresses: nobody is there who could answer. Each packet is one, of a
+ * size that a card would send. The other end of a veth needs to be up, or nothing leaves. */
+int net_read_out(struct err *err)
+{
+	cleanup_close int sock = nl_open(NETLINK_ROUTE);
+	struct ifinfomsg info = { .ifi_family = AF_UNSPEC,
+				  .ifi_index = (int)if_nametoindex(NET_INTERFACE),
+				  .ifi_flags = IFF_NOARP,
+				  .ifi_change = IFF_NOARP };
+	int peer = (int)if_nametoindex(NET_INTERFACE "p");
+	struct batch *b;
+	uint32_t failed;
+	int rc;
+
+	if (sock < 0)
+		return wall_missing(err, sock, "box: talk to the kernel about the network");
+	b = xcalloc(1, sizeof(*b));
+	message(b, RTM_NEWLINK, NLM_F_ACK, &info, sizeof(info));
+	attr_u32(b, IFLA_GSO_MAX_SEGS, 1);
+	if (peer) {
+		info.ifi_index = peer;
+		info.ifi_flags = info.ifi_change = IFF_UP;
+		message(b, RTM_NEWLINK, NLM_F_ACK, &info, sizeof(info));
+	}
+	rc = nl_talk(sock, b, b->seq, &failed);
+	free(b);
+	return rc ? wall_missing(err, rc, "box: set the interface up for libslirp (step %u)",
+				 failed)
+		  : 0;
 }
 
 /* ---- nf_tables ---------------------------------------------------------------------------- */
@@ -607,7 +679,7 @@ int net_redirect(struct err *err)
 	return rc ? wall_missing(err, rc,
 				 "box: redirect the network to the gate (nf_tables with TPROXY, "
 				 "modules nf_tables and nft_tproxy)")
-		  : 0;
+		  : back_by_loopback(err);
 }
 
 /* ---- steps of the plan -------------------------------------------------------------------- */
@@ -636,7 +708,18 @@ int do_interface(struct setup *s UNUSED, const struct step *st, struct err *err)
 	return net_interface(mac, err);
 }
 
-int do_redirect(struct setup *s UNUSED, const struct step *st UNUSED, struct err *err)
+int do_redirect(struct setup *s, const struct step *st UNUSED, struct err *err)
 {
-	return net_redirect(err);
+	struct err not_there = { 0 };
+	int rc = -EOPNOTSUPP;
+
+	s->net_by = s->plan->net_by;
+	if (s->net_by != BOX_NET_BY_SLIRP)
+		rc = net_redirect(s->net_by == BOX_NET_BY_TPROXY ? err : &not_there);
+	if (!rc || s->net_by == BOX_NET_BY_TPROXY) {
+		s->net_by = BOX_NET_BY_TPROXY;
+		return rc;
+	}
+	s->net_by = BOX_NET_BY_SLIRP;
+	return net_read_out(err);
 }

@@ -22,9 +22,12 @@
 #define NET_NFT_TABLE "belljar"
 
 bool net_has_ipv6(void);
-/** net_interface() - eth0 with addresses and routes, and the table in which all is local */
+/** net_interface() - eth0 with addresses and routes */
 int net_interface(const uint8_t mac[6], struct err *err);
-/** net_redirect() - the rules that bring what leaves to NET_GATE_PORT */
+/** net_redirect() - the rules that bring what leaves to NET_GATE_PORT, and the table in which all
+ * is local */
 int net_redirect(struct err *err);
+/** net_read_out() - instead: what leaves can be read at eth0 as it would be on a wire */
+int net_read_out(struct err *err);
 
 #endif

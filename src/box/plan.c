@@ -206,6 +206,18 @@ static void add_ids(struct box_plan *p, const struct box_info *info)
 
 static void add_network(struct box_plan *p, const struct box_info *info, enum box_net net)
 {
+	static const char *const ways[] = {
+		[BOX_NET_BY_ANY] =
+			"nf_tables with TPROXY: TCP and UDP that leave go to the gate at "
+			"port %d, nothing passes it; without it, they are read at the "
+			"interface, for libslirp",
+		[BOX_NET_BY_TPROXY] =
+			"nf_tables with TPROXY: TCP and UDP that leave go to the gate "
+			"at port %d, nothing passes it",
+		[BOX_NET_BY_SLIRP] = "what leaves is read at the interface, for libslirp, nothing "
+				     "passes it",
+	};
+
 	if (net == BOX_NET_OFF) {
 		add(p, STEP_LOOPBACK, NULL, "loopback up; no other network");
 		return;
@@ -216,9 +228,7 @@ static void add_network(struct box_plan *p, const struct box_info *info, enum bo
 	    "/%d, default route by " NET_GATEWAY,
 	    info->mac, NET_BITS, NET_BITS6)
 		->value = xstrdup(info->mac);
-	add(p, STEP_REDIRECT, NULL,
-	    "nf_tables: TCP and UDP that leave go to the gate at port %d, nothing passes it",
-	    NET_GATE_PORT);
+	add(p, STEP_REDIRECT, NULL, ways[p->net_by], NET_GATE_PORT);
 }
 
 static void plan_steps(struct box_plan *p, const struct box *box, const struct box_opts *opts)
@@ -461,6 +471,7 @@ int box_plan_make(const struct box *box, const struct box_opts *opts, struct box
 		goto fail;
 	}
 	p->net = opts->net;
+	p->net_by = opts->net_by;
 	p->want_decoys = opts->decoys;
 	plan_steps(p, box, opts);
 	*ret_plan = p;

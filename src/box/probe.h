@@ -47,7 +47,8 @@ int probe_ptrace(struct probe_try *t);
 int probe_pidfd(struct probe_try *t);
 
 int probe_cgroups(struct probe_try *t);
-int probe_network(struct probe_try *t);
+int probe_tproxy(struct probe_try *t);
+int probe_slirp(struct probe_try *t);
 int probe_kernel(struct probe_try *t);
 int probe_memfd(struct probe_try *t);
 int probe_io_uring(struct probe_try *t);

@@ -2,6 +2,8 @@
 /*
  * probe_host.c - try limits, what the later gate needs, and tell facts of the machine
  */
+#include <dlfcn.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -92,23 +94,46 @@ int probe_cgroups(struct probe_try *t)
 
 /* ---- for the gate ------------------------------------------------------------------------- */
 
-/* The whole of it, as a box with a network has it. */
-int probe_network(struct probe_try *t)
+static int make_network(struct probe_try *t, int (*way)(struct err *err))
 {
 	static const uint8_t mac[6] = { 0x02, 0, 0, 0, 0, 1 };
-	cleanup_close int s = -1;
 	struct err err = { 0 };
-	int one = 1;
 
 	if (unshare(CLONE_NEWNET))
 		return probe_found(t, PROBE_WEAKER, "a network namespace: %s", strerror(errno));
-	if (do_loopback(NULL, NULL, &err) || net_interface(mac, &err) || net_redirect(&err))
+	if (do_loopback(NULL, NULL, &err) || net_interface(mac, &err) || way(&err))
 		return probe_found(t, PROBE_WEAKER, "%.160s", err.msg);
+	return PROBE_OK;
+}
+
+/* The whole of it, as a box with a network has it. */
+int probe_tproxy(struct probe_try *t)
+{
+	int one = 1, state = make_network(t, net_redirect);
+	cleanup_close int s = -1;
+
+	if (state != PROBE_OK)
+		return state;
 	s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (s < 0 || setsockopt(s, SOL_IP, IP_TRANSPARENT, &one, sizeof(one)))
 		return probe_found(t, PROBE_WEAKER, "a transparent socket: %s", strerror(errno));
 	return probe_found(t, PROBE_OK, "an interface, TPROXY rules, transparent sockets%s",
 			   net_has_ipv6() ? "" : "; no IPv6");
+}
+
+int probe_slirp(struct probe_try *t)
+{
+	int version = TPACKET_V2, state = make_network(t, net_read_out);
+	cleanup_close int s = -1;
+
+	if (state != PROBE_OK)
+		return state;
+	s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (s < 0 || setsockopt(s, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)))
+		return probe_found(t, PROBE_WEAKER, "a packet socket: %s", strerror(errno));
+	if (!dlopen("libslirp.so.0", RTLD_NOW | RTLD_LOCAL))
+		return probe_found(t, PROBE_WEAKER, "%.200s", dlerror());
+	return probe_found(t, PROBE_OK, "an interface, a packet socket, libslirp");
 }
 
 /* ---- facts -------------------------------------------------------------------------------- */

@@ -126,6 +126,7 @@ int run_network(struct box_run *run, struct err *err)
 		return rc;
 	run->userns = fds[0];
 	run->netns = fds[1];
+	run->net_by = r.net_by;
 	return 0;
 }
 
@@ -505,6 +506,15 @@ uint32_t box_run_uid_in(const struct box_run *run, uint32_t outer)
 			return l->first + (outer - l->ours);
 	}
 	return 65534;
+}
+
+int box_run_net_by(struct box_run *run, enum box_net_by *ret, struct err *err)
+{
+	int rc = run_network(run, err);
+
+	if (!rc)
+		*ret = run->net_by;
+	return rc;
 }
 
 enum box_net box_run_net(const struct box_run *run)

@@ -35,6 +35,9 @@ int run_take_one(struct box_run *run, struct report *ret, int *fds, int *nfds)
 	int none = 0;
 	ssize_t k = fdpass_recv(run->ctl, &r, sizeof(r), fds, nfds ? nfds : &none);
 
+	/* pid 1 ended before it read what we said: of what it said last we hear after the error */
+	if (k == -ECONNRESET)
+		k = fdpass_recv(run->ctl, &r, sizeof(r), fds, nfds ? nfds : &none);
 	if (k != sizeof(r)) {
 		run->dead = true;
 		return -EPIPE;

@@ -114,8 +114,9 @@ struct box_plan {
 	bool as_user; /* --user user */
 	bool emulates_root;
 	enum box_net net;
-	uid_t inner_uid; /* pid 1's id in the box: 1000 only for single + user */
-	uid_t uid;	 /* programs' ids in the box */
+	enum box_net_by net_by; /* as asked */
+	uid_t inner_uid;	/* pid 1's id in the box: 1000 only for single + user */
+	uid_t uid;		/* programs' ids in the box */
 	gid_t gid;
 	const char *user, *home;
 	int nenv;
@@ -155,7 +156,8 @@ struct setup {
 	int empty; /* an empty folder, lower half of read-only overlays */
 	int devices[8];
 	int userns;
-	uint64_t bounding; /* capabilities that programs may have */
+	enum box_net_by net_by; /* as it is */
+	uint64_t bounding;	/* capabilities that programs may have */
 };
 
 /** init_main() - all of pid 1's life; does not return */
@@ -235,7 +237,8 @@ struct report {
 	int empty_after;    /* EXIT: no process was left, and this was the latest spawn; else 0 */
 	bool layer_on_disk; /* READY */
 	struct go go;	    /* READY: what could be had */
-	struct err err;	    /* FAILED */
+	enum box_net_by net_by; /* NETWORK */
+	struct err err;		/* FAILED */
 };
 
 enum status_kind { STATUS_READY = 1, STATUS_FAILED };
@@ -275,6 +278,7 @@ struct box_run {
 	struct box_limits limits_set;
 	bool want_cgroup, tmpfs_layer, as_user, emulates_root;
 	enum box_net net;
+	enum box_net_by net_by; /* once it stands */
 	char *home;
 	char **env; /* default environment of programs */
 	pid_t pid1;

@@ -163,7 +163,7 @@ int do_private(struct setup *s UNUSED, const struct step *st UNUSED, struct err 
 /* Whoever serves the network can begin, while the rest of the box is made. */
 static int tell_network(const struct setup *s, struct err *err)
 {
-	struct report r = { .what = REP_NETWORK };
+	struct report r = { .what = REP_NETWORK, .net_by = s->net_by };
 	cleanup_close int net = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	const int fds[] = { s->userns, net };
 

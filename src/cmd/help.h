@@ -28,6 +28,7 @@
 	"  --net MODE          declared (default): only what is allowed is reached, the rest\n"    \
 	"                      meets the sinkhole; closed: all meets it; open: all is reached;\n"  \
 	"                      off: no network, attempts are recorded\n"                           \
+	"  --net-by WAY        auto (default), tproxy, or slirp: how packets come to the gate\n"   \
 	"  --allow NAME[:PORT] may be reached: name, *.name, address or network\n"                 \
 	"  --deny NAME[:PORT]  is refused, whatever is allowed\n"                                  \
 	"  --policy FILE       rules from a file; a named box keeps its policy\n"                  \
@@ -93,6 +94,7 @@
 	"\n"                                                                                       \
 	"network, as for `run`:\n"                                                                 \
 	"  --net MODE          declared (default), closed, open, off\n"                            \
+	"  --net-by WAY        auto (default), tproxy or slirp\n"                                  \
 	"  --allow NAME[:PORT] may be reached; more than once\n"                                   \
 	"  --deny NAME[:PORT]  is refused\n"                                                       \
 	"  --policy FILE       the policy is this file (doc/POLICY.md)\n"                          \

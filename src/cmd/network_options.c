@@ -51,6 +51,20 @@ static int add_word(const char *sub, struct network_opts *o, int what, const cha
 	return 0;
 }
 
+static int read_way(const char *sub, struct network_opts *o, const char *value)
+{
+	static const char *const words[] = { [BOX_NET_BY_ANY] = "auto",
+					     [BOX_NET_BY_TPROXY] = "tproxy",
+					     [BOX_NET_BY_SLIRP] = "slirp" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (!strcmp(value, words[i])) {
+			o->by = (enum box_net_by)i;
+			return 0;
+		}
+	return bad_value(sub, "net-by", value);
+}
+
 int network_option(const char *sub, struct network_opts *o, int c, const char *value)
 {
 	char *end;
@@ -81,6 +95,8 @@ int network_option(const char *sub, struct network_opts *o, int c, const char *v
 		return o->refuse || o->silent || !strcmp(value, "answer")
 			       ? 0
 			       : bad_value(sub, "sink", value);
+	case OPT_NET_BY:
+		return read_way(sub, o, value);
 	default:
 		return -1;
 	}

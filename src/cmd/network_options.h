@@ -18,6 +18,7 @@ enum {
 	OPT_TLS_OPEN,
 	OPT_NXDOMAIN_FIRST,
 	OPT_SINK,
+	OPT_NET_BY,
 };
 /* rows for getopt_long() */
 #define NETWORK_OPTIONS                                                                            \
@@ -28,6 +29,7 @@ enum {
 		{ "answers", required_argument, NULL, OPT_ANSWERS },                               \
 		{ "tls-open", required_argument, NULL, OPT_TLS_OPEN },                             \
 		{ "nxdomain-first", required_argument, NULL, OPT_NXDOMAIN_FIRST },                 \
+		{ "net-by", required_argument, NULL, OPT_NET_BY },                                 \
 	{                                                                                          \
 		"sink", required_argument, NULL, OPT_SINK                                          \
 	}

@@ -427,10 +427,11 @@ static int dry_run(struct session_run *s, struct run_args *a, struct err *err)
 		rc = box_open(&s->home, NULL, BOX_LOCK | BOX_ANON | BOX_CREATE, &a->session.box,
 			      &s->box, err);
 	}
-	if (!rc)
+	if (!rc) {
 		a->session.box.net = a->session.net.off ? BOX_NET_OFF : BOX_NET_GATE;
-	if (!rc)
+		a->session.box.net_by = a->session.net.by;
 		rc = box_plan_make(s->box, &a->session.box, &s->plan, err);
+	}
 	if (!rc)
 		box_plan_print(s->plan, stdout);
 	return rc;

@@ -33,6 +33,7 @@ static void gate_free(struct gate *g)
 /* Everything of the host that the gate process will need: it cannot open a file any more. */
 static int gather(struct inside *in, const struct gate_opts *o, struct err *err)
 {
+	bool reads_out = false;
 	int rc = 0;
 
 	in->opts = o;
@@ -43,6 +44,10 @@ static int gather(struct inside *in, const struct gate_opts *o, struct err *err)
 		rc = trust_open(&in->trust, err);
 	if (!rc && o->answers_fd >= 0)
 		rc = answers_open(o->answers_fd, &in->answers, err);
+	if (!rc && o->reads_out)
+		rc = o->reads_out(o->starter, &reads_out, err);
+	if (!rc && reads_out)
+		rc = frames_load(&in->frames, err);
 	return rc;
 }
 
@@ -52,6 +57,7 @@ static void let_go(struct inside *in)
 	ca_free(in->ca);
 	trust_free(in->trust);
 	answers_free(in->answers);
+	frames_unload(in->frames);
 	free(in);
 }
 

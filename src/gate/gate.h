@@ -105,6 +105,9 @@ struct gate_opts {
 	 * that runs @fn(@arg) and keeps @fd and no other descriptor; its pid; -errno. It dies with
 	 * the thread that calls gate_start() */
 	void *starter;
+	/* waits until the box's network stands: must what leaves be read at its interface, for want
+	 * of TPROXY? NULL: no */
+	int (*reads_out)(void *starter, bool *ret, struct err *err);
 	pid_t (*start_inside)(void *starter, void (*fn)(void *arg, int fd), void *arg, int fd,
 			      struct err *err);
 	/* process key of who owned the box's port @port at @at (CLOCK_MONOTONIC); 0 unknown.

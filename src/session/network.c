@@ -104,6 +104,16 @@ static pid_t start_inside(void *run, void (*fn)(void *arg, int fd), void *arg, i
 	return box_run_inside(run, fn, arg, fd, err);
 }
 
+static int reads_out(void *run, bool *ret, struct err *err)
+{
+	enum box_net_by by;
+	int rc = box_run_net_by(run, &by, err);
+
+	if (!rc)
+		*ret = by == BOX_NET_BY_SLIRP;
+	return rc;
+}
+
 static uint32_t owner(void *rec, int protocol, bool ip6, uint16_t port, uint64_t at)
 {
 	return recorder_flow_owner(rec, protocol, ip6, port, at);
@@ -165,6 +175,7 @@ int network_start(struct network *n, const struct network_opts *o, struct box *b
 			       .clock = lapse ? lapse->clock_ro : NULL,
 			       .hints = lapse ? lapse->hints : NULL,
 			       .starter = run,
+			       .reads_out = reads_out,
 			       .start_inside = start_inside,
 			       .owner = owner };
 	int rc;
@@ -195,7 +206,9 @@ int network_start(struct network *n, const struct network_opts *o, struct box *b
 	g.keylog_fd = n->keylog;
 	if (!rc)
 		rc = gate_start(&g, &n->gate, err);
-	if (rc)
+	if (!rc)
+		rc = box_run_net_by(run, &n->by, err);
+	else
 		policy_free(g.policy);
 	return rc;
 }

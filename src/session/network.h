@@ -15,6 +15,7 @@
 struct network_opts {
 	bool off, mode_given, silent, refuse;
 	enum gate_mode mode;
+	enum box_net_by by;
 	char *policy_text; /* --policy FILE, read while we still may */
 	size_t policy_n;
 	const char *policy_file;
@@ -38,6 +39,7 @@ struct network {
 	int pcap, keylog;
 	struct shared shared;	/* .uses, which the gate process reads */
 	struct port_uses *uses; /* written by the recorder */
+	enum box_net_by by;	/* as it is */
 	const char *word;	/* for the record: off, closed, declared, open */
 	struct gate_manners manners;
 };

@@ -66,6 +66,7 @@ static int begin_record(struct session_run *s, const struct session_opts *o, str
 {
 	const struct box_info *info = box_get_info(s->box);
 	struct event ev = { .kind = EV_RUN_BEGIN };
+	cleanup_free char *limits = NULL;
 	char host[200];
 	struct utsname u;
 
@@ -76,7 +77,10 @@ static int begin_record(struct session_run *s, const struct session_opts *o, str
 	ev.v[EV_AT(RUN_BEGIN, HOST)] = V_Z(host);
 	ev.v[EV_AT(RUN_BEGIN, UIDMAP)] = V_Z(info->range ? "range" : "single");
 	ev.v[EV_AT(RUN_BEGIN, NET)] = V_Z(s->net.word);
-	ev.v[EV_AT(RUN_BEGIN, LIMITS)] = V_Z(box_run_limits(s->run));
+	/* what holds the network is told where it is not the usual */
+	limits = xasprintf("%s%s", box_run_limits(s->run),
+			   s->net.by == BOX_NET_BY_SLIRP ? ";network=libslirp" : "");
+	ev.v[EV_AT(RUN_BEGIN, LIMITS)] = V_Z(limits);
 	ev.v[EV_AT(RUN_BEGIN, LAYER)] = V_INT(info->top);
 	ev.v[EV_AT(RUN_BEGIN, VERSION)] = V_Z(BELLJAR_VERSION);
 	return journal_run_begin(s->journal, &ev, &s->nr, err);
@@ -113,6 +117,7 @@ static int make_plan(struct session_run *s, const struct session_opts *o, struct
 	int rc = 0;
 
 	opts.net = o->net.off ? BOX_NET_OFF : BOX_NET_GATE;
+	opts.net_by = o->net.by;
 	/* what nobody will read of need not be recognised */
 	opts.decoys = opts.net != BOX_NET_OFF && !o->discard;
 	if (opts.net != BOX_NET_OFF) {

@@ -180,7 +180,7 @@ static const char *broken(struct tools *t)
 	return clock_mono_ns() ? NULL : "the clock";
 }
 
-static int locked(void)
+static int locked(bool pairs)
 {
 	struct tools t = { .parent = getppid() };
 	struct err err = { 0 };
@@ -191,7 +191,7 @@ static int locked(void)
 	t.listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	if (listen(t.listening, 1) || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, t.pair))
 		return 98;
-	if (lockdown_gate(&err)) {
+	if (lockdown_gate(pairs, &err)) {
 		fprintf(stderr, "%s\n", err.msg);
 		return 99;
 	}
@@ -200,28 +200,45 @@ static int locked(void)
 			fprintf(stderr, "a locked process could %s\n", attempts[i].what);
 			return (int)i + 1;
 		}
+	/* sockets that are connected to each other, of one kind, where that is asked for */
+	if ((socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, t.pair) == 0) !=
+		    pairs ||
+	    !socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, t.pair) ||
+	    !socketpair(AF_UNIX, SOCK_STREAM, 0, t.pair))
+		return 96;
 	bad = broken(&t);
 	if (bad)
 		fprintf(stderr, "a locked process cannot %s\n", bad);
 	return bad ? 97 : 0;
 }
 
-static void test_a_locked_gate_moves_bytes_and_does_nothing_else(void **state UNUSED)
+static int status_of(bool pairs)
 {
 	pid_t pid = fork();
 	int status;
 
 	if (pid == 0)
-		_exit(locked());
+		_exit(locked(pairs));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	return WEXITSTATUS(status);
+}
+
+static void test_a_locked_gate_moves_bytes_and_does_nothing_else(void **state UNUSED)
+{
+	assert_int_equal(status_of(false), 0);
+}
+
+static void test_one_with_libslirp_makes_pairs_of_sockets_besides(void **state UNUSED)
+{
+	assert_int_equal(status_of(true), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_locked_gate_moves_bytes_and_does_nothing_else),
+		cmocka_unit_test(test_one_with_libslirp_makes_pairs_of_sockets_besides),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,7 +76,7 @@ static const char *why(const struct addr *dst)
 	return "it went out by the box's interface, behind which nobody is";
 }
 
-static void packet(struct inside *in, const struct packet *k)
+void astray_packet(struct inside *in, const struct packet *k)
 {
 	struct addr src = k->src, dst = k->dst;
 	bool tcp = k->protocol == IPPROTO_TCP, udp = k->protocol == IPPROTO_UDP;
@@ -107,6 +107,6 @@ void astray_receive(struct inside *in, struct source *s)
 		if (k < 0)
 			return;
 		if (!packet_read(LINK_RAW, in->scratch, (size_t)k, &p))
-			packet(in, &p);
+			astray_packet(in, &p);
 	}
 }

@@ -134,14 +134,18 @@ bool flow_reserve(struct inside *in, struct flow *f, uint8_t files)
 	return true;
 }
 
-/* A program's side, the peer's, and the peer's again for a check of who it is. */
+/* A program's side (two where libslirp has the other end), the peer's, and the peer's again for a
+ * check of who it is. */
 static uint8_t files_of(const struct inside *in, const struct flow *f)
 {
+	uint8_t own = in->frames ? 2 : 1;
+
 	if (!f->facts.tcp)
 		return f->way == WAY_PEER;
 	if (f->way != WAY_PEER)
-		return 1;
-	return in->trust && f->facts.name[0] && policy_mode(in->policy) == GATE_DECLARED ? 3 : 2;
+		return own;
+	return own +
+	       (in->trust && f->facts.name[0] && policy_mode(in->policy) == GATE_DECLARED ? 2 : 1);
 }
 
 static struct flow *new_flow(struct inside *in, const struct addr *src, const struct addr *dst)

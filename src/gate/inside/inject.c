@@ -113,6 +113,12 @@ size_t inject_unreachable(uint8_t *out, const struct addr *src, const struct add
 	return (size_t)(icmp + 8 + head - out);
 }
 
+void inject_tcp_sum(const struct addr *src, const struct addr *dst, uint8_t *tcp, size_t n)
+{
+	put16(tcp + 16, 0);
+	put16(tcp + 16, folded(sum(tcp, n, pseudo(src, dst, IPPROTO_TCP, n))));
+}
+
 size_t inject_pong(uint8_t *out, const struct addr *src, const struct addr *dst, const void *p,
 		   size_t n)
 {

@@ -20,6 +20,8 @@ size_t inject_udp(uint8_t *out, const struct addr *from, const struct addr *to, 
 /** inject_unreachable() - ICMP: the port of @dst cannot be reached, for a datagram @src → @dst of
  * @n bytes of payload (RFC 792, RFC 4443 3.1) */
 size_t inject_unreachable(uint8_t *out, const struct addr *src, const struct addr *dst, size_t n);
+/** inject_tcp_sum() - write the sum of a TCP segment of @n bytes, at least 20 (RFC 9293 3.1) */
+void inject_tcp_sum(const struct addr *src, const struct addr *dst, uint8_t *tcp, size_t n);
 /** inject_pong() - the answer to an echo request @src → @dst. @p: the ICMP message that came */
 size_t inject_pong(uint8_t *out, const struct addr *src, const struct addr *dst, const void *p,
 		   size_t n);

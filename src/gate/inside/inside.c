@@ -297,6 +297,10 @@ static void dispatch(struct inside *in, struct source *s, uint32_t events)
 		if (in->begun)
 			astray_receive(in, s);
 		break;
+	case SOURCE_FRAMES:
+		if (in->begun)
+			frames_receive(in);
+		break;
 	case SOURCE_CLIENT:
 	case SOURCE_SERVER:
 	case SOURCE_CHECK:
@@ -366,6 +370,7 @@ static void turn(struct inside *in, int ms)
 		ms = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(q); i++)
 		ms = sooner(in, queue_next(q[i]), ms);
+	ms = sooner(in, in->frames_due, ms);
 	tell_clock(in);
 	n = epoll_wait(in->ep, ev, EVENTS_A_TURN, ms);
 	in->now = inside_now(in);
@@ -375,6 +380,7 @@ static void turn(struct inside *in, int ms)
 		dispatch(in, ev[i].data.ptr, ev[i].events);
 	run_again(in);
 	run_queues(in);
+	frames_run(in);
 	if (!in->again)
 		flow_free_dead(in);
 	flush(in);
@@ -401,6 +407,12 @@ static void end_all(struct inside *in)
 		turn(in, 0);
 	while (in->flows)
 		flow_end(in, in->flows, "box-ended");
+	lost = frames_lost(in);
+	if (lost)
+		gap(in, lost,
+		    "packets of the box were not seen: they came too fast; connections send "
+		    "theirs again");
+	lost = 0;
 	if (in->pool.short_of_memory)
 		gap(in, 0, "the ends of some streams were not kept: too many at once");
 	if (in->ring)
@@ -428,7 +440,7 @@ static int take_capture_file(struct inside *in, struct err *err)
 
 	if (fdpass_recv(in->desk, word, sizeof(word), &fd, &nfds) <= 0 || nfds != 1)
 		return err_set(err, EIO, "gate: take the capture file");
-	return ring_open(fd, in->opts->clock, &in->ring, err);
+	return ring_open(fd, in->frames, in->opts->clock, &in->ring, err);
 }
 
 static int prepare(struct inside *in, struct err *err)
@@ -461,7 +473,7 @@ static int prepare(struct inside *in, struct err *err)
 		rc = canaries_new(in->opts->canary, in->opts->ncanaries, &in->canaries, err);
 	if (!rc && in->opts->pcap_fd >= 0)
 		rc = take_capture_file(in, err);
-	return rc ? rc : lockdown_gate(err);
+	return rc ? rc : lockdown_gate(in->frames, err);
 }
 
 void inside_main(void *arg, int fd)

@@ -5,11 +5,12 @@
  * Theory of operation
  *
  * One thread, one epoll loop (inside.c); a second thread only copies packets to the capture file
- * (ring.c). TPROXY delivers the box's TCP and UDP to the listeners. Each connection, and each pair
- * of UDP addresses, is a *flow* (flow.c), which policy sends one of three ways: to the resolver
- * (port 53), to the sinkhole, or - after the desk has dialed - to the real peer. relay_tcp.c and
- * relay_udp.c move the bytes. Every byte passes flow_saw() before it goes on: watch, canaries,
- * content and counts see it, and what they find can still stop it.
+ * (ring.c). TPROXY delivers the box's TCP and UDP to the listeners; where a kernel has none,
+ * frames.c reads packets off the interface and libslirp makes streams of them. Each connection, and
+ * each pair of UDP addresses, is a *flow* (flow.c), which policy sends one of three ways: to the
+ * resolver (port 53), to the sinkhole, or - after the desk has dialed - to the real peer.
+ * relay_tcp.c and relay_udp.c move the bytes. Every byte passes flow_saw() before it goes on:
+ * watch, canaries, content and counts see it, and what they find can still stop it.
  *
  * Back-pressure: a side is read only while the other side takes what is read; what a full side did
  * not take is one read's worth at most, and reads become small when much of that is held.
@@ -27,6 +28,7 @@
 #include "gate/policy/policy.h"
 #include "gate/policy/resolver.h"
 #include "gate/sink/sink.h"
+#include "gate/slirp/stack.h"
 #include "gate/tls/opened.h"
 #include "gate/wire.h"
 
@@ -53,6 +55,7 @@ enum source_kind {
 	SOURCE_UDP,    /* listener */
 	SOURCE_PING,   /* raw ICMP */
 	SOURCE_ASTRAY, /* what goes out by the interface */
+	SOURCE_FRAMES, /* the same, where everything does */
 	SOURCE_CLIENT,
 	SOURCE_SERVER,
 	SOURCE_CHECK,
@@ -68,6 +71,7 @@ struct source {
 /** struct side - one end of a TCP flow */
 struct side {
 	struct source src;
+	struct stack_pipe *pipe; /* a program's, by libslirp */
 	bool readable, writable; /* as far as we know: edge-triggered */
 	bool eof;		 /* it has closed its direction */
 	bool shut;		 /* we have closed ours */
@@ -153,6 +157,7 @@ struct flow {
 };
 
 struct ring;
+struct frames;
 
 struct inside {
 	/* as the starter left them; see gate_start() */
@@ -163,8 +168,10 @@ struct inside {
 	struct answers *answers;
 	int desk, ep;
 	int raw[2]; /* to the box's own address, for what we inject; IPv4, IPv6 */
-	struct source desk_source, tcp[2], udp[2], ping[2], astray;
-	uint64_t t0; /* the box's CLOCK_MONOTONIC of t = 0 */
+	struct source desk_source, tcp[2], udp[2], ping[2], astray, frames_source;
+	struct frames *frames; /* NULL: by TPROXY */
+	uint64_t frames_due;   /* t of its next run */
+	uint64_t t0;	       /* the box's CLOCK_MONOTONIC of t = 0 */
 	uint64_t now;
 	uint64_t box_time_ahead; /* of our CLOCK_REALTIME */
 	uint64_t passed;	 /* CLOCK_MONOTONIC of the last bytes to or from outside */
@@ -242,6 +249,9 @@ void flow_dial_failed(struct inside *in, struct flow *f, int code, const char *r
 
 /* ---- relay_tcp.c -------------------------------------------------------------------------- */
 void tcp_accept(struct inside *in, struct source *s);
+/** tcp_begins() - a connection. Takes @fd and @pipe; NULL: the kernel ends its TCP */
+void tcp_begins(struct inside *in, const struct addr *src, const struct addr *dst, int fd,
+		struct stack_pipe *pipe);
 void tcp_event(struct inside *in, struct source *s, uint32_t events);
 /** tcp_dialed() - the socket is there */
 void tcp_dialed(struct inside *in, struct flow *f, bool check, int fd);
@@ -274,6 +284,12 @@ void host_without_port(char *host);
 
 /* ---- relay_udp.c -------------------------------------------------------------------------- */
 void udp_receive(struct inside *in, struct source *s);
+/** udp_arrived() - one datagram of a program */
+void udp_arrived(struct inside *in, const struct addr *src, const struct addr *dst, const void *p,
+		 size_t n);
+/** ping_arrived() - one echo request; @p: ICMP, at least 8 bytes. Sets both ports */
+void ping_arrived(struct inside *in, struct addr *src, struct addr *dst, const uint8_t *p,
+		  size_t n);
 void udp_event(struct inside *in, struct source *s, uint32_t events);
 void udp_dialed(struct inside *in, struct flow *f, int fd);
 void udp_reply(struct inside *in, struct flow *f, const void *p, size_t n);
@@ -300,6 +316,25 @@ uint64_t queue_next(const struct queue *q);
 /** astray_open() - before the lock-down. Return: a socket or -errno */
 int astray_open(const char *interface, struct err *err);
 void astray_receive(struct inside *in, struct source *s);
+struct packet;
+/** astray_packet() - one packet that nobody gets */
+void astray_packet(struct inside *in, const struct packet *k);
+
+/* ---- frames.c: instead of TPROXY ---------------------------------------------------------- */
+/** frames_load() - the module with libslirp, while files can be opened. Return: 0; -errno,
+ * EXIT_NO_WALL */
+int frames_load(struct frames **ret, struct err *err);
+void frames_unload(struct frames *f);
+/** frames_open() - before the lock-down, after the raw sockets */
+int frames_open(struct inside *in, struct err *err);
+void frames_receive(struct inside *in);
+/** frames_run() - at a turn's end: what the turn has sent to programs' sockets goes on */
+void frames_run(struct inside *in);
+/** frames_let_go() - the gate closes its end of a connection */
+void frames_let_go(const struct inside *in, struct stack_pipe *pipe, bool reset);
+bool frames_was_reset(const struct inside *in, const struct stack_pipe *pipe);
+/** frames_lost() - packets that came too fast, since this was asked last */
+uint64_t frames_lost(const struct inside *in);
 
 /* ---- names.c: what goes to the resolver --------------------------------------------------- */
 /** names_query() - one DNS message of the flow; the reply goes by tcp_reply() or udp_reply() */
@@ -309,8 +344,10 @@ void names_forget(struct inside *in, struct flow *f); /* its queries get no answ
 void names_free(struct inside *in);
 
 /* ---- ring.c: packets to the capture file -------------------------------------------------- */
-/** ring_open() - before the lock-down; a thread that begins to copy at once. NULL: none asked */
-int ring_open(int file, const struct box_clock *clock, struct ring **ret, struct err *err);
+/** ring_open() - before the lock-down; a thread that begins to copy at once. NULL: none asked
+ * @by_interface: what leaves does so by eth0 and comes by lo; else all is seen on lo */
+int ring_open(int file, bool by_interface, const struct box_clock *clock, struct ring **ret,
+	      struct err *err);
 /** ring_close() - what is in the ring is written. @ret_lost: packets that were not;
  * @ret_full: the file's limit was reached */
 void ring_close(struct ring *r, uint64_t *ret_lost, uint64_t *ret_packets, bool *ret_full);

@@ -38,7 +38,9 @@ void side_close(struct inside *in, struct side *s, bool reset)
 		drop_out(in, s);
 	if (s->src.fd < 0)
 		return;
-	if (reset)
+	if (s->pipe)
+		frames_let_go(in, steal_ptr(&s->pipe), reset);
+	else if (reset)
 		setsockopt(s->src.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(s->src.fd);
 	s->src.fd = -1;
@@ -104,6 +106,11 @@ static void half_close(struct side *s)
 	shutdown(s->src.fd, SHUT_WR);
 }
 
+static bool was_reset(const struct inside *in, const struct side *s)
+{
+	return s->pipe && frames_was_reset(in, s->pipe);
+}
+
 /* ---- one read ----------------------------------------------------------------------------- */
 
 /* Bytes read into the scratch, 0 nothing now, -1 it has ended (or the flow has). */
@@ -125,7 +132,7 @@ static ssize_t take(struct inside *in, struct flow *f, struct side *s, size_t ro
 	s->readable = false;
 	if (k < 0 && errno == EAGAIN)
 		return 0;
-	if (k == 0) {
+	if (k == 0 && !was_reset(in, s)) {
 		s->eof = true;
 		return -1;
 	}
@@ -426,7 +433,8 @@ void tcp_event(struct inside *in, struct source *src, uint32_t events)
 	if (s->connecting && events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
 		connected(in, f, s);
 	/* a program that resets while its side is not read would go unseen */
-	if (!f->ended && s == &f->client && events & EPOLLERR && !client_wanted(f)) {
+	if (!f->ended && s == &f->client && !client_wanted(f) &&
+	    (events & EPOLLERR || (events & EPOLLHUP && was_reset(in, s)))) {
 		flow_end(in, f, "reset");
 		return;
 	}
@@ -480,13 +488,29 @@ static void accepted(struct inside *in, struct flow *f)
 		flow_end(in, f, "reset");
 }
 
+void tcp_begins(struct inside *in, const struct addr *src, const struct addr *dst, int fd,
+		struct stack_pipe *pipe)
+{
+	struct flow *f = flow_begin(in, true, src, dst);
+
+	if (!f) {
+		struct side s = { .src.fd = fd, .pipe = pipe };
+
+		side_close(in, &s, true);
+		return;
+	}
+	f->client.src.fd = fd;
+	f->client.pipe = pipe;
+	f->chunk = READ_SMALL;
+	accepted(in, f);
+}
+
 void tcp_accept(struct inside *in, struct source *listener)
 {
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
 		struct sockaddr_storage from = { 0 }, to = { 0 };
 		socklen_t nf = sizeof(from), nt = sizeof(to);
 		struct addr src, dst;
-		struct flow *f;
 		int fd = accept4(listener->fd, (struct sockaddr *)&from, &nf,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -498,15 +522,6 @@ void tcp_accept(struct inside *in, struct source *listener)
 		}
 		addr_from_sockaddr(&src, &from);
 		addr_from_sockaddr(&dst, &to);
-		f = flow_begin(in, true, &src, &dst);
-		if (!f) {
-			struct side s = { .src.fd = fd };
-
-			side_close(in, &s, true);
-			continue;
-		}
-		f->client.src.fd = fd;
-		f->chunk = READ_SMALL;
-		accepted(in, f);
+		tcp_begins(in, &src, &dst, fd, NULL);
 	}
 }

@@ -261,6 +261,15 @@ static struct flow *flow_of(struct inside *in, const struct addr *src, const str
 	return f;
 }
 
+void udp_arrived(struct inside *in, const struct addr *src, const struct addr *dst, const void *p,
+		 size_t n)
+{
+	struct flow *f = flow_of(in, src, dst);
+
+	if (f)
+		datagram(in, f, p, n);
+}
+
 /** struct received - one datagram in in->scratch, and what came with it */
 struct received {
 	struct addr src;
@@ -318,14 +327,11 @@ void udp_receive(struct inside *in, struct source *s)
 	struct received r;
 
 	for (int i = 0; i < DATAGRAMS_A_TURN && receive(in, s->fd, &r); i++) {
-		struct flow *f;
 		struct addr dst;
 
 		if (!original(&r.m, &dst))
 			continue;
-		f = flow_of(in, &r.src, &dst);
-		if (f)
-			datagram(in, f, in->scratch, r.n);
+		udp_arrived(in, &r.src, &dst, in->scratch, r.n);
 	}
 }
 
@@ -350,7 +356,7 @@ struct flow *flow_astray(struct inside *in, bool tcp, bool other, const struct a
 /* ---- pings -------------------------------------------------------------------------------- */
 
 /* Echo requests to anybody are answered here, and are a flow: nobody outside is asked. */
-static void ping(struct inside *in, struct addr *src, struct addr *dst, const uint8_t *p, size_t n)
+void ping_arrived(struct inside *in, struct addr *src, struct addr *dst, const uint8_t *p, size_t n)
 {
 	struct flow *f;
 
@@ -409,6 +415,6 @@ void ping_receive(struct inside *in, struct source *s)
 
 		if (r.src.v6 ? ping6(&r.m, in->scratch, n, &dst)
 			     : ping4(in->scratch, n, &dst, &icmp, &n))
-			ping(in, &r.src, &dst, icmp, n);
+			ping_arrived(in, &r.src, &dst, icmp, n);
 	}
 }

@@ -3,8 +3,10 @@
  * ring.c - packets of the box's network into a run's capture file
  *
  * All of the box's TCP and UDP passes lo, with its own addresses (src/box/net.c), so one packet
- * socket there sees everything once (packet(7), PACKET_IGNORE_OUTGOING). A thread of its own copies
- * blocks of the ring to the file, so that neither the disk nor the loop waits for the other.
+ * socket there sees everything once (packet(7), PACKET_IGNORE_OUTGOING). Without TPROXY what leaves
+ * does so by the interface, and only what comes passes lo: then the socket hears both. A thread of
+ * its own copies blocks of the ring to the file, so that neither the disk nor the loop waits for
+ * the other.
  *
  * Of each connection the first RING_FLOW_FULL bytes are kept in full; of what follows only the
  * heads, which say who, when, and how much. Otherwise one download would fill the file, and the
@@ -13,6 +15,7 @@
 #include "gate/inside/inside.h"
 #include "gate/pcap/pcapng.h"
 
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -152,16 +155,37 @@ static void *copy(void *arg)
 	return NULL;
 }
 
-int ring_open(int file, const struct box_clock *clock, struct ring **ret, struct err *err)
+/* What leaves by the interface, and what arrives on lo. */
+static int filter_both(int s, unsigned interface, unsigned lo)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, interface, 0, 2),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 3, 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, lo, 0, 3),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog program = { ARRAY_SIZE(code), code };
+
+	return setsockopt(s, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+int ring_open(int file, bool by_interface, const struct box_clock *clock, struct ring **ret,
+	      struct err *err)
 {
 	struct tpacket_req3 req = { .tp_block_size = RING_BLOCK,
 				    .tp_block_nr = RING_BLOCKS,
 				    .tp_frame_size = 2048,
 				    .tp_frame_nr = RING_BLOCK / 2048 * RING_BLOCKS,
 				    .tp_retire_blk_tov = 20 };
-	struct sockaddr_ll lo = { .sll_family = AF_PACKET,
+	unsigned lo = if_nametoindex("lo");
+	struct sockaddr_ll at = { .sll_family = AF_PACKET,
 				  .sll_protocol = htons(ETH_P_ALL),
-				  .sll_ifindex = (int)if_nametoindex("lo") };
+				  .sll_ifindex = by_interface ? 0 : (int)lo };
 	struct ring *r = xcalloc(1, sizeof(*r));
 	int version = TPACKET_V3, one = 1, rc;
 
@@ -172,12 +196,14 @@ int ring_open(int file, const struct box_clock *clock, struct ring **ret, struct
 	r->sock = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (r->sock < 0 || r->wake < 0 ||
 	    setsockopt(r->sock, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) ||
-	    setsockopt(r->sock, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) ||
+	    (by_interface ? filter_both(r->sock, if_nametoindex("eth0"), lo)
+			  : setsockopt(r->sock, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one,
+				       sizeof(one))) ||
 	    setsockopt(r->sock, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)))
 		goto fail;
 	r->map = mmap(NULL, (size_t)RING_BLOCK * RING_BLOCKS, PROT_READ | PROT_WRITE, MAP_SHARED,
 		      r->sock, 0);
-	if (r->map == MAP_FAILED || bind(r->sock, (struct sockaddr *)&lo, sizeof(lo)))
+	if (r->map == MAP_FAILED || bind(r->sock, (struct sockaddr *)&at, sizeof(at)))
 		goto fail;
 	pcapng_begin(&r->out, "", "Linux", "belljar " BELLJAR_VERSION);
 	rc = pthread_create(&r->thread, NULL, copy, r);

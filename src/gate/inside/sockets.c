@@ -123,39 +123,59 @@ void inside_inject(struct inside *in, size_t n)
 			    n - ETHER_HEAD, MSG_DONTWAIT);
 }
 
+/* What TPROXY delivers, and what it does not look at. */
+static int listen_to(struct inside *in, int i, struct err *err)
+{
+	static const int family[] = { AF_INET, AF_INET6 };
+	struct source *s[] = { &in->tcp[i], &in->udp[i], &in->ping[i] };
+
+	*s[0] = (struct source){ SOURCE_TCP, transparent(family[i], SOCK_STREAM, err) };
+	*s[1] = (struct source){ SOURCE_UDP, transparent(family[i], SOCK_DGRAM, err) };
+	*s[2] = (struct source){ SOURCE_PING, pings(family[i]) };
+	for (int k = 0; k < 3; k++) {
+		if (s[k]->fd < 0)
+			return err->code ? -err->code
+					 : err_set_exit(err, EXIT_NO_WALL, errno,
+							"gate: open sockets in the box");
+		if (inside_watch(in, s[k], EPOLLIN))
+			return err_set(err, errno, "gate: watch a socket");
+	}
+	return 0;
+}
+
+static bool has_family(int family)
+{
+	cleanup_close int s = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return s >= 0 || errno != EAFNOSUPPORT;
+}
+
+static int listen_astray(struct inside *in, struct err *err)
+{
+	in->astray = (struct source){ SOURCE_ASTRAY, astray_open("eth0", err) };
+	if (in->astray.fd < 0)
+		return in->astray.fd;
+	return inside_watch(in, &in->astray, EPOLLIN) ? err_set(err, errno, "gate: watch a socket")
+						      : 0;
+}
+
 int inside_open(struct inside *in, struct err *err)
 {
 	static const int family[] = { AF_INET, AF_INET6 };
-	bool v6 = true;
+	int rc = 0;
 
+	in->frames_due = UINT64_MAX;
 	in->ep = epoll_create1(EPOLL_CLOEXEC);
-	in->astray = (struct source){ SOURCE_ASTRAY, astray_open("eth0", err) };
-	if (in->ep < 0 || in->astray.fd < 0)
-		return in->astray.fd < 0 ? in->astray.fd : err_set(err, errno, "gate: epoll");
-	if (inside_watch(in, &in->astray, EPOLLIN))
-		return err_set(err, errno, "gate: watch a socket");
-	for (int i = 0; i < 2; i++) {
-		struct source *s[] = { &in->tcp[i], &in->udp[i], &in->ping[i] };
-
-		*s[0] = (struct source){ SOURCE_TCP, transparent(family[i], SOCK_STREAM, err) };
-		/* a kernel without IPv6 */
-		v6 = i == 0 || in->tcp[i].fd != -EAFNOSUPPORT;
-		if (!v6)
-			break;
+	if (in->ep < 0)
+		return err_set(err, errno, "gate: epoll");
+	for (int i = 0; i < 2 && !rc && has_family(family[i]); i++) {
 		in->raw[i] = raw(family[i], err);
-		if (in->raw[i] < 0)
-			return in->raw[i];
-		*s[1] = (struct source){ SOURCE_UDP, transparent(family[i], SOCK_DGRAM, err) };
-		*s[2] = (struct source){ SOURCE_PING, pings(family[i]) };
-		for (int k = 0; k < 3; k++) {
-			if (s[k]->fd < 0)
-				return err->code ? -err->code
-						 : err_set_exit(err, EXIT_NO_WALL, errno,
-								"gate: open sockets in the box");
-			if (inside_watch(in, s[k], EPOLLIN))
-				return err_set(err, errno, "gate: watch a socket");
-		}
+		rc = in->raw[i] < 0 ? in->raw[i] : in->frames ? 0 : listen_to(in, i, err);
 	}
+	if (!rc)
+		rc = in->frames ? frames_open(in, err) : listen_astray(in, err);
+	if (rc)
+		return rc;
 	in->desk_source = (struct source){ SOURCE_DESK, in->desk };
 	return inside_watch(in, &in->desk_source, EPOLLIN) ? err_set(err, errno, "gate: epoll") : 0;
 }
