@@ -12,9 +12,6 @@
  * raw sockets, as if it came from whoever was asked, and through the box's own kernel; so there is
  * no tap, which needs a device that many machines give to root alone.
  *
- * That way is the loopback, which takes packets far larger than the interface says: libslirp is
- * told so in place of the program (STACK_MSS), or each of its packets would be of 1500 bytes.
- *
  * A full ring loses packets. TCP sends them again; of others a gap is told at the end.
  */
 #include "gate/decode/be.h"
@@ -28,7 +25,6 @@
 #include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
@@ -192,30 +188,6 @@ static bool to_everybody(const struct frames *f, const struct addr *dst)
 	return dst->ip[0] >> 4 >= 0xe || (dst->ip[3] == 255 && !memcmp(dst->ip, f->own.ip, 3));
 }
 
-/* In the place of 1460 or so, STACK_MSS. Options: RFC 9293 3.2. */
-static bool raise_mss(uint8_t *tcp, size_t n)
-{
-	size_t end = (tcp[12] >> 4) * 4u, at = 20;
-
-	if (end > n)
-		end = n;
-	while (at + 1 < end && tcp[at]) {
-		if (tcp[at] == 1) {
-			at++;
-			continue;
-		}
-		if (tcp[at] == 2 && tcp[at + 1] == 4 && at + 4 <= end) {
-			tcp[at + 2] = STACK_MSS >> 8;
-			tcp[at + 3] = STACK_MSS & 255;
-			return true;
-		}
-		if (tcp[at + 1] < 2)
-			return false;
-		at += tcp[at + 1];
-	}
-	return false;
-}
-
 static void tcp(const struct frames *f, struct packet *k, uint8_t *frame, bool unsummed)
 {
 	/* the ring is ours to write */
@@ -227,8 +199,6 @@ static void tcp(const struct frames *f, struct packet *k, uint8_t *frame, bool u
 		return;
 	src.port = be16(p);
 	dst.port = be16(p + 2);
-	if (p[13] & TH_SYN && raise_mss(p, k->n))
-		unsummed = true;
 	if (unsummed)
 		inject_tcp_sum(&src, &dst, p, k->n);
 	f->ops->segment(f->stack, &src, &dst, frame, (size_t)(p + k->n - frame));

@@ -36,6 +36,9 @@
 #define RUNS_MAX   16
 #define SHOWN	   __attribute__((visibility("default")))
 #define ETHER_HEAD 14
+/* The loopback takes any size. Not more: libslirp tells of a window that has opened when two of its
+ * packets fit in, and none of its windows is larger than 64 KiB. */
+#define MTU 16384
 
 struct stack_pipe {
 	int far;       /* libslirp's end, -1 closed */
@@ -419,8 +422,8 @@ static struct stack *stack_open(const struct stack_env *env)
 		.vdhcp_start = env->own,
 		.in6_enabled = true,
 		.vprefix_len = 64,
-		.if_mtu = 65520,
-		.if_mru = 65520,
+		.if_mtu = MTU,
+		.if_mru = MTU,
 		.disable_host_loopback = true,
 		.disable_dns = true,
 		.disable_dhcp = true,

@@ -15,7 +15,6 @@
 #define STACK_FILE   "belljar-slirp.so"
 #define STACK_SYMBOL "belljar_stack"
 #define STACK_NEVER  UINT32_MAX
-#define STACK_MSS    65460 /* what a program can take at once, whatever its interface says */
 
 /** struct stack_pipe - a connection, between the program's TCP and the gate's end of it */
 struct stack_pipe;
