@@ -268,6 +268,7 @@ struct box_opts {
 	int nenv;
 	const char *const *env;		       /* NAME=VALUE additions (--env) */
 	const struct box_authority *authority; /* NULL: none; copied by box_plan_make() */
+	bool in_words;			       /* the plan is to be printed */
 };
 
 struct box_plan;
@@ -280,6 +281,7 @@ struct box_plan;
  */
 int box_plan_make(const struct box *box, const struct box_opts *opts, struct box_plan **ret_plan,
 		  struct err *err);
+/** box_plan_print() - its steps, limits and environment; of a plan that was made with in_words */
 void box_plan_print(const struct box_plan *plan, FILE *out);
 void box_plan_free(struct box_plan *plan);
 

@@ -102,10 +102,6 @@ static int make_upper(struct setup *s, int i, struct err *err)
 		if (st.st_uid != s->plan->inner_uid || st.st_gid != s->plan->inner_uid)
 			(void)!fchownat(s->layer, sub, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW);
 	}
-	s->upper[i] = openat(s->layer, sub, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	s->work[i] = openat(s->layer, work, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (s->upper[i] < 0 || s->work[i] < 0)
-		return err_set(err, errno, "box: open folder '%s' of the layer", sub);
 	return 0;
 }
 
@@ -169,12 +165,12 @@ static void early_identity(struct setup *s)
 
 	if (s->box->info.root[0] || s->nlayers[0] ||
 	    fstatat(s->lower[0][0], "etc", &st, AT_SYMLINK_NOFOLLOW) || !S_ISDIR(st.st_mode) ||
-	    mkdirat(s->upper[0], "etc", 0755))
+	    mkdirat(s->upper, "etc", 0755))
 		return;
-	etc = openat(s->upper[0], "etc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	etc = openat(s->upper, "etc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (etc < 0)
 		return;
-	(void)!fchmodat(s->upper[0], "etc", st.st_mode & 07777, 0);
+	(void)!fchmodat(s->upper, "etc", st.st_mode & 07777, 0);
 	if (st.st_uid != s->plan->inner_uid || st.st_gid != s->plan->inner_uid)
 		(void)!fchownat(etc, "", st.st_uid, st.st_gid, AT_EMPTY_PATH);
 	for (int i = 0; i < s->plan->nsteps; i++) {
@@ -210,6 +206,10 @@ int do_sources(struct setup *s, const struct step *st UNUSED, struct err *err)
 		if (rc)
 			return rc;
 	}
+	s->upper = openat(s->layer, s->plan->mount[0].sub,
+			  O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (s->upper < 0)
+		return err_set(err, errno, "box: open the layer's folder for '/'");
 	s->fresh = !in_layers(s, "/etc/machine-id");
 	early_identity(s);
 	for (int i = 0; i < s->plan->nbinds; i++) {
@@ -231,17 +231,17 @@ int do_sources(struct setup *s, const struct step *st UNUSED, struct err *err)
 
 static int mount_overlay(struct setup *s, int i, const char *target, struct err *err)
 {
-	char options[OPTIONS_MAX];
+	const char *sub = s->plan->mount[i].sub;
+	char options[OPTIONS_MAX], layer[FD_PATH_MAX];
 	size_t n = (size_t)snprintf(options, sizeof(options), "lowerdir=");
 
 	for (int k = 0; k < s->nlower[i] && n < sizeof(options); k++)
 		n += (size_t)snprintf(options + n, sizeof(options) - n, "%s/proc/self/fd/%d",
 				      k ? ":" : "", s->lower[i][k]);
 	if (n < sizeof(options))
-		n += (size_t)snprintf(
-			options + n, sizeof(options) - n,
-			",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d,userxattr",
-			s->upper[i], s->work[i]);
+		n += (size_t)snprintf(options + n, sizeof(options) - n,
+				      ",upperdir=%s/%s,workdir=%s/work/%s,userxattr",
+				      place_fd(s->layer, layer), sub, layer, sub);
 	if (n >= sizeof(options))
 		return err_set(err, E2BIG, "box: too many layers");
 	if (mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, options))
@@ -273,38 +273,45 @@ int do_root(struct setup *s, const struct step *st, struct err *err)
 	return 0;
 }
 
+/* A passing box begins with its base, where our own mount points are what they should be. */
+static int mount_point(const struct setup *s, const char *at, struct err *err)
+{
+	return s->box->fd < 0 && !s->box->info.root[0] ? 0 : place_mount(at, err);
+}
+
 int do_overlay(struct setup *s, const struct step *st, struct err *err)
 {
-	int rc = place_mount(st->path, err);
+	int rc = mount_point(s, st->path, err);
 
 	return rc ? rc : mount_overlay(s, st->index, st->path, err);
 }
 
 /* ---- kernel file systems ------------------------------------------------------------------ */
 
-static int mount_fs(const char *type, const char *at, unsigned long flags, const char *options,
-		    struct err *err)
+static int mount_fs(const struct setup *s, const char *type, const char *at, unsigned long flags,
+		    const char *options, struct err *err)
 {
-	int rc = place_mount(at, err);
+	int rc = mount_point(s, at, err);
 
 	if (!rc && mount(type, at, type, flags, options))
 		return wall_missing(err, errno, "box: mount %s on '%s'", type, at);
 	return rc;
 }
 
-int do_proc(struct setup *s UNUSED, const struct step *st, struct err *err)
+int do_proc(struct setup *s, const struct step *st, struct err *err)
 {
-	return mount_fs("proc", st->path, MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, err);
+	return mount_fs(s, "proc", st->path, MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, err);
 }
 
-int do_sysfs(struct setup *s UNUSED, const struct step *st, struct err *err)
+int do_sysfs(struct setup *s, const struct step *st, struct err *err)
 {
-	return mount_fs("sysfs", st->path, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL, err);
+	return mount_fs(s, "sysfs", st->path, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL,
+			err);
 }
 
-int do_tmpfs(struct setup *s UNUSED, const struct step *st, struct err *err)
+int do_tmpfs(struct setup *s, const struct step *st, struct err *err)
 {
-	int rc = mount_fs("tmpfs", st->path, MS_NOSUID | MS_NODEV, st->value, err);
+	int rc = mount_fs(s, "tmpfs", st->path, MS_NOSUID | MS_NODEV, st->value, err);
 
 	/* /var/lock leads there, and services expect it (FHS 5.9; systemd's legacy.conf makes it)
 	 */
@@ -315,8 +322,10 @@ int do_tmpfs(struct setup *s UNUSED, const struct step *st, struct err *err)
 
 int do_sysctl(struct setup *s, const struct step *st, struct err *err UNUSED)
 {
-	bool *wanted = NULL;
-	int rc;
+	cleanup_close int fd = -1;
+	bool *wanted = NULL, set;
+	char now[64];
+	ssize_t n;
 
 	if (strstr(st->path, "pid_max"))
 		wanted = &s->go.pid_max;
@@ -325,12 +334,12 @@ int do_sysctl(struct setup *s, const struct step *st, struct err *err UNUSED)
 	if (wanted && !*wanted)
 		return 0;
 	/* older kernels keep some of these to the host: what stays true in 'go' is in force */
-	rc = place_write(st->path, O_WRONLY, st->value);
+	fd = place_open(AT_FDCWD, st->path, wanted ? O_RDWR : O_WRONLY, 0, RESOLVE_NO_SYMLINKS);
+	set = fd >= 0 && !write_full(fd, st->value, strlen(st->value));
 	if (wanted) {
-		cleanup_free char *now = NULL;
-
-		*wanted = !rc && !read_file_at(AT_FDCWD, st->path, 64, &now, NULL) &&
-			  strtoull(now, NULL, 10) <= strtoull(st->value, NULL, 10);
+		n = set ? pread(fd, now, sizeof(now) - 1, 0) : 0;
+		now[n > 0 ? n : 0] = 0;
+		*wanted = n > 0 && strtoull(now, NULL, 10) <= strtoull(st->value, NULL, 10);
 	}
 	return 0;
 }
@@ -364,14 +373,14 @@ int do_dev(struct setup *s, const struct step *st, struct err *err)
 		{ "pts/ptmx", "/dev/ptmx" },
 	};
 	char from[FD_PATH_MAX], to[32];
-	int rc = mount_fs("tmpfs", st->path, MS_NOSUID | MS_NOEXEC,
+	int rc = mount_fs(s, "tmpfs", st->path, MS_NOSUID | MS_NOEXEC,
 			  "mode=0755,size=" TMPFS_DEV_SIZE ",nr_inodes=4096", err);
 
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
 		snprintf(to, sizeof(to), "/dev/%s", devices[i]);
-		close(open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+		(void)!mknod(to, S_IFREG | 0666, 0);
 		if (mount(place_fd(s->devices[i], from), to, NULL, MS_BIND, NULL))
 			return wall_missing(err, errno, "box: bind '%s'", to);
 	}
@@ -381,7 +390,7 @@ int do_dev(struct setup *s, const struct step *st, struct err *err)
 	if (mkdir("/dev/shm", 0755) || mkdir("/dev/pts", 0755))
 		return err_set(err, errno, "box: make folders in '/dev'");
 	/* group tty has a number only where a range is mapped */
-	return mount_fs("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC,
+	return mount_fs(s, "devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC,
 			s->box->info.range ? "newinstance,ptmxmode=0666,mode=0620,gid=5"
 					   : "newinstance,ptmxmode=0666,mode=0620",
 			err);
@@ -396,7 +405,6 @@ int do_detach(struct setup *s, const struct step *st UNUSED, struct err *err)
 	for (int i = 0; i < s->plan->nmounts; i++) {
 		for (int k = s->nlayers[i]; k < s->nlower[i]; k++)
 			close(s->lower[i][k]);
-		close(s->work[i]);
 	}
 	for (int i = 0; i < s->plan->nbinds; i++)
 		if (s->plan->bind[i].how != BIND_COPY)
@@ -412,7 +420,7 @@ bool in_layers(struct setup *s, const char *path)
 {
 	struct stat st;
 
-	if (!fstatat(s->upper[0], path + 1, &st, AT_SYMLINK_NOFOLLOW))
+	if (!fstatat(s->upper, path + 1, &st, AT_SYMLINK_NOFOLLOW))
 		return true;
 	for (int k = 0; k < s->nlayers[0]; k++)
 		if (!fstatat(s->lower[0][k], path + 1, &st, AT_SYMLINK_NOFOLLOW))

@@ -18,7 +18,6 @@
 #include <dirent.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -64,6 +63,7 @@ static int home_path(bool by_root, char ret[4096], struct err *err)
 {
 	const char *own = getenv("BELLJAR_HOME"), *xdg = getenv("XDG_DATA_HOME");
 	const char *home = getenv("HOME");
+	cleanup_free char *name = NULL, *folder = NULL;
 	int n;
 
 	if (own && *own) {
@@ -76,11 +76,8 @@ static int home_path(bool by_root, char ret[4096], struct err *err)
 	} else if (xdg && xdg[0] == '/') {
 		n = snprintf(ret, 4096, "%s/belljar", xdg);
 	} else {
-		if (!home || home[0] != '/') {
-			const struct passwd *pw = getpwuid(geteuid());
-
-			home = pw ? pw->pw_dir : NULL;
-		}
+		if ((!home || home[0] != '/') && account_of(geteuid(), &name, &folder))
+			home = folder;
 		if (!home || home[0] != '/')
 			return err_set_exit(err, EXIT_USAGE, 0,
 					    "box: no home directory is known, set BELLJAR_HOME");
@@ -234,7 +231,8 @@ int box_home_open(struct box_home *ret_home, struct err *err)
 		if (!rc)
 			rc = drop_root(err);
 	} else {
-		rc = mkdir_p(h.path, 0700);
+		h.fd = open(h.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		rc = h.fd < 0 ? mkdir_p(h.path, 0700) : 0;
 		if (rc && (rc == -ENOSPC || rc == -EDQUOT))
 			rc = err_set(err, rc, "box: make the home '%s'", h.path);
 		else if (rc)
@@ -245,7 +243,8 @@ int box_home_open(struct box_home *ret_home, struct err *err)
 		goto fail;
 	h.uid = geteuid();
 	h.gid = getegid();
-	h.fd = open(h.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (h.fd < 0)
+		h.fd = open(h.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (h.fd < 0 || fstat(h.fd, &st)) {
 		rc = err_set_exit(err, EXIT_UNREADABLE, errno, "box: open the home '%s'", h.path);
 		goto fail;

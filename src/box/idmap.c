@@ -6,7 +6,6 @@
  * by newuidmap and newgidmap, which are set-user-id and check the range; or, when root started
  * us, BOX_ROOT_UID and the ids after it, written by the broker.
  */
-#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -83,15 +82,15 @@ static bool subid_of_file(const char *path, const char *name, uid_t uid, uint32_
 struct idrange idrange_here(const struct box_home *home)
 {
 	struct idrange r = { 0 };
-	const struct passwd *pw;
+	cleanup_free char *name = NULL, *folder = NULL;
 
 	if (home->by_root)
 		return (struct idrange){ true, BOX_ROOT_UID, BOX_ROOT_UID };
 	if (!find_tool(newuidmap) || !find_tool(newgidmap))
 		return r;
-	pw = getpwuid(home->uid);
-	r.range = subid_of_file("/etc/subuid", pw ? pw->pw_name : NULL, home->uid, &r.uid_start) &&
-		  subid_of_file("/etc/subgid", pw ? pw->pw_name : NULL, home->uid, &r.gid_start);
+	(void)account_of(home->uid, &name, &folder);
+	r.range = subid_of_file("/etc/subuid", name, home->uid, &r.uid_start) &&
+		  subid_of_file("/etc/subgid", name, home->uid, &r.gid_start);
 	return r.range ? r : (struct idrange){ 0 };
 }
 

@@ -58,6 +58,10 @@ struct idrange idrange_here(const struct box_home *home);
  * Lines are NAME-or-UID:START:COUNT (subuid(5)). Return: whether there is one.
  */
 bool subid_find(const char *text, const char *name, uid_t uid, uint32_t need, uint32_t *ret_start);
+/** account_of() - name and home folder of a user, to be freed; false if nobody knows of one */
+bool account_of(uid_t uid, char **ret_name, char **ret_home);
+/** account_find() - the same in a text of lines like those of /etc/passwd (passwd(5)) */
+bool account_find(const char *text, uid_t uid, char **ret_name, char **ret_home);
 /** idmap_write_to() - idmap_write() for a mapping that belongs to no open box */
 int idmap_write_to(const struct box_home *home, struct idrange ids, pid_t child, uid_t inner_uid,
 		   struct err *err);

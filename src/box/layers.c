@@ -305,9 +305,20 @@ static void sweep_one(struct box_home *home, int dir, const char *name)
 	(void)tree_remove(home, ids, dir, name, NULL);
 }
 
+/* What is swept are folders, and each counts as a link of the one that holds it, on file systems
+ * that count them at all (the others show 1). */
+static bool has_none(const struct box_home *home, const char *folder)
+{
+	struct stat st;
+
+	return !fstatat(home->fd, folder, &st, AT_SYMLINK_NOFOLLOW) && st.st_nlink == 2;
+}
+
 static void sweep_folder(struct box_home *home, const char *folder)
 {
-	int fd = openat(home->fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = has_none(home, folder)
+			 ? -1
+			 : openat(home->fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 

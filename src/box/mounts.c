@@ -88,15 +88,23 @@ bool mounts_below(const char *mountinfo, const char *path, char ret[4096])
  */
 int mounts_read(const struct box_home *home, char **ret)
 {
-	cleanup_free char *text = NULL, *real = realpath(home->path, NULL);
+	cleanup_free char *text = NULL;
+	char link[64], real[4096];
 	struct buf b = { 0 };
+	ssize_t n;
 	int rc = read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL);
 
 	if (rc)
 		return rc;
+	/* where the open folder is, links in its path resolved: one call instead of one a part */
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", home->fd);
+	n = readlink(link, real, sizeof(real) - 1);
+	if (n < 1)
+		return n < 0 ? -errno : -EIO;
+	real[n] = 0;
 	buf_puts(&b, text);
 	buf_puts(&b, "0 0 0:0 / ");
-	for (const char *p = real ? real : home->path; *p; p++)
+	for (const char *p = real; *p; p++)
 		if (strchr(" \t\n\\", *p))
 			buf_printf(&b, "\\%03o", (unsigned char)*p);
 		else

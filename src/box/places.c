@@ -63,14 +63,6 @@ int place_parent(const char *path, const char **ret_name)
 	return place_dirs(dir[0] ? dir : "/", RESOLVE_NO_MAGICLINKS);
 }
 
-int place_write(const char *path, int flags, const char *text)
-{
-	cleanup_close int fd = place_open(AT_FDCWD, path, flags, 0, RESOLVE_NO_SYMLINKS);
-
-	if (fd < 0)
-		return fd;
-	return write_full(fd, text, strlen(text));
-}
 int place_attr(int fd, const char *path, unsigned flags, uint64_t set, uint64_t clear)
 {
 	struct mount_attr a = { .attr_set = set, .attr_clr = clear };

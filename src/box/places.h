@@ -27,8 +27,6 @@ int place_dirs(const char *path, uint64_t resolve);
 int place_mount(const char *path, struct err *err);
 /** place_parent() - the folder for what comes from outside, by place_dirs(), and the name in it */
 int place_parent(const char *path, const char **ret_name);
-/** place_write() - a whole text into a file that is there, by no link */
-int place_write(const char *path, int flags, const char *text);
 /** place_attr() - mount_setattr(2) */
 int place_attr(int fd, const char *path, unsigned flags, uint64_t set, uint64_t clear);
 

@@ -31,6 +31,8 @@ static struct step *add(struct box_plan *p, enum step_kind kind, const char *pat
 	/* mounts, binds and the fixed steps together stay far below STEPS_MAX */
 	static_assert(BOX_MOUNTS_MAX + BOX_BINDS_MAX + 64 < STEPS_MAX, "a plan fits");
 	*st = (struct step){ .kind = kind, .path = path ? xstrdup(path) : NULL };
+	if (!p->in_words)
+		return st;
 	va_start(ap, fmt);
 	if (vasprintf(&st->text, fmt, ap) < 0)
 		st->text = xstrdup("");
@@ -60,13 +62,14 @@ static void add_layer(struct box_plan *p, const struct box_info *info)
 static struct step *add_overlay(struct box_plan *p, const struct box_info *info, int i)
 {
 	const struct box_mount *m = &p->mount[i];
-	char lowers[3 * 4096 + 64] = "";
+	char lowers[3 * 4096 + 64];
 	struct step *st;
 	size_t n = 0;
 
-	if (info->top > 1)
+	lowers[0] = 0; /* it alone: a page that is not touched costs nothing */
+	if (p->in_words && info->top > 1)
 		n = (size_t)snprintf(lowers, sizeof(lowers), "layers %u…1, ", info->top - 1);
-	for (int k = 0; k < m->nlower && n < sizeof(lowers); k++)
+	for (int k = 0; p->in_words && k < m->nlower && n < sizeof(lowers); k++)
 		n += (size_t)snprintf(lowers + n, sizeof(lowers) - n, "%s%s", k ? ", " : "",
 				      m->lower[k]);
 	st = add(p, i ? STEP_OVERLAY : STEP_ROOT, m->at, "overlay on %s: layer %u/%s over %s%s",
@@ -473,6 +476,7 @@ int box_plan_make(const struct box *box, const struct box_opts *opts, struct box
 	p->net = opts->net;
 	p->net_by = opts->net_by;
 	p->want_decoys = opts->decoys;
+	p->in_words = opts->in_words;
 	plan_steps(p, box, opts);
 	*ret_plan = p;
 	return 0;

@@ -78,7 +78,7 @@ struct step {
 	int index;   /* OVERLAY, ROOT: of plan->mount; BIND_*, COPY: of plan->bind */
 	char *path;  /* where in the box */
 	char *value; /* what: mount options, contents */
-	char *text;  /* for people */
+	char *text;  /* for people; NULL in a plan that is not to be printed */
 };
 
 #define STEPS_MAX	     256
@@ -113,6 +113,7 @@ struct box_plan {
 	bool tmpfs_layer;
 	bool as_user; /* --user user */
 	bool emulates_root;
+	bool in_words; /* steps have a text */
 	enum box_net net;
 	enum box_net_by net_by; /* as asked */
 	uid_t inner_uid;	/* pid 1's id in the box: 1000 only for single + user */
@@ -151,7 +152,7 @@ struct setup {
 	int nlower[BOX_MOUNTS_MAX];
 	int nlayers[BOX_MOUNTS_MAX]; /* how many of them are layers of the box */
 	int *lower[BOX_MOUNTS_MAX];  /* descriptors, topmost first */
-	int upper[BOX_MOUNTS_MAX], work[BOX_MOUNTS_MAX];
+	int upper;		     /* its folder for "/" */
 	int bind[BOX_BINDS_MAX];
 	int empty; /* an empty folder, lower half of read-only overlays */
 	int devices[8];

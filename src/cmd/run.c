@@ -419,6 +419,7 @@ static int dry_run(struct session_run *s, struct run_args *a, struct err *err)
 {
 	int rc;
 
+	a->session.box.in_words = true;
 	/* a box that is not there is planned as one without a name, which goes again at once */
 	a->session.create = !a->session.name;
 	rc = session_open(s, &a->session, err);

@@ -38,10 +38,12 @@ static struct box *a_box(bool anon, bool range)
 
 static struct box_plan *plan(const struct box *b, const struct box_opts *opts)
 {
+	struct box_opts in_words = opts ? *opts : (struct box_opts){ 0 };
 	struct box_plan *p;
 	struct err err;
 
-	assert_int_equal(box_plan_make(b, opts, &p, &err), 0);
+	in_words.in_words = true;
+	assert_int_equal(box_plan_make(b, &in_words, &p, &err), 0);
 	return p;
 }
 
