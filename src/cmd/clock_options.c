@@ -5,7 +5,7 @@
 #include "cmd/clock_options.h"
 
 #include "cmd/cmd.h"
-#include "cmd/journal_arg.h"
+#include "cmd/moment.h"
 
 /* A date is its first moment, UTC. */
 static bool date_of(const char *text, int64_t *ret)

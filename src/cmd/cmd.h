@@ -43,6 +43,11 @@ int data_beside(const char *name, char *out, size_t size, struct err *err);
  * the exit status of a failure */
 int become(const char *program, char **argv);
 
+/** record_here() - in the program that has no journals, a run become the one that has them: all but
+ * one that is @passing, of which nobody will read. Return: -1, the run is made here; else the exit
+ * status of a failure */
+int record_here(bool passing, char **argv);
+
 int cmd_run(int argc, char **argv);
 int cmd_restart(int argc, char **argv);
 int cmd_examine(int argc, char **argv);

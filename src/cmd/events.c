@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include "cmd/journal_arg.h"
+#include "cmd/moment.h"
 #include "report/report.h"
 
 #define SUB "events"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * journal_arg.h - what subcommands that read journals have in common: NAME|FILE, times, numbers,
- * kinds
+ * journal_arg.h - what subcommands that read journals have in common: NAME|FILE, numbers, kinds
  */
 #ifndef BELLJAR_CMD_JOURNAL_ARG_H
 #define BELLJAR_CMD_JOURNAL_ARG_H
@@ -29,18 +28,6 @@ void journal_arg_free(struct journal_arg *a);
 /** journal_arg_open() - open it for reading, and have everything that reading needs at hand, so
  * that lockdown_reader() can follow */
 int journal_arg_open(const struct journal_arg *a, struct journal_reader **ret_r, struct err *err);
-
-/** struct moment - a time that the user gave: after a run's start, or on the wall */
-struct moment {
-	bool given;
-	bool wall;   /* .ns is CLOCK_REALTIME */
-	bool of_day; /* wall, and only the time of day is known: ns since midnight UTC */
-	uint64_t ns;
-};
-/** moment_parse() - 12.5s, 300ms, 2m, 1h, 90 (seconds), 2026-11-23T19:24:01Z, 19:24:01. -EINVAL */
-int moment_parse(const char *s, struct moment *ret);
-/** moment_in_run() - as ns since the start of a run that began at @run_wall; false: before it */
-bool moment_in_run(const struct moment *m, uint64_t run_wall, uint64_t *ret_t);
 
 /** arg_number() - a decimal number from 1 to @max. -EINVAL */
 int arg_number(const char *s, uint64_t max, uint64_t *ret);

@@ -453,6 +453,9 @@ int cmd_run(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	a.session.discard = !a.session.name && a.quiet && !a.output;
+	rc = record_here(a.session.discard && !a.dry_run, argv);
+	if (rc >= 0)
+		return rc;
 	line = quote_words(a.argc, a.argv);
 	a.session.command_line = line;
 	open_program(&a);

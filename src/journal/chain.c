@@ -84,10 +84,17 @@ int genesis(struct sqlite3 *db, uint8_t out[SHA256_LEN], struct err *err)
 int key_sign(const struct chain_key *k, const void *p, size_t n, uint8_t sig[SIG_LEN])
 {
 	const struct openssl *ssl = k->ssl;
-	EVP_MD_CTX *ctx = ssl->EVP_MD_CTX_new();
+	EVP_MD_CTX *ctx;
 	size_t len = SIG_LEN;
-	int ok = ctx && ssl->EVP_DigestSignInit(ctx, NULL, NULL, NULL, k->pkey) == 1 &&
-		 ssl->EVP_DigestSign(ctx, sig, &len, p, n) == 1 && len == SIG_LEN;
+	int ok;
+
+	if (!ssl) { /* of a journal that is thrown away unread */
+		memset(sig, 0, SIG_LEN);
+		return 0;
+	}
+	ctx = ssl->EVP_MD_CTX_new();
+	ok = ctx && ssl->EVP_DigestSignInit(ctx, NULL, NULL, NULL, k->pkey) == 1 &&
+	     ssl->EVP_DigestSign(ctx, sig, &len, p, n) == 1 && len == SIG_LEN;
 
 	ssl->EVP_MD_CTX_free(ctx);
 	return ok ? 0 : -EIO;

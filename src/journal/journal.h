@@ -146,10 +146,11 @@ int journal_close(struct journal *j, struct err *err);
  *          another thread
  *
  * Events pass through a spool in memory. Only when a run has enough of them for a block is there
- * a thread that stores them, and a SQLite file. It is ended by journal_discard().
+ * a thread that stores them, and a SQLite file, which is chained and not signed. It is ended by
+ * journal_discard().
  */
-int journal_open_passing(int (*folder)(void *ctx), void *ctx, const char *keydir,
-			 struct journal **ret_j, struct err *err);
+int journal_open_passing(int (*folder)(void *ctx), void *ctx, struct journal **ret_j,
+			 struct err *err);
 /** journal_discard() - close without storing what is not stored yet */
 void journal_discard(struct journal *j);
 

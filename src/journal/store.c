@@ -281,7 +281,7 @@ static int open_head(struct store *s, int dirfd, struct store_found *found, stru
 static int open_all(struct store *s, int dirfd, const char *keydir, const uint8_t id[ID_LEN],
 		    struct store_found *found, struct err *err)
 {
-	int rc = key_load(keydir, &s->key, err);
+	int rc = keydir ? key_load(keydir, &s->key, err) : 0;
 
 	if (!rc)
 		rc = open_db(s, dirfd, err);

@@ -26,6 +26,7 @@ bool store_exists(int dirfd);
 
 /**
  * store_open() - open journal.db, or make it for journal @id
+ * @keydir: of the signing key; NULL: nobody will verify it, and its signatures are zeros
  *
  * Return: 0; -EBADMSG, EXIT_CORRUPT; -ENOSPC; other -errno.
  */

@@ -252,7 +252,7 @@ static struct journal *new_journal(const char *keydir)
 	pthread_cond_init(&j->work, &attr);
 	pthread_cond_init(&j->room, &attr);
 	pthread_condattr_destroy(&attr);
-	j->keydir = xstrdup(keydir);
+	j->keydir = keydir ? xstrdup(keydir) : NULL;
 	j->dirfd = -1;
 	j->next_seq = 1;
 	atomic_init(&j->next_proc, 1);
@@ -291,10 +291,10 @@ int journal_open(int dirfd, const char *keydir, struct journal **ret_j, struct e
 	return 0;
 }
 
-int journal_open_passing(int (*folder)(void *ctx), void *ctx, const char *keydir,
-			 struct journal **ret_j, struct err *err)
+int journal_open_passing(int (*folder)(void *ctx), void *ctx, struct journal **ret_j,
+			 struct err *err)
 {
-	struct journal *j = new_journal(keydir);
+	struct journal *j = new_journal(NULL);
 	int rc;
 
 	j->passing = true;

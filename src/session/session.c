@@ -168,7 +168,7 @@ int session_start(struct session_run *s, const struct session_opts *o, struct er
 		rc = box_begin(s->box, s->plan, &s->run, err);
 	/* a passing one has no thread and can be made while pid 1 makes the box */
 	if (!rc && o->discard)
-		rc = journal_open_passing(folder, s->box, keys, &s->journal, err);
+		rc = journal_open_passing(folder, s->box, &s->journal, err);
 	if (!rc)
 		rc = session_make_clock(s, o, err);
 	if (!rc)

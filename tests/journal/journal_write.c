@@ -549,13 +549,13 @@ static void test_a_passing_journal_wants_a_folder_only_for_a_whole_block(void **
 	struct journal *j;
 	uint64_t seq = 0;
 
-	must(p, journal_open_passing(folder_of, &asked, p->key, &j, &p->err));
+	must(p, journal_open_passing(folder_of, &asked, &j, &p->err));
 	run_begin(p, j);
 	add_file(p, j, "write", "/a");
 	journal_discard(j);
 	assert_int_equal(atomic_load(&asked.times), 0);
 
-	must(p, journal_open_passing(folder_of, &asked, p->key, &j, &p->err));
+	must(p, journal_open_passing(folder_of, &asked, &j, &p->err));
 	run_begin(p, j);
 	for (int i = 0; i < 100000; i++) {
 		struct event ev = file_event("write", STR("/home/user/some/folder/and/a/file"));
@@ -577,7 +577,7 @@ static void test_a_passing_journal_that_cannot_have_a_folder_fails_as_a_full_one
 	struct journal *j;
 	int rc = 0;
 
-	must(p, journal_open_passing(no_folder, NULL, p->key, &j, &p->err));
+	must(p, journal_open_passing(no_folder, NULL, &j, &p->err));
 	run_begin(p, j);
 	for (int i = 0; i < 1000000 && !rc; i++)
 		rc = journal_append(j, &ev, NULL, &p->err);
