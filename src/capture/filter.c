@@ -9,7 +9,8 @@
  * kernel's cost of taking a program, which each start pays, grows with its length: so neighbours
  * with the same answer are one span, and returns and tests that are within a conditional jump's
  * reach are shared. It is emitted back to front, so that what is jumped to is known; a test that
- * falls through to the next instruction is emitted right after it.
+ * falls through to the next instruction is emitted right after it. All of that is done when belljar
+ * is built: a start takes what filter_programs has.
  *
  * Only the low half of an argument is tested where the kernel itself takes an int (flags, ioctl
  * command, family): TIOCSTI with high bits set is still TIOCSTI.

@@ -93,13 +93,20 @@ enum call_id call_find(uint32_t arch, int nr);
  * @out:     room for FILTER_MAX instructions
  * @emulate: box ids are not real: each change of owner is held
  *
- * Own emitter: libseccomp takes 1.2 ms to make such a program, half of what the whole start-up of
- * a box may take; and "any of these bits" cannot be said as one of its rules.
+ * Own emitter: libseccomp takes 1.2 ms to make such a program, and "any of these bits" cannot be
+ * said as one of its rules.
  *
  * x32 calls are held as well (nobody's libc makes them); other architectures are killed.
  *
  * Return: number of instructions.
  */
 size_t filter_build(struct sock_filter out[FILTER_MAX], bool emulate);
+
+/** struct filter_program - what filter_build() gave when belljar was built (mkfilter.c) */
+struct filter_program {
+	const struct sock_filter *filter;
+	unsigned short len;
+};
+extern const struct filter_program filter_programs[2]; /* by @emulate */
 
 #endif

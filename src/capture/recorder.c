@@ -125,8 +125,8 @@ int recorder_clock_ahead(struct recorder *rec, uint64_t ns, struct err *err)
 /* In the program's process: install the filter, tell the number of its listener, wait for "go". */
 static int hold_calls(int sock, bool emulate, bool lapse, struct err *err)
 {
-	struct sock_filter filter[FILTER_MAX];
-	struct sock_fprog prog = { (unsigned short)filter_build(filter, emulate), filter };
+	const struct filter_program *made = &filter_programs[emulate];
+	struct sock_fprog prog = { made->len, (struct sock_filter *)made->filter };
 	char go;
 	int fd, rc = lapse ? lapse_filter(err) : 0;
 

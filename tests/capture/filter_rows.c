@@ -218,12 +218,26 @@ static void test_what_is_in_no_row_passes(void **state)
 	}
 }
 
+static void test_what_programs_get_was_made_from_these_rows(void **state)
+{
+	struct sock_filter f[FILTER_MAX];
+
+	(void)state;
+	for (int emulate = 0; emulate < 2; emulate++) {
+		size_t n = filter_build(f, emulate);
+
+		assert_int_equal(filter_programs[emulate].len, n);
+		assert_memory_equal(filter_programs[emulate].filter, f, n * sizeof(*f));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_call_is_held_passed_or_absent_as_the_table_says),
 		cmocka_unit_test(test_every_row_is_reached_on_both_architectures),
 		cmocka_unit_test(test_what_is_in_no_row_passes),
+		cmocka_unit_test(test_what_programs_get_was_made_from_these_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
