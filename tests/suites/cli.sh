@@ -53,15 +53,15 @@ refuse "run: no such program" 127 run -q -- /no/such/program
 refuse "run: no such program in PATH" 127 run -q -- no-such-program-anywhere
 refuse "run: a file that cannot be executed" 126 run -q -- /etc/passwd
 refuse "run: a folder as program" 126 run -q -- /etc
-within() { # LIMIT WORDS STATUS ARGUMENT…: the same, under `ulimit LIMIT`
-	printf '#!/bin/sh\nulimit %s && exec %s "$@"\n' "$1" "$BELLJAR" >"$TMPDIR/within"
-	chmod +x "$TMPDIR/within"
-	b=$TMPDIR/within
+under() { # LIMIT WORDS STATUS ARGUMENT…: the same, under `ulimit LIMIT`
+	printf '#!/bin/sh\nulimit %s && exec %s "$@"\n' "$1" "$BELLJAR" >"$TMPDIR/under"
+	chmod +x "$TMPDIR/under"
+	b=$TMPDIR/under
 	refuse "${@:2}"
 	b=$BELLJAR
 }
-within "-n 64" "run: with 64 descriptors" 113 run -q -- /bin/true
-within "-f 10" "run: when our files may have 5 KiB" 119 run -q -- /bin/true
+under "-n 64" "run: with 64 descriptors" 113 run -q -- /bin/true
+under "-f 10" "run: when our files may have 5 KiB" 119 run -q -- /bin/true
 for name in ../up a/b . .. -x "two words" "$(printf 'new\nline')" "$(printf 'esc\033[31m')" '' \
 	"$(printf '%0300d' 0)" "$(printf '\303\244')" .hidden; do
 	shown=$(printf '%.12q' "$name")
