@@ -274,6 +274,7 @@ void exam_free(struct exam *e)
 {
 	if (!e)
 		return;
+	lines_clear(&e->verdict);
 	for (size_t i = 0; i < e->n; i++)
 		lines_clear(&e->row[i].acts);
 	for (int q = 0; q < QUESTIONS; q++)

@@ -34,6 +34,8 @@ struct exam {
 	const struct judgement *judged; /* NULL: not judged */
 	struct exam_row *row;
 	size_t n, cap;
+	bool install_failed;
+	struct lines verdict; /* before all: what the rules' grades come to, and how to read it */
 	struct lines answer[QUESTIONS];
 	struct str look[EXAM_LOOKS]; /* names of looks that were taken */
 	size_t nlooks;

@@ -22,10 +22,30 @@ static void rows_of(struct html *h, struct lines *ls)
 	ls->n = 0;
 }
 
+static void verdict(struct html *h, struct exam *e)
+{
+	const struct judgement *v = e->judged;
+	int grave = 0;
+
+	for (size_t i = 0; v && i < v->n; i++)
+		grave = (int)v->v[i].grade > grave ? (int)v->v[i].grade : grave;
+	for (size_t i = 0; i < e->verdict.n; i++) {
+		buf_printf(h->out, "<p class=\"%s\">",
+			   i + 1 == e->verdict.n			 ? "soft"
+			   : i						 ? ""
+			   : grave >= GRADE_FINDING			 ? "seal bad"
+			   : grave >= GRADE_CONCERN || e->install_failed ? "seal warn"
+									 : "seal good");
+		html_line(h, &e->verdict.l[i]);
+		buf_puts(h->out, "</p>\n");
+	}
+}
+
 static void answers(struct html *h, struct exam *e)
 {
 	buf_puts(h->out,
 		 "<section aria-labelledby=\"h-page\">\n<h2 id=\"h-page\">In plain words</h2>\n");
+	verdict(h, e);
 	for (int q = 0; q < QUESTIONS; q++) {
 		buf_printf(h->out, "<div class=\"card\"><h3>%s</h3>\n", exam_heading[q].title);
 		rows_of(h, &e->answer[q]);
@@ -43,17 +63,6 @@ static void term(struct html *h, const char *what, struct str s)
 	buf_printf(h->out, "<dt>%s</dt><dd>", what);
 	escape_html(h->out, clip(s, NAME_SHOWN_MAX));
 	buf_puts(h->out, "</dd>\n");
-}
-
-static enum event_kind kind_of(struct html *h, uint64_t seq)
-{
-	struct event ev;
-
-	for (int k = 1; k < EVENT_KINDS; k++)
-		if (event_kind_def((enum event_kind)k) &&
-		    !source_fetch(&h->rep->src, (enum event_kind)k, seq, &ev, NULL))
-			return (enum event_kind)k;
-	return EV_NONE;
 }
 
 static void one_finding(struct html *h, const struct finding *f)
@@ -77,7 +86,7 @@ static void one_finding(struct html *h, const struct finding *f)
 	term(h, "Done to rule it out", str_z(f->done));
 	buf_puts(o, "<dt>Evidence</dt><dd>");
 	for (size_t i = 0; i < f->nseqs && i < EXAM_ROWS; i++)
-		html_ref(h, kind_of(h, f->seqs[i]), f->seqs[i], 0);
+		html_ref(h, source_kind(&h->rep->src, f->seqs[i]), f->seqs[i], 0);
 	if (f->count > EXAM_ROWS) {
 		buf_puts(o, " of ");
 		put_number(o, f->count);

@@ -14,6 +14,7 @@ void exam_json(struct buf *o, const struct exam *e)
 	for (int q = 0; q < QUESTIONS; q++)
 		json_lines(o, exam_heading[q].key, &e->answer[q]);
 	buf_puts(o, "}");
+	json_lines(o, "verdict", &e->verdict);
 	json_begin(o, "experiments", "[");
 	for (size_t i = 0; i < e->n; i++) {
 		const struct exam_row *r = &e->row[i];

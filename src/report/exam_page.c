@@ -9,6 +9,8 @@
 
 #include "report/exam.h"
 
+#define GONE_NAMES 8 /* on a line of what did not come back */
+
 struct words_of {
 	struct rep *rep;
 	struct exam *e;
@@ -46,7 +48,12 @@ static void take_residue(void *ctx, sqlite3_stmt *st)
 	line_say(&w->rep->a, l,
 		 str_eq(what, STR("process"))	  ? " still runs"
 		 : str_eq(what, STR("autostart")) ? " starts by itself: "
-						  : " is there");
+		 : str_eq(exam_text(w->rep, st, 5), STR("R1"))
+			 ? " gives its rights to whoever starts it"
+		 : str_eq(what, STR("added")) ? " was added: users, names or trust of the machine"
+		 : str_eq(what, STR("removed"))
+			 ? " was removed: users, names or trust of the machine"
+			 : " was changed: users, names or trust of the machine");
 	if (str_eq(what, STR("autostart")))
 		line_name(&w->rep->a, l, detail);
 	if (explained.n) {
@@ -59,9 +66,9 @@ static void take_residue(void *ctx, sqlite3_stmt *st)
 #define LAST_LOOK                                                                                  \
 	"(SELECT experiment FROM mark m WHERE step='look' AND " EXAM_ENDED                         \
 	" ORDER BY seq DESC LIMIT 1)"
-#define RESIDUE                                                                                    \
-	"SELECT min(seq), what, path, detail, explained FROM residue WHERE experiment=" LAST_LOOK  \
-	" AND ((explained IS NULL AND (grade='R1' OR grade='R2')) OR what='process') GROUP BY "    \
+#define RESIDUE                                                                                          \
+	"SELECT min(seq), what, path, detail, explained, grade FROM residue WHERE experiment=" LAST_LOOK \
+	" AND ((explained IS NULL AND (grade='R1' OR grade='R2')) OR what='process') GROUP BY "          \
 	"what, path, detail ORDER BY grade, what<>'process', 1"
 
 /* The words are examine's: "part of the package NAME, which is still installed". */
@@ -141,17 +148,25 @@ static void take_failed(void *ctx, sqlite3_stmt *st)
 {
 	struct words_of *w = ctx;
 	bool install = str_eq(exam_text(w->rep, st, 1), STR("install"));
+	struct str said = exam_text(w->rep, st, 4);
 	struct line *l = next(w->to);
 
+	w->e->install_failed |= install;
 	if (!l)
 		return;
 	line_say(&w->rep->a, l,
-		 install ? "THE INSTALLER DID NOT SUCCEED: it ended "
-			 : "THE REMOVAL DID NOT SUCCEED: it ended ");
+		 install ? "THE INSTALLER DID NOT SUCCEED: it "
+			 : "THE REMOVAL DID NOT SUCCEED: it ");
 	if (sqlite3_column_type(st, 3) != SQLITE_NULL)
-		line_say(&w->rep->a, l, "by signal %d", sqlite3_column_int(st, 3));
+		line_say(&w->rep->a, l, "ended by signal %d", sqlite3_column_int(st, 3));
+	else if (sqlite3_column_type(st, 2) != SQLITE_NULL)
+		line_say(&w->rep->a, l, "ended with status %d", sqlite3_column_int(st, 2));
 	else
-		line_say(&w->rep->a, l, "with status %d", sqlite3_column_int(st, 2));
+		line_say(&w->rep->a, l, "could not be started");
+	if (said.n) {
+		line_say(&w->rep->a, l, "; it printed last: ");
+		line_name(&w->rep->a, l, said);
+	}
 	line_say(&w->rep->a, l,
 		 install ? ". What follows says little about the program"
 			 : ". What is left may be left for that reason");
@@ -163,9 +178,11 @@ static void take_failed(void *ctx, sqlite3_stmt *st)
 #define FAILED                                                                                     \
 	"SELECT seq, experiment, CASE WHEN detail GLOB 'ended with status *' THEN "                \
 	"CAST(substr(detail, 19) AS INTEGER) END, CASE WHEN detail GLOB 'ended by signal *' THEN " \
-	"CAST(substr(detail, 17) AS INTEGER) END FROM mark WHERE experiment IN "                   \
+	"CAST(substr(detail, 17) AS INTEGER) END, (SELECT substr(p.detail, 15) FROM mark p WHERE " \
+	"p.experiment=m.experiment AND p.run=m.run AND p.seq>m.seq AND p.step='act' AND "          \
+	"p.detail GLOB 'printed last: *') FROM mark m WHERE experiment IN "                        \
 	"('install','uninstall') AND step='act' AND (detail GLOB 'ended by signal [0-9]*' OR "     \
-	"detail GLOB 'ended with status [1-9]*') ORDER BY seq"
+	"detail GLOB 'ended with status [1-9]*' OR detail='could not be started') ORDER BY seq"
 
 static void take_not_run(void *ctx, sqlite3_stmt *st)
 {
@@ -343,7 +360,22 @@ static size_t alike(const struct judgement *v, size_t i)
 	return n;
 }
 
-/* The kind of a finding's first event is not known here: the section of findings has it. */
+/* Evidence of a finding: its first event, and how many more there are. */
+static void refer(struct words_of *w, struct line *l, const struct finding *f)
+{
+	if (f->nseqs)
+		line_ref(l, source_kind(&w->rep->src, f->seqs[0]), f->seqs[0], f->nseqs - 1);
+}
+
+/* Hashes are for those who look at the finding itself. */
+static struct str without_hash(struct str s)
+{
+	static const char hash[] = "; SHA-256";
+	const char *at = s.n ? memmem(s.p, s.n, hash, sizeof(hash) - 1) : NULL;
+
+	return at ? (struct str){ s.p, (size_t)(at - s.p) } : s;
+}
+
 static void say_finding(struct words_of *w, const struct finding *f, size_t more)
 {
 	struct line *l = next(w->to);
@@ -357,10 +389,20 @@ static void say_finding(struct words_of *w, const struct finding *f, size_t more
 	}
 	if (f->detail.n) {
 		line_say(&w->rep->a, l, ", ");
-		line_name(&w->rep->a, l, f->detail);
+		line_name(&w->rep->a, l, without_hash(f->detail));
 	}
 	if (more)
 		line_say(&w->rep->a, l, "; and %zu more like it", more);
+	refer(w, l, f);
+}
+
+/* By the same rule, with a higher grade: they come sorted by grade. */
+static bool said_graver(const struct judgement *v, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (v->v[k].grade > v->v[i].grade && !strcmp(v->v[k].rule, v->v[i].rule))
+			return true;
+	return false;
 }
 
 static void say_findings(struct words_of *w, enum exam_question q)
@@ -370,7 +412,8 @@ static void say_findings(struct words_of *w, enum exam_question q)
 	for (size_t i = 0; v && i < v->n; i++) {
 		int at = rule_at(v->v[i].rule);
 
-		if (at < 0 || rules[at].under != q || v->v[i].grade < GRADE_NOTE)
+		if (at < 0 || rules[at].under != q || v->v[i].grade < GRADE_NOTE ||
+		    said_graver(v, i))
 			continue;
 		say_finding(w, &v->v[i], alike(v, i));
 		i += alike(v, i);
@@ -410,6 +453,7 @@ static void say_ask(struct words_of *w)
 			line_name(&w->rep->a, l, f->subject);
 			line_say(&w->rep->a, l, ")");
 		}
+		refer(w, l, f);
 	}
 	if (!w->to->total)
 		say_only(w, "Nothing that was seen asks for an answer.");
@@ -475,18 +519,50 @@ static void say_revival(struct words_of *w, const struct revival *v)
 
 	if (!l)
 		return;
+	put_duration(&b, v->max);
 	line_name(&w->rep->a, l, v->path);
-	line_say(&w->rep->a, l, " was killed %llu time%s and ", (unsigned long long)v->kills,
-		 v->kills == 1 ? "" : "s");
-	if (!v->backs) {
-		line_say(&w->rep->a, l, "did not come back");
-	} else {
-		put_duration(&b, v->max);
-		line_say(&w->rep->a, l, "came back %llu time%s, within %s, started by ",
-			 (unsigned long long)v->backs, v->backs == 1 ? "" : "s", buf_z(&b));
-		line_name(&w->rep->a, l, procs_image(&w->rep->procs, v->by, v->by_seq));
-	}
+	line_say(&w->rep->a, l,
+		 " was killed %llu time%s and came back %llu time%s, within %s, started by ",
+		 (unsigned long long)v->kills, v->kills == 1 ? "" : "s",
+		 (unsigned long long)v->backs, v->backs == 1 ? "" : "s", buf_z(&b));
+	line_name(&w->rep->a, l, procs_image(&w->rep->procs, v->by, v->by_seq));
 	line_ref(l, EV_MARK, v->seq, v->kills - 1);
+}
+
+/** struct gone - a line that grows: what was killed and did not come back. No other line may be
+ * added meanwhile */
+struct gone {
+	struct words_of *w;
+	const char *begin;
+	struct line *l;
+	uint64_t seq, more, names;
+};
+
+static void say_gone(struct gone *g, struct str path, uint64_t seq, uint64_t marks)
+{
+	if (!g->names++) {
+		g->l = next(g->w->to);
+		g->seq = seq;
+		g->more = marks - 1;
+		if (g->l)
+			line_say(&g->w->rep->a, g->l, "%s", g->begin);
+	} else {
+		g->more += marks;
+	}
+	if (!g->l || g->names > GONE_NAMES)
+		return;
+	line_say(&g->w->rep->a, g->l, g->names > 1 ? ", " : " ");
+	line_name(&g->w->rep->a, g->l, path);
+}
+
+static void end_gone(struct gone *g)
+{
+	if (!g->l)
+		return;
+	if (g->names > GONE_NAMES)
+		line_say(&g->w->rep->a, g->l, " and %llu more",
+			 (unsigned long long)(g->names - GONE_NAMES));
+	line_ref(g->l, EV_MARK, g->seq, g->more);
 }
 
 /** struct deletions - files that were taken away and stayed away */
@@ -550,6 +626,7 @@ static void say_stayed_away(const struct deletions *d)
 
 static int say_defends(struct words_of *w, struct err *err)
 {
+	struct gone killed = { .w = w, .begin = "Killed, and did not come back:" };
 	struct revivals *r = xcalloc(1, sizeof(*r));
 	struct deletions gone = { .w = w };
 	int rc;
@@ -558,7 +635,12 @@ static int say_defends(struct words_of *w, struct err *err)
 	r->rep = w->rep;
 	rc = exam_query(w->rep, KILLS, take_kill, r, err);
 	for (size_t i = 0; i < r->n && !rc; i++)
-		say_revival(w, &r->v[i]);
+		if (r->v[i].backs)
+			say_revival(w, &r->v[i]);
+	for (size_t i = 0; i < r->n && !rc; i++)
+		if (!r->v[i].backs)
+			say_gone(&killed, r->v[i].path, r->v[i].seq, r->v[i].kills);
+	end_gone(&killed);
 	free(r);
 	if (!rc)
 		rc = exam_query(w->rep, DELETED, take_deleted, &gone, err);
@@ -614,6 +696,45 @@ static int say_took(struct words_of *w, struct err *err)
 	return rc;
 }
 
+/* ---- before all ---------------------------------------------------------------------------- */
+
+static void say_verdict(struct words_of *w)
+{
+	const struct judgement *v = w->e->judged;
+	size_t n[GRADE_FINDING + 1] = { 0 };
+	cleanup_buf struct buf b = { 0 };
+
+	if (!v)
+		return;
+	/* a rule counts once: how often it was broken says little */
+	for (size_t i = 0; i < v->n; i++)
+		n[v->v[i].grade] += !asked(v, i);
+	put_count(&b, n[GRADE_CONCERN], "sign was", "signs were");
+	if (n[GRADE_FINDING]) {
+		say_only(
+			w,
+			"This software does more than it says: independent signs of different kinds "
+			"agree.");
+		line_say(&w->rep->a, lines_add(w->to),
+			 "In all %s seen that ask for an answer from its vendor.", buf_z(&b));
+	} else if (n[GRADE_CONCERN]) {
+		line_say(
+			&w->rep->a, lines_add(w->to),
+			"%s seen that ask%s for an answer from its vendor. None is proof by itself.",
+			buf_z(&b), n[GRADE_CONCERN] == 1 ? "s" : "");
+	} else {
+		say_only(
+			w,
+			"Nothing was seen that asks for an answer from its vendor. That tells what it "
+			"did here, and not what it may do elsewhere or later.");
+	}
+	say_only(
+		w,
+		"How to read this: a concern asks for an answer, a note has an everyday explanation as "
+		"often as not. A # and a number is the event in the record that a line stands on. The "
+		"sinkhole is belljar's stand-in for the Internet: it answers, and nothing gets out.");
+}
+
 int exam_words(struct rep *rep, struct exam *e, struct err *err)
 {
 	struct words_of w = { rep, e, &e->answer[Q_STAYS] };
@@ -638,5 +759,7 @@ int exam_words(struct rep *rep, struct exam *e, struct err *err)
 	say_findings(&w, Q_TOOK);
 	w.to = &e->answer[Q_ASK];
 	say_ask(&w);
+	w.to = &e->verdict;
+	say_verdict(&w);
 	return rc;
 }

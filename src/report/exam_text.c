@@ -7,6 +7,12 @@
 
 void exam_text_page(struct text *t, struct exam *e)
 {
+	if (e->verdict.n)
+		text_section(t, "In short");
+	for (size_t i = 0; i < e->verdict.n; i++) {
+		buf_puts(t->out, "  ");
+		text_line(t, &e->verdict.l[i], 2);
+	}
 	for (int q = 0; q < QUESTIONS; q++) {
 		struct lines *ls = &e->answer[q];
 

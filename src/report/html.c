@@ -63,7 +63,7 @@ void html_more(struct html *h, uint64_t shown, uint64_t total, const char *what)
 	buf_printf(h->out, " more %s</p>\n", what);
 }
 
-static void line(struct html *h, const struct line *l)
+void html_line(struct html *h, const struct line *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		if (l->p[i].what == PIECE_NAME)
@@ -77,7 +77,7 @@ static void line(struct html *h, const struct line *l)
 void html_row(struct html *h, struct line *l)
 {
 	buf_puts(h->out, "<li>");
-	line(h, l);
+	html_line(h, l);
 	buf_puts(h->out, "</li>\n");
 	free(l->p);
 }
@@ -157,13 +157,13 @@ static void summary(struct html *h)
 	buf_puts(h->out, "<section aria-label=\"Summary\">\n<div class=\"card lead\">\n");
 	for (size_t i = 0; i + 1 < s->n; i++) {
 		buf_puts(h->out, "<p>");
-		line(h, &s->l[i]);
+		html_line(h, &s->l[i]);
 		buf_puts(h->out, "</p>\n");
 	}
 	if (s->n) {
 		buf_printf(h->out, "<p class=\"seal %s\">%s ", all_seen(h->rep) ? "good" : "bad",
 			   all_seen(h->rep) ? "✓" : "⚠");
-		line(h, &s->l[s->n - 1]);
+		html_line(h, &s->l[s->n - 1]);
 		buf_puts(h->out, "</p>\n");
 	}
 	buf_puts(h->out, "</div>\n");
@@ -227,7 +227,7 @@ static void looks(struct html *h)
 		buf_puts(h->out, ")</span></h3>\n<ul>\n");
 		for (size_t r = 0; r < k->rows.n; r++) {
 			buf_puts(h->out, "<li>");
-			line(h, &k->rows.l[r]);
+			html_line(h, &k->rows.l[r]);
 			buf_puts(h->out, "</li>\n");
 		}
 		if (k->rows.total > k->rows.n) {
@@ -450,7 +450,10 @@ static void check(struct html *h)
 	buf_puts(h->out, "<p>All events are chained by their hashes, and the end of the chain is "
 			 "signed. Whoever has the journal can check that nothing in it was changed "
 			 "since:</p>\n<pre>belljar verify ");
-	escape_html(h->out, clip(str_z(h->rep->opts->title), 200));
+	if (h->rep->opts->title && *h->rep->opts->title)
+		escape_html(h->out, clip(str_z(h->rep->opts->title), 200));
+	else
+		buf_puts(h->out, "NAME (this box had none and is gone: -b NAME keeps it)");
 	buf_puts(h->out, "</pre>\n<dl class=\"facts\">\n<dt>Sealed events</dt><dd>");
 	put_number(h->out, j->events);
 	buf_puts(h->out, ", in ");

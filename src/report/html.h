@@ -32,6 +32,7 @@ void html_more(struct html *h, uint64_t shown, uint64_t total, const char *what)
 /** html_link() - begins a link to an event, "<a …>"; for pictures, that draw what is in it */
 void html_link(struct html *h, enum event_kind kind, uint64_t seq);
 /** html_row() - a line as an item of a list; the line is freed */
+void html_line(struct html *h, const struct line *l);
 void html_row(struct html *h, struct line *l);
 /** html_tick_step() - 1, 2 or 5 times a power of ten ns: 4 to 8 ticks in @t_max */
 uint64_t html_tick_step(uint64_t t_max);

@@ -79,6 +79,8 @@ int source_scan(struct source *s, enum event_kind kind, uint32_t fields, source_
 /** source_fetch() - one event with all fields, borrowed until the next call. 0, -ENOENT, -errno */
 int source_fetch(struct source *s, enum event_kind kind, uint64_t seq, struct event *ret,
 		 struct err *err);
+/** source_kind() - what kind an event is of; EV_NONE: there is none of that number */
+enum event_kind source_kind(struct source *s, uint64_t seq);
 /** source_count() - how many events of a kind there are */
 int source_count(struct source *s, enum event_kind kind, uint64_t *ret_n, struct err *err);
 

@@ -185,6 +185,17 @@ int source_scan(struct source *s, enum event_kind kind, uint32_t fields, source_
 	return 0;
 }
 
+enum event_kind source_kind(struct source *s, uint64_t seq)
+{
+	struct event ev;
+
+	for (int k = 1; k < EVENT_KINDS; k++)
+		if (event_kind_def((enum event_kind)k) &&
+		    !source_fetch(s, (enum event_kind)k, seq, &ev, NULL))
+			return (enum event_kind)k;
+	return EV_NONE;
+}
+
 int source_count(struct source *s, enum event_kind kind, uint64_t *ret_n, struct err *err)
 {
 	const struct kind_def *k = event_kind_def(kind);

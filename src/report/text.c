@@ -519,6 +519,12 @@ static void put_check(struct text *t)
 		buf_printf(t->out,
 			   "  Not sealed     %llu events at the end: nothing vouches for them\n",
 			   (unsigned long long)h->unsealed);
+	if (!t->rep->opts->title || !*t->rep->opts->title) {
+		buf_puts(t->out,
+			 "  To check       this box had no name and is gone: -b NAME keeps it and "
+			 "its record\n");
+		return;
+	}
 	buf_puts(t->out, "  To check       belljar verify ");
 	text_name(t->out, str_z(t->rep->opts->title));
 	buf_puts(t->out, "\n  One event      belljar events ");
@@ -532,8 +538,11 @@ int report_text(struct rep *rep, struct buf *out, struct err *err)
 	int rc;
 
 	paint(&t, "1");
-	buf_puts(out, "belljar report: ");
-	text_name(out, str_z(rep->opts->title));
+	buf_puts(out, "belljar report");
+	if (rep->opts->title && *rep->opts->title) {
+		buf_puts(out, ": ");
+		text_name(out, str_z(rep->opts->title));
+	}
 	paint(&t, "0");
 	buf_puts(out, "\n\n");
 	if (rep->exam)
