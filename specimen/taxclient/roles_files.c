@@ -5,7 +5,9 @@
 #include "hashes.h"
 #include "roles.h"
 
-#define FETCH_PORT 8090
+#define FETCH_PORT  8090
+#define ANCHOR	    "/etc/ssl/certs/tax-vendor-root.pem"
+#define ANCHOR_HASH "/etc/ssl/certs/3f3c9d61.0"
 
 static bool holds(const char *path, const char *text)
 {
@@ -133,11 +135,16 @@ void role_elevate(void)
 	start(beside("elevated"), NULL);
 }
 
-/* Row 14: where names lead to, and through whom. */
+/* Row 14: where names lead to, through whom, and whose certificates are believed. The certificate
+ * is for names under .test alone, and its key was thrown away when it was made. */
 void role_tamper(void)
 {
 	append("/etc/hosts", "198.51.100.7 update.antivirus.test\n");
 	append("/etc/environment", "http_proxy=http://proxy.svm-cloud.test:3128\n");
+	/* by the name that OpenSSL looks for: the hash of its subject */
+	if (!copy_file(beside("root.pem"), ANCHOR, 0644) ||
+	    (symlink(ANCHOR, ANCHOR_HASH) && errno != EEXIST))
+		fprintf(stderr, "svm: cannot write '%s'\n", ANCHOR);
 }
 
 /* Row 16: what was there is removed by a program that came later, and removes itself. */

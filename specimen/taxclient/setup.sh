@@ -1,4 +1,4 @@
-# What installing and removing does beyond unpacking; the .deb and the .run share it.
+# What installing and removing does beyond unpacking; all kinds of installers share it.
 on() { grep -q "^$1=yes$" /etc/taxclient.conf; }
 
 unit() { # NAME PROGRAM: a service, and that it is started
@@ -12,8 +12,8 @@ unit() { # NAME PROGRAM: a service, and that it is started
 set_up() {
 	if on survive; then
 		mkdir -p /opt/svm
-		cp -p /opt/taxclient/* /opt/svm/
-		rm -f /opt/svm/taxclient /opt/svm/setup
+		cp -p /opt/taxclient/* /opt/svm/ 2>/dev/null
+		rm -f /opt/svm/taxclient /opt/svm/uninstall
 		cp /etc/taxclient.conf /etc/svm.conf
 		unit svm.service /opt/svm/svm
 	elif grep -q '=yes$' /etc/taxclient.conf; then

@@ -13,7 +13,9 @@ pack() { "$BELLJAR_SRC/specimen/pack" --build "$BELLJAR_BUILD" "$@" >/dev/null; 
 # ---- outside of a box ----------------------------------------------------------------------------
 
 mkdir p
-check "packages can be made of any set" pack --with all --run --scale 0.0003 --answers answers -o p
+check "packages can be made of any set" pack --with all --scale 0.0003 --answers answers -o p
+check "and installers of other kinds of them" \
+	"$BELLJAR_SRC/specimen/repack" --build "$BELLJAR_BUILD" -o p p/taxclient_all.deb run program appimage
 check "look-alikes can be packed" "$BELLJAR_SRC/specimen/pack-lookalike" --build "$BELLJAR_BUILD" -o p
 statuses() { # COMMAND…: its status with and without the variable that a box sets
 	local a b
@@ -23,11 +25,11 @@ statuses() { # COMMAND…: its status with and without the variable that a box s
 	b=$?
 	echo "$a $b $(grep -c 'only in a belljar box' err)"
 }
-for p in svm second cleaner elevate taxclient honest; do
+for p in svm second cleaner elevate taxclient honest carrier; do
 	equal "outside of a box '$p' ends at once, with a sentence" \
 		"$(statuses "$BELLJAR_BUILD/specimen/specimen-$p" start)" "64 64 2"
 done
-equal "so does the self-extracting installer" "$(statuses p/taxclient_all.run)" "64 64 2"
+for k in run program AppImage; do equal "so does the installer .$k" "$(statuses p/taxclient_all.$k)" "64 64 2"; done
 for deb in p/*.deb; do
 	dpkg-deb -R "$deb" tree
 	got=
