@@ -12,24 +12,33 @@
 #include "cmd/examine.h"
 #include "cmd/network_options.h"
 
+/* What the half that acts tells the one that waits: there is a record. Else it is EXIT_OK, or an
+ * exit status after its sentence. */
 #define INTERRUPTED (128 + SIGINT)
+#define AT_LIMIT    (128 + SIGXFSZ)
+#define FAILED	    (128 + SIGILL)
 
 /* ---- the half that acts ------------------------------------------------------------------- */
 
 static void say(const struct examine_wish *w, const struct examine_result *r)
 {
-	if (w->quiet)
-		return;
-	if (isatty(STDERR_FILENO))
+	if (isatty(STDERR_FILENO) && !w->quiet)
 		fprintf(stderr, "\r\033[K");
-	if (r->interrupted)
+	if (r->rolled_back)
+		fprintf(stderr,
+			"belljar: the install was stopped, for it reached a limit of the box (%s); "
+			"what it wrote is removed, the record of it is kept\n",
+			r->reason);
+	else if (r->interrupted)
 		fprintf(stderr,
 			"belljar: the examination ended early (%s) in '%s'; --resume goes on\n",
 			r->reason, r->experiment ? r->experiment : "?");
 	if (r->failed[0])
-		fprintf(stderr, "belljar: the installer did not succeed: it %s\n", r->failed);
-	fprintf(stderr, "belljar: %u of %u experiments are on record in box '%s'\n", r->done, r->of,
-		w->opts.session.name);
+		fprintf(stderr, "belljar: the installer did not succeed: it %s%s%s\n", r->failed,
+			r->said[0] ? "; it printed last: " : "", r->said);
+	if (!w->quiet)
+		fprintf(stderr, "belljar: %u of %u experiments are on record in box '%s'\n",
+			r->done, r->of, w->opts.session.name);
 }
 
 static int act(struct examine_wish *w)
@@ -46,7 +55,7 @@ static int act(struct examine_wish *w)
 	if (rc)
 		return cmd_fail(&err);
 	say(w, &r);
-	return r.interrupted ? INTERRUPTED : EXIT_OK;
+	return r.limit ? AT_LIMIT : r.interrupted ? INTERRUPTED : r.failed[0] ? FAILED : EXIT_OK;
 }
 
 /* ---- the half that waits ------------------------------------------------------------------ */
@@ -137,8 +146,15 @@ int cmd_examine(int argc, char **argv)
 		w.second = true;
 		rc = act_in_child(&w, argc, argv);
 	}
-	if ((rc && rc != INTERRUPTED) || (w.quiet && !w.dir))
+	if (rc && rc != INTERRUPTED && rc != AT_LIMIT && rc != FAILED)
 		return rc;
-	reported = report_in_child(&w);
-	return rc ? rc : reported;
+	reported = w.quiet && !w.dir ? EXIT_OK : report_in_child(&w);
+	switch (rc) {
+	case AT_LIMIT:
+		return EXIT_NO_SPACE;
+	case FAILED:
+		return reported ? reported : EXIT_NOT_EXEC;
+	default:
+		return rc ? rc : reported;
+	}
 }

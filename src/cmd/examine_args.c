@@ -183,14 +183,20 @@ static int open_file(const char *path, struct examine_file *ret)
 {
 	struct err err = { 0 };
 	const char *slash = strrchr(path, '/');
-	struct stat st;
+	struct stat st = { 0 };
 
 	ret->name = slash ? slash + 1 : path;
 	ret->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (ret->fd >= 0 && !fstat(ret->fd, &st) && S_ISREG(st.st_mode) && ret->name[0])
 		return 0;
-	err_set_exit(&err, EXIT_UNREADABLE, ret->fd < 0 ? errno : EINVAL,
-		     "examine: read the file '%s'", path);
+	if (ret->fd >= 0 && S_ISDIR(st.st_mode))
+		err_set_exit(
+			&err, EXIT_UNREADABLE, 0,
+			"examine: '%s' is a folder: pack it into one file (tar -czf, npm pack)",
+			path);
+	else
+		err_set_exit(&err, EXIT_UNREADABLE, ret->fd < 0 ? errno : EINVAL,
+			     "examine: read the file '%s'", path);
 	return cmd_fail(&err);
 }
 

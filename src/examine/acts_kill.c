@@ -122,10 +122,11 @@ static int start_again(struct exam *x, const struct proc_row *p, struct err *err
 
 	if (!p->command || !p->image)
 		return 0;
+	/* an installer's folder of temporary files has gone with it: then anywhere */
 	if (p->cwd && p->cwd[0] == '/') {
 		buf_puts(&b, "cd ");
 		buf_quote(&b, p->cwd, strlen(p->cwd));
-		buf_puts(&b, " && ");
+		buf_puts(&b, " 2>/dev/null || cd /; ");
 	}
 	add_command(&b, p);
 	rc = mark(x,

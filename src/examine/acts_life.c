@@ -61,6 +61,7 @@ int start_by_shell(struct exam *x, const char *command, const char *cause, int *
 /** struct outcome - what became of a program that belljar has started in the box */
 struct outcome {
 	bool failed;	/* it has ended, and not well */
+	int status;	/* its exit status; -1: none */
 	char words[64]; /* as its mark says it */
 };
 
@@ -80,6 +81,7 @@ static int await(struct exam *x, int id, uint32_t key, const char *path, struct 
 	if (rc < 0)
 		return rc;
 	ret->failed = rc && status;
+	ret->status = rc && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 	if (!rc)
 		snprintf(ret->words, sizeof(ret->words), "still runs");
 	else if (WIFEXITED(status))
@@ -118,6 +120,29 @@ static int make_runnable(struct exam *x, const char *path, struct err *err)
 	return rc < 0 ? rc : 0;
 }
 
+/* An installer can have removed the shell: that is on record, and the other experiments go on. */
+static int could_not_start(struct exam *x, const struct err *why, struct err *err)
+{
+	if (why->exit != EXIT_NOT_FOUND && why->exit != EXIT_NOT_EXEC) {
+		*err = *why;
+		return -why->code;
+	}
+	return mark(x, &(struct mark){ .step = "act", .detail = "could not be started" }, err);
+}
+
+/* What it printed last is the only reason that most installers give. */
+static int mark_failure(struct exam *x, const struct outcome *end, uint32_t key, struct err *err)
+{
+	cleanup_free char *words = NULL;
+
+	memcpy(x->failed, end->words, sizeof(x->failed));
+	log_last_line(x);
+	if (!x->said[0])
+		return 0;
+	words = xasprintf("printed last: %s", x->said);
+	return mark(x, &(struct mark){ .step = "act", .target = key, .detail = words }, err);
+}
+
 int act_install(struct exam *x, struct err *err)
 {
 	cleanup_free char *path = xasprintf("%s/%s", SETUP_DIR, x->o->installer.name);
@@ -134,16 +159,21 @@ int act_install(struct exam *x, struct err *err)
 	if (rc)
 		return rc;
 	installer_words(x, path, argv);
+	x->log_at = log_size(x);
 	rc = start(x, argv, SETUP_DIR, "install", &id, &key, err);
 	if (!rc)
 		rc = mark(x, &(struct mark){ .step = "act", .target = key, .path = path }, err);
 	if (!rc)
 		rc = await(x, id, key, path, &end, err);
 	progress(x, end.words[0] ? end.words : NULL);
-	if (end.failed)
-		memcpy(x->failed, end.words, sizeof(x->failed));
+	if (!rc && end.failed)
+		x->refused = installer_refused(x->kind, end.status);
+	if (x->refused)
+		return -EBADMSG;
 	if (!rc)
 		rc = watch(x, SETUP_WAIT_NS, err);
+	if (!rc && end.failed)
+		rc = mark_failure(x, &end, key, err);
 	/* what a service manager does for a package, and there is none in the box */
 	return rc ? rc : start_entries(x, "boot", err);
 }
@@ -153,13 +183,13 @@ int act_install(struct exam *x, struct err *err)
 int act_use(struct exam *x, struct err *err)
 {
 	struct outcome end = { 0 };
+	struct err why = { 0 };
 	uint32_t key;
 	int id, rc;
 
-	rc = start_by_shell(x, x->o->use, "use", &id, &key, err);
-	if (!rc)
-		rc = mark(x, &(struct mark){ .step = "act", .target = key, .detail = x->o->use },
-			  err);
+	if (start_by_shell(x, x->o->use, "use", &id, &key, &why))
+		return could_not_start(x, &why, err);
+	rc = mark(x, &(struct mark){ .step = "act", .target = key, .detail = x->o->use }, err);
 	if (!rc)
 		rc = await(x, id, key, NULL, &end, err);
 	return rc ? rc : watch(x, x->now->watch, err);
@@ -279,12 +309,15 @@ int act_uninstall(struct exam *x, struct err *err)
 {
 	struct outcome end = { 0 };
 	struct stops *stops = NULL;
+	struct err why = { 0 };
 	uint32_t key;
 	int id, rc;
 
 	rc = services_asked(x, &stops, err);
-	if (!rc)
-		rc = start_by_shell(x, x->uninstall, "uninstall", &id, &key, err);
+	if (!rc && start_by_shell(x, x->uninstall, "uninstall", &id, &key, &why)) {
+		stops_free(stops);
+		return could_not_start(x, &why, err);
+	}
 	if (!rc)
 		rc = mark(x, &(struct mark){ .step = "act", .target = key, .detail = x->uninstall },
 			  err);

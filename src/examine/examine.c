@@ -236,34 +236,67 @@ static void fill(struct exam *x, struct examine_result *ret, int rc)
 	memcpy(ret->failed, x->failed, sizeof(ret->failed));
 	for (unsigned i = 0; i < nexperiments; i++)
 		ret->done += x->done >> i & 1;
+	memcpy(ret->said, x->said, sizeof(ret->said));
 	if (rc == -ECANCELED) {
 		ret->interrupted = true;
 		ret->reason = x->s.reason;
+		ret->limit = str_ends(str_z(x->s.reason), "-limit");
 		ret->experiment = x->now ? x->now->name : NULL;
 	}
+}
+
+/* Nothing of the installer has run: one sentence, with what the program that unpacks it said. */
+static int refuse(struct exam *x, struct err *err)
+{
+	log_last_line(x);
+	return err_set_exit(err, EXIT_UNREADABLE, 0, "examine: '%s' %s%s%s", x->o->installer.name,
+			    x->refused, x->said[0] ? ": " : "", x->said);
+}
+
+/* What an install that did not come to its end has left is taken back. The record of one that a
+ * limit stopped is kept: it says what filled the box. */
+static void take_back(struct exam *x, struct examine_result *ret, int rc)
+{
+	struct err late = { 0 };
+
+	if (!rc || is_done(x, "install"))
+		return;
+	if (rc != -ECANCELED && x->made)
+		box_remove(x->s.box, &late);
+	else if (ret->limit && find_snapshot(x))
+		ret->rolled_back = !box_rollback(x->s.box, BEFORE_INSTALL, &late);
 }
 
 int examine(const struct examine_opts *o, struct examine_result *ret, struct err *err)
 {
 	struct exam x = { .o = o };
+	uint64_t asked = clock_real_ns();
 	struct err late = { 0 };
 	int rc, end;
 
 	static_assert(EXPERIMENTS <= 64, "a bit for each");
 	rc = installer_find(&o->installer, &x.kind, err);
+	if (!rc)
+		rc = installer_tools(&o->installer, x.kind, err);
 	if (rc)
 		return rc;
 	rc = session_open(&x.s, &o->session, err);
-	if (!rc)
+	if (!rc) {
+		x.made = box_get_info(x.s.box)->created_ns >= asked;
 		rc = prepare(&x, err);
+	}
 	if (!rc)
 		rc = all(&x, err);
 	if (rc == -ECANCELED && x.running)
 		mark(&x, &(struct mark){ .step = "act", .detail = "interrupted" }, &late);
 	fill(&x, ret, rc);
+	end = end_run(&x, rc && rc != -ECANCELED ? &late : err);
+	if (x.refused)
+		rc = refuse(&x, err);
+	if (x.s.box)
+		take_back(&x, ret, rc);
 	if (rc == -ECANCELED)
 		rc = 0;
-	end = end_run(&x, rc ? &late : err);
 	boot_free(&x.boot);
 	free(x.uninstall);
 	session_close(&x.s);

@@ -12,7 +12,8 @@
 
 #include "session/session.h"
 
-#define EXAMINE_ARGS_MAX 64 /* arguments of the installer */
+#define EXAMINE_ARGS_MAX 64  /* arguments of the installer */
+#define EXAMINE_SAID_MAX 200 /* of what it printed last */
 
 enum installer_kind {
 	INSTALLER_DEB,
@@ -60,11 +61,14 @@ struct examine_opts {
 };
 
 struct examine_result {
-	unsigned done, of;	/* experiments that ended; of the table */
-	bool interrupted;	/* by a signal or a limit: `reason` */
-	const char *reason;	/* as session_run.reason */
-	const char *experiment; /* that was under way then */
-	char failed[64];	/* how the installer ended, when that was no success; "" */
+	unsigned done, of;	     /* experiments that ended; of the table */
+	bool interrupted;	     /* by a signal or a limit: `reason` */
+	const char *reason;	     /* as session_run.reason */
+	const char *experiment;	     /* that was under way then */
+	bool limit;		     /* it was a limit of the box */
+	bool rolled_back;	     /* what the install wrote until then is gone again */
+	char failed[64];	     /* how the installer ended, when that was no success; "" */
+	char said[EXAMINE_SAID_MAX]; /* then: the last line that it printed, ASCII alone */
 };
 
 /**
@@ -72,7 +76,9 @@ struct examine_result {
  * @ret: filled also when it was interrupted, which is no failure: the journal has what was done
  *
  * Return: 0; -EEXIST, EXIT_EXISTS when the box has a record and @resume is not asked for; -EINVAL,
- * EXIT_USAGE for an installer of no known kind; what session_*() say.
+ * EXIT_USAGE for an installer of no known kind; -ENOENT, EXIT_NOT_FOUND when a program that
+ * installs it is not here; -EBADMSG, EXIT_UNREADABLE when it is damaged; what session_*() say. A
+ * box that was made for it is gone when its install could not begin.
  */
 int examine(const struct examine_opts *o, struct examine_result *ret, struct err *err);
 

@@ -154,6 +154,11 @@ uint64_t scaled(const struct exam *x, uint64_t ns);
 
 /** installer_find() - its kind, by its bytes */
 int installer_find(const struct examine_file *f, enum installer_kind *ret, struct err *err);
+/** installer_tools() - are the programs here that unpack or install it? -ENOENT, EXIT_NOT_FOUND */
+int installer_tools(const struct examine_file *f, enum installer_kind kind, struct err *err);
+/** installer_refused() - why nothing of it has run, by the exit status of its install; NULL: it ran
+ */
+const char *installer_refused(enum installer_kind kind, int status);
 /** installer_words() - argv for the box; strings live in @a. Return: count */
 int installer_words(const struct exam *x, const char *path, const char *argv[EXAMINE_ARGS_MAX + 8]);
 /** uninstall_command() - for sh -c: asked for, by kind, or a script that was left; NULL. Freed by
@@ -211,6 +216,10 @@ void stops_free(struct stops *s);
 /** services_stop() - end them, where their entries have gone */
 int services_stop(struct exam *x, struct stops *s, struct err *err);
 
+/** log_size(), log_last_line() - of what programs of ours print in the box: where it is now; the
+ * last line since x->log_at, into x->said */
+off_t log_size(const struct exam *x);
+void log_last_line(struct exam *x);
 /** start_by_shell() - a command of ours in the box; ret_key: its process key */
 int start_by_shell(struct exam *x, const char *command, const char *cause, int *ret_id,
 		   uint32_t *ret_key, struct err *err);
@@ -243,9 +252,13 @@ struct exam {
 	enum installer_kind kind;
 	struct subject subject;
 	struct boot boot;
-	unsigned since;	 /* layer that looks compare with */
-	uint64_t done;	 /* bit by row */
-	char failed[64]; /* as in examine_result */
+	unsigned since;		     /* layer that looks compare with */
+	uint64_t done;		     /* bit by row */
+	char failed[64];	     /* as in examine_result */
+	char said[EXAMINE_SAID_MAX]; /* as in examine_result */
+	const char *refused;	     /* why nothing of the installer has run; NULL */
+	bool made;		     /* the box is there because of this examination */
+	off_t log_at;		     /* where the box's log was when the installer began */
 	char *uninstall;
 	bool uninstall_asked; /* `uninstall` has been looked for */
 };

@@ -2,26 +2,39 @@
 /*
  * installer.c - what an installer is by its bytes, how it is started, how it is undone
  *
- * Commands are for the box's own sh: the installer's path is $0, the arguments follow.
+ * Commands are for the box's own sh: the installer's path is $0, the arguments follow. They begin
+ * with what tells a damaged file from an installer that fails: those end with STATUS_DAMAGED, or
+ * STATUS_NO_SCRIPT, and then nothing of the file has run. What they need must be on this machine,
+ * whose /usr is the box's: installer_tools() asks before there is a box.
  */
 #include <sys/stat.h>
 #include <zlib.h>
 
 #include "examine/inner.h"
 
+#define STATUS_NO_SCRIPT 120
+#define STATUS_DAMAGED	 121
+#define DAMAGED		 "exit 121"
+
 struct kind_row {
 	const char *name;
+	const char *tool;    /* that the box needs; with '|' any of them; NULL: none */
 	const char *install; /* sh -c; NULL: the file itself is started */
 	const char
 		*uninstall; /* sh -c with the path as $0; NULL: a script that it left, or asked */
 };
 
-#define UNPACK_HERE "d=$(mktemp -d \"$0.XXXXXX\") && cd \"$d\" && "
+#define UNPACK_HERE "d=$(mktemp -d \"$0.XXXXXX\") && cd \"$d\" || exit 1; "
+#define UNPACK                                                                                     \
+	"case $(head -c 2 \"$0\") in "                                                             \
+	"PK) if command -v unzip >/dev/null; "                                                     \
+	"then unzip -q \"$0\" || [ $? = 1 ]; else python3 -m zipfile -e \"$0\" .; fi ;; "          \
+	"*) tar --no-same-owner -xf \"$0\" ;; esac || " DAMAGED "; "
 #define FIND_SCRIPT                                                                                 \
 	"s=$(find . -maxdepth 3 -type f \\( -iname 'install.sh' -o -iname 'setup.sh' -o -iname "    \
 	"install -o -iname setup -o -iname 'install*.sh' -o -iname 'install.bin' -o -name '*.run' " \
 	"\\) | awk '{ print gsub(\"/\", \"/\"), $0 }' | sort -n | head -n 1 | cut -d' ' -f2-) && "  \
-	"[ -n \"$s\" ] || { echo 'no install script in it' >&2; exit 64; }; "                       \
+	"[ -n \"$s\" ] || { echo it holds $(find . -type f | head -n 3); exit 120; }; "             \
 	"cd \"$(dirname \"$s\")\" && s=./$(basename \"$s\") && chmod +x \"$s\" && "                 \
 	"case $(head -c 2 \"$s\") in '#!'|'\177E') exec \"$s\" \"$@\" ;; "                          \
 	"*) exec sh \"$s\" \"$@\" ;; esac"
@@ -29,8 +42,9 @@ struct kind_row {
 static const struct kind_row kinds[INSTALLERS] = {
 	/* What is needed before the unpacking (Pre-Depends) stands configured only the second time.
 	 * A package that is in the way (another of its kind) goes, as apt would have it. */
-	[INSTALLER_DEB] = { "deb",
-			    "export DEBIAN_FRONTEND=noninteractive; "
+	[INSTALLER_DEB] = { "deb", "dpkg",
+			    "dpkg-deb --info \"$0\" >/dev/null && dpkg-deb --fsys-tarfile \"$0\" "
+			    ">/dev/null || " DAMAGED "; export DEBIAN_FRONTEND=noninteractive; "
 			    "if [ $# -gt 0 ] && dpkg -i \"$@\" \"$0\"; then exit 0; fi; "
 			    "dpkg -i \"$@\" \"$0\" && exit 0; s=$?; "
 			    "gone=$(apt-get -s --no-install-recommends install \"$PWD\"/*.deb "
@@ -39,28 +53,42 @@ static const struct kind_row kinds[INSTALLERS] = {
 			    "echo \"$gone\" | dpkg --set-selections; "
 			    "exec dpkg --auto-deconfigure -i \"$@\" \"$0\"",
 			    "exec env DEBIAN_FRONTEND=noninteractive dpkg --purge \"$(dpkg-deb -f \"$0\" Package)\"" },
-	[INSTALLER_RPM] = { "rpm",
-			    "if command -v bsdtar >/dev/null; then cd / && exec bsdtar -xf \"$0\"; "
-			    "elif command -v rpm2cpio >/dev/null && command -v cpio >/dev/null; then "
-			    "cd / && rpm2cpio \"$0\" | cpio -idmu; "
-			    "else echo 'neither bsdtar nor rpm2cpio is here to unpack it' >&2; "
-			    "exit 69; fi",
-			    NULL },
-	[INSTALLER_SCRIPT] = { "script", NULL, NULL },
-	[INSTALLER_ARCHIVE] = { "archive",
-				UNPACK_HERE
-				"case $(head -c 2 \"$0\") in PK) if command -v unzip >/dev/null; "
-				"then unzip -q \"$0\"; else python3 -m zipfile -e \"$0\" .; fi ;; "
-				"*) tar -xf \"$0\" ;; esac && " FIND_SCRIPT,
-				NULL },
-	[INSTALLER_NPM] = { "npm", "exec npm install -g --no-audit --no-fund \"$0\" \"$@\"",
-			    "exec npm uninstall -g \"$(tar -xOzf \"$0\" package/package.json | "
+	/* what it needs is not asked: a Debian has it under other names, and not in rpm's list */
+	[INSTALLER_RPM] = { "rpm", "rpm",
+			    "rpm -K --nosignature \"$0\" >/dev/null || " DAMAGED "; "
+			    "exec rpm -i --nodeps \"$@\" \"$0\"",
+			    "exec rpm -e --nodeps \"$(rpm -qp --nosignature --qf '%{NAME}' \"$0\")\"" },
+	[INSTALLER_SCRIPT] = { "script", NULL, NULL, NULL },
+	[INSTALLER_ARCHIVE] = { "archive", NULL, UNPACK_HERE UNPACK FIND_SCRIPT, NULL },
+	[INSTALLER_NPM] = { "npm", "npm",
+			    "tar -tzf \"$0\" package/package.json >/dev/null || " DAMAGED "; "
+			    "exec npm install -g --no-audit --no-fund --no-update-notifier \"$0\" \"$@\"",
+			    "exec npm uninstall -g --no-update-notifier \"$(tar -xOzf \"$0\" package/package.json | "
 			    "node -p 'JSON.parse(require(\"fs\").readFileSync(0)).name')\"" },
-	[INSTALLER_APPIMAGE] = { "appimage",
-				 "chmod +x \"$0\" && exec \"$0\" "
-				 "--appimage-extract-and-run \"$@\"",
+	/* all of type 2 unpack themselves; not all can start so, and mounting needs FUSE */
+	[INSTALLER_APPIMAGE] = { "appimage", NULL,
+				 "h=$PWD; " UNPACK_HERE "chmod +x \"$0\"; "
+				 "\"$0\" --appimage-extract >/dev/null && [ -x squashfs-root/AppRun ] || " DAMAGED
+				 "; export APPIMAGE=\"$0\" APPDIR=\"$d/squashfs-root\"; "
+				 "cd \"$h\" && exec \"$APPDIR/AppRun\" \"$@\"",
 				 NULL },
-	[INSTALLER_PROGRAM] = { "program", NULL, NULL },
+	[INSTALLER_PROGRAM] = { "program", NULL, NULL, NULL },
+};
+
+/* How archives begin, and who unpacks them. */
+static const struct {
+	const char *begin;
+	size_t n, at;
+	const char *tool;
+} archives[] = {
+	{ "PK\x03\x04", 4, 0, "unzip|python3" },
+	{ "\x1f\x8b", 2, 0, "gzip" },
+	{ "BZh", 3, 0, "bzip2" },
+	{ "\xfd"
+	  "7zXZ",
+	  5, 0, "xz" },
+	{ "\x28\xb5\x2f\xfd", 4, 0, "zstd" },
+	{ "ustar", 5, 257, "tar" },
 };
 
 const char *installer_kind_name(enum installer_kind k)
@@ -89,6 +117,15 @@ static bool is_npm(const unsigned char *b, size_t n)
 	return !memcmp(tar, "package/", 8) && !memcmp(tar + 257, "ustar", 5);
 }
 
+/* Who unpacks it; NULL: no archive. @b: 512 bytes at least */
+static const char *archive_tool(const unsigned char *b)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(archives); i++)
+		if (!memcmp(b + archives[i].at, archives[i].begin, archives[i].n))
+			return archives[i].tool;
+	return NULL;
+}
+
 int installer_find(const struct examine_file *f, enum installer_kind *ret, struct err *err)
 {
 	unsigned char b[4096] = { 0 };
@@ -109,12 +146,7 @@ int installer_find(const struct examine_file *f, enum installer_kind *ret, struc
 		*ret = INSTALLER_SCRIPT;
 	else if (is_npm(b, (size_t)n))
 		*ret = INSTALLER_NPM;
-	else if (!memcmp(b, "PK\x03\x04", 4) || !memcmp(b, "\x1f\x8b", 2) || !memcmp(b, "BZh", 3) ||
-		 !memcmp(b,
-			 "\xfd"
-			 "7zXZ",
-			 5) ||
-		 !memcmp(b, "\x28\xb5\x2f\xfd", 4) || !memcmp(b + 257, "ustar", 5))
+	else if (archive_tool(b))
 		*ret = INSTALLER_ARCHIVE;
 	else
 		return err_set_exit(
@@ -123,6 +155,52 @@ int installer_find(const struct examine_file *f, enum installer_kind *ret, struc
 			"tar or zip, npm package, AppImage, program)",
 			f->name);
 	return 0;
+}
+
+/* Folders of this machine that the box's PATH has. */
+static const char *tool_folders[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+				      "/usr/bin",	 "/sbin",	   "/bin" };
+
+static bool tool_there(const char *name, size_t n)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(tool_folders); i++) {
+		char path[256];
+
+		snprintf(path, sizeof(path), "%s/%.*s", tool_folders[i], (int)n, name);
+		if (!access(path, X_OK))
+			return true;
+	}
+	return false;
+}
+
+int installer_tools(const struct examine_file *f, enum installer_kind kind, struct err *err)
+{
+	unsigned char b[512] = { 0 };
+	const char *tool = kinds[kind].tool;
+
+	if (kind == INSTALLER_ARCHIVE && pread(f->fd, b, sizeof(b), 0) > 0)
+		tool = archive_tool(b);
+	for (const char *t = tool; t;) {
+		const char *end = strchrnul(t, '|');
+
+		if (tool_there(t, (size_t)(end - t)))
+			return 0;
+		t = *end ? end + 1 : NULL;
+	}
+	return !tool ? 0
+		     : err_set_exit(err, EXIT_NOT_FOUND, 0,
+				    "examine: to install '%s' needs the program %.*s, which this "
+				    "machine has not",
+				    f->name, (int)strcspn(tool, "|"), tool);
+}
+
+const char *installer_refused(enum installer_kind kind, int status)
+{
+	if (!kinds[kind].install)
+		return NULL;
+	return status == STATUS_DAMAGED	    ? "is damaged, or not what its beginning says"
+	       : status == STATUS_NO_SCRIPT ? "has no install script in it"
+					    : NULL;
 }
 
 int installer_words(const struct exam *x, const char *path, const char *argv[EXAMINE_ARGS_MAX + 8])

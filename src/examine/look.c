@@ -89,6 +89,8 @@ static const char *kept_by_system(const char *path)
 		{ "/etc/subuid-", "copy that the tools for users keep" },
 		{ "/etc/subgid-", "copy that the tools for users keep" },
 		{ "/root/.npm", "npm's cache" },
+		{ "/root/.rpmdb", "the package manager's own records" },
+		{ "/var/lib/rpm", "the package manager's own records" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)

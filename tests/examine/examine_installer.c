@@ -150,6 +150,61 @@ static void test_a_file_that_cannot_be_read_is_an_error(void **state UNUSED)
 	close(f.fd);
 }
 
+static void test_what_unpacks_it_is_asked_for_before_there_is_a_box(void **state UNUSED)
+{
+	static const struct {
+		const char *bytes;
+		size_t n;
+		enum installer_kind kind;
+		const char *tool; /* that is missing; NULL: none is needed */
+	} rows[] = {
+		{ "PK\3\4", 4, INSTALLER_ARCHIVE, "program unzip," },
+		{ "BZh91", 5, INSTALLER_ARCHIVE, "program bzip2," },
+		{ "\x28\xb5\x2f\xfd", 4, INSTALLER_ARCHIVE, "program zstd," },
+		{ "\xed\xab\xee\xdb", 4, INSTALLER_RPM, "program rpm," },
+		{ "!<arch>\ndebian", 14, INSTALLER_DEB, "program dpkg," },
+		{ "#!", 2, INSTALLER_SCRIPT, NULL },
+		{ "\x7f"
+		  "ELF",
+		  4, INSTALLER_PROGRAM, NULL },
+	};
+	const char *folders[ARRAY_SIZE(tool_folders)];
+
+	memcpy(folders, tool_folders, sizeof(folders));
+	for (int here = 0; here < 2; here++) {
+		for (size_t i = 0; i < ARRAY_SIZE(tool_folders); i++)
+			tool_folders[i] = here ? folders[i] : "/nowhere";
+		for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+			struct examine_file f = file("in.stall", rows[i].bytes, rows[i].n);
+			struct err err = { 0 };
+			int rc = installer_tools(&f, rows[i].kind, &err);
+
+			close(f.fd);
+			if (here && rows[i].kind != INSTALLER_DEB)
+				continue; /* a machine of tests need not have all */
+			assert_int_equal(rc != 0, !here && rows[i].tool);
+			if (!rc)
+				continue;
+			assert_int_equal(err.exit, EXIT_NOT_FOUND);
+			assert_non_null(strstr(err.msg, rows[i].tool));
+			assert_non_null(strstr(err.msg, "in.stall"));
+		}
+	}
+}
+
+static void test_a_damaged_file_is_told_from_an_installer_that_fails(void **state UNUSED)
+{
+	for (int k = 0; k < INSTALLERS; k++) {
+		enum installer_kind kind = (enum installer_kind)k;
+
+		for (int status = 0; status < 256; status++)
+			assert_int_equal(installer_refused(kind, status) != NULL,
+					 kinds[k].install && (status == 120 || status == 121));
+		if (kinds[k].install && kind != INSTALLER_ARCHIVE)
+			assert_non_null(strstr(kinds[k].install, "|| exit 121"));
+	}
+}
+
 /* ---- words -------------------------------------------------------------------------------- */
 
 static void test_words_end_with_the_path_and_its_arguments(void **state UNUSED)
@@ -281,6 +336,8 @@ int main(void)
 		cmocka_unit_test(test_files_are_told_apart_by_their_first_bytes),
 		cmocka_unit_test(test_a_package_of_npm_is_told_by_its_first_member),
 		cmocka_unit_test(test_a_file_that_cannot_be_read_is_an_error),
+		cmocka_unit_test(test_what_unpacks_it_is_asked_for_before_there_is_a_box),
+		cmocka_unit_test(test_a_damaged_file_is_told_from_an_installer_that_fails),
 		cmocka_unit_test(test_words_end_with_the_path_and_its_arguments),
 		cmocka_unit_test(test_the_uninstaller_is_the_nearest_executable_of_that_name),
 		cmocka_unit_test(test_a_package_is_undone_by_its_manager_or_as_was_asked),

@@ -221,8 +221,9 @@ check "the date of its box never went back" sort -n -c dates
 equal "and each month that went by counts" "$(($(tail -n 1 dates) - $(head -n 1 dates) > 3 * 2592000))" 1
 
 # an installer that fails must not look like a clean program
-printf '#!/bin/sh\nexit 3\n' >in/fails.sh
-"$BELLJAR" examine -b fails -o failed in/fails.sh </dev/null 2>err
-check "it is said when the installer did not succeed" grep -q '^belljar: the installer did not succeed: it ended with status 3$' err
+printf '#!/bin/sh\necho "no licence"\nexit 3\n' >in/fails.sh
+"$BELLJAR" examine -q -b fails -o failed in/fails.sh </dev/null 2>err
+equal "it is said when the installer did not succeed, and why it says so" "$? $(cat err)" \
+	"126 belljar: the installer did not succeed: it ended with status 3; it printed last: no licence"
 equal "and on the report's page before all else" \
-	"$(sed -n '/^WHAT STAYS/{n;p;q}' failed/report.txt | grep -c 'THE INSTALLER DID NOT SUCCEED: it ended with status 3')" 1
+	"$(sed -n '/^WHAT STAYS/{n;p;q}' failed/report.txt | grep -c 'THE INSTALLER DID NOT SUCCEED: it ended with status 3; it printed last: no licence')" 1
