@@ -122,10 +122,6 @@ $(sql "${f%%.*}" "SELECT count(*) FROM change WHERE path LIKE '/etc/cron.d/%'")"
 done
 check "and nothing of it came to this machine" test -z "$(ls /etc/cron.d/absolute /etc/cron.d/above /etc/cron.d/through /etc/cron.d/zip 2>/dev/null)"
 
-printf '#!/bin/sh\nrm -rf /lib64 /bin\n' >bad/removes-all.run
-"$BELLJAR" examine -q -b removes-all --use ls -o out bad/removes-all.run </dev/null >/dev/null 2>&1
-check "where an installer has removed the shell, there is a report" test -s out/report.txt
-
 # Room that is taken but not written: cheap where files are on a disk, and the folder of the others is memory.
 if [ "${BELLJAR_USER_KIND:-root}" = single ] && [ "$(df -k --output=avail . | tail -n 1)" -gt 16000000 ]; then
 	printf '#!/bin/sh\nfor i in 1 2 3; do fallocate -l 3G /opt/bomb$i; done\nwhile :; do :; done\n' >bad/bomb.run
