@@ -37,6 +37,8 @@ struct looking {
 	size_t nholes;
 	struct buf libraries, names, sections, marks;
 	size_t nlibraries, nnames, nsymbols, nsections;
+	size_t nplaces;	  /* where rdtsc may be that were looked at */
+	bool counted;	  /* and one of them is */
 	uint32_t seen[8]; /* imported functions that were named already: bits of the table */
 };
 
@@ -55,6 +57,9 @@ void look_certificates(struct looking *l, size_t at, size_t n,
 
 /** look_section() - a part of the file with its own entropy; @code: it is executed */
 void look_section(struct looking *l, struct str name, size_t at, size_t n, bool code);
+/** look_counter() - executed code of x86 (@wide: 64 bit) is searched for rdtsc; mark time-counter
+ */
+void look_counter(struct looking *l, size_t at, size_t n, bool wide);
 void look_library(struct looking *l, struct str name);
 /** look_import() - a function that the file takes from a library */
 void look_import(struct looking *l, struct str name);

@@ -52,6 +52,12 @@ static void take_up(struct elf_file *f, uint64_t at, uint64_t n)
 		f->end = (size_t)(at + n);
 }
 
+static void code(struct elf_file *f, uint64_t at, uint64_t n)
+{
+	if (at <= f->l->n && (f->h.e_machine == EM_X86_64 || f->h.e_machine == EM_386))
+		look_counter(f->l, at, n, f->h.e_machine == EM_X86_64);
+}
+
 static void dynamic(struct elf_file *f, Elf_Scn *scn, const GElf_Shdr *h)
 {
 	Elf_Data *d = elf_getdata(scn, NULL);
@@ -106,6 +112,8 @@ static void section(struct elf_file *f, Elf_Scn *scn)
 	f->has_symbols |= h.sh_type == SHT_SYMTAB;
 	if (h.sh_flags & SHF_ALLOC)
 		look_section(l, name, h.sh_offset, h.sh_size, h.sh_flags & SHF_EXECINSTR);
+	if (h.sh_flags & SHF_EXECINSTR)
+		code(f, h.sh_offset, h.sh_size);
 	if (h.sh_type == SHT_DYNAMIC)
 		dynamic(f, scn, &h);
 	if (h.sh_type == SHT_DYNSYM)
@@ -136,6 +144,8 @@ static void segments(struct elf_file *f)
 			continue;
 		snprintf(name, sizeof(name), "segment %zu", i);
 		look_section(f->l, str_z(name), p.p_offset, p.p_filesz, p.p_flags & PF_X);
+		if (p.p_flags & PF_X)
+			code(f, p.p_offset, p.p_filesz);
 	}
 }
 

@@ -178,6 +178,9 @@ static void test_elf(void **state)
 		{ "elf-static", "program", "static", "", true, 0, 0 },
 		{ "elf-appended", "program", "static", "", true, 16, 0 },
 		{ "elf-no-sections", "program", "static", "no-sections", true, 0, 0 },
+		{ "elf-counter", "program", "static", "time-counter", true, 0, 0 },
+		/* its bytes in data and in other instructions */
+		{ "elf-no-counter", "program", "static", "", true, 0, 0 },
 	};
 
 	(void)state;
