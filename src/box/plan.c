@@ -263,6 +263,10 @@ static void plan_steps(struct box_plan *p, const struct box *box, const struct b
 	add_tmpfs(p, "/dev/shm", "1777", p->limits.memory / 2);
 	add_tmpfs(p, "/run", "0755",
 		  p->limits.disk < 8 * TMPFS_RUN_MAX ? p->limits.disk / 8 : TMPFS_RUN_MAX);
+	if (opts->clock)
+		add(p, STEP_CLOCK, "/proc/uptime", "/proc/uptime: by the box's clock");
+	if (opts->clock == BOX_CLOCK_DATED)
+		add(p, STEP_CLOCK, "/proc/stat", "/proc/stat: by the box's clock");
 	add_binds(p);
 	add(p, STEP_DETACH, NULL, "let go of the host's tree");
 	add_identity(p, info);

@@ -52,6 +52,7 @@
 	STEP(SYSCTL, do_sysctl)                                                                    \
 	STEP(READONLY, do_readonly)                                                                \
 	STEP(MASK, do_mask)                                                                        \
+	STEP(CLOCK, do_clock)                                                                      \
 	STEP(BIND_RO, do_bind_ro)                                                                  \
 	STEP(BIND_RW, do_bind_rw)                                                                  \
 	STEP(DETACH, do_detach)                                                                    \
@@ -167,8 +168,8 @@ _Noreturn void init_main(const struct box *box, const struct box_plan *plan, int
 typedef int step_fn(struct setup *s, const struct step *st, struct err *err);
 step_fn do_quiet, do_loopback, do_interface, do_redirect, do_hostname, do_private, do_ids,
 	do_layer_tmpfs, do_layer_folder, do_sources, do_root, do_proc, do_overlay, do_tmpfs,
-	do_sysfs, do_dev, do_sysctl, do_readonly, do_mask, do_bind_ro, do_bind_rw, do_detach,
-	do_identity, do_authority, do_home, do_decoys, do_copy, do_bound, do_domain;
+	do_sysfs, do_dev, do_sysctl, do_readonly, do_mask, do_clock, do_bind_ro, do_bind_rw,
+	do_detach, do_identity, do_authority, do_home, do_decoys, do_copy, do_bound, do_domain;
 
 /** in_layers() - a layer of the box's own has @path, of the overlay on /, or has removed it */
 bool in_layers(struct setup *s, const char *path);

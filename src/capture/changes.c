@@ -68,24 +68,28 @@ struct walk_args {
 	struct box *box;
 	struct box_run *run;
 	unsigned since;
+	struct dates dates;
 };
 
 static int walk_in_child(void *p, int fd)
 {
 	struct walk_args *a = p;
 
-	return changes_walk(a->box, a->run, a->since, fd);
+	return changes_walk(a->box, a->run, a->since, &a->dates, fd);
 }
 
 int changeset_read(struct box *box, struct box_run *run, unsigned since, struct changeset *ret,
 		   struct err *err)
 {
-	struct walk_args args = { box, run, since };
+	struct walk_args args = { .box = box, .run = run, .since = since };
 	struct changeset set = { 0 };
 	size_t n = 0;
 	int rc;
 
+	if (box_has_folder(box))
+		dates_load(&args.dates, box_dirfd(box));
 	rc = call_in_box(box, run, walk_in_child, &args, CHANGES_BYTES_MAX, &set.bytes, &n, err);
+	dates_free(&args.dates);
 	if (!rc)
 		rc = changeset_decode((const uint8_t *)set.bytes, n, &set, err);
 	if (rc) {

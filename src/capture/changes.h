@@ -10,6 +10,7 @@
 #define BELLJAR_CAPTURE_CHANGES_H
 
 #include "capture/capture.h"
+#include "capture/dates.h"
 #include "capture/tree.h"
 
 #define CHANGES_DEPTH_MAX     2048	     /* directories inside each other */
@@ -105,7 +106,8 @@ int changeset_decode(const uint8_t *p, size_t n, struct changeset *ret, struct e
 /* ---- in the child ------------------------------------------------------------------------- */
 
 /** changes_walk() - compare and write records. Return: 0 or -errno (REC_FAIL is written then) */
-int changes_walk(struct box *box, struct box_run *run, unsigned since, int fd);
+int changes_walk(struct box *box, struct box_run *run, unsigned since, const struct dates *dates,
+		 int fd);
 
 /** meta_detail() - what differs but content: "mode 0644→0755; owner 0:0→1:1; xattr user.x added"
  * @then: NULL: only tell the attributes that @now has */
@@ -127,7 +129,8 @@ struct old_time {
 
 /** struct times - of files before, and of those whose time is older than themselves */
 struct times {
-	int64_t now_ns; /* CLOCK_REALTIME */
+	int64_t now_ns;		   /* CLOCK_REALTIME */
+	const struct dates *dates; /* of the box; lent */
 	struct old_time *old;
 	size_t nold, old_cap;
 	struct early_time {
@@ -136,7 +139,7 @@ struct times {
 	} * early;
 	size_t nearly, early_cap;
 };
-void times_init(struct times *t);
+void times_init(struct times *t, const struct dates *dates);
 void times_free(struct times *t);
 /** times_before() - a file as it was */
 void times_before(struct times *t, const struct tree_stat *then);

@@ -10,6 +10,9 @@
  * was there before, and that is in the walk's way because it differs, or was copied up: so files of
  * before are gathered, and what equals one of them is left out.
  *
+ * A box with time-lapse has a date of its own: what a call sets to the box's "now" is no older and
+ * no later than that. Times that the kernel wrote are told as the box reads them (dates.h).
+ *
  * File systems count time in ticks, and who sets the time of a moment ago hides nothing: a second
  * is left out of account.
  */
@@ -17,9 +20,9 @@
 
 #include "capture/changes.h"
 
-void times_init(struct times *t)
+void times_init(struct times *t, const struct dates *dates)
 {
-	*t = (struct times){ .now_ns = (int64_t)clock_real_ns() };
+	*t = (struct times){ .now_ns = (int64_t)clock_real_ns(), .dates = dates };
 }
 
 void times_free(struct times *t)
@@ -43,13 +46,15 @@ void times_of(struct times *t, struct delta *d, const struct entry *now, const s
 	      uint64_t index)
 {
 	int64_t mtime = now->st.mtime_ns;
+	bool is_box_date;
 
 	if (!S_ISREG(now->st.mode))
 		return;
-	d->c.mtime_ns = mtime;
-	d->c.mtime_set =
-		mtime > t->now_ns + (int64_t)NSEC_PER_SEC || (then && then->st.mtime_ns == mtime);
-	if (d->c.mtime_set || mtime >= now->born_ns - (int64_t)NSEC_PER_SEC)
+	d->c.mtime_ns = dates_of_file(t->dates, mtime, now->st.ctime_ns);
+	is_box_date = dates_was(t->dates, mtime, (uint64_t)t->now_ns);
+	d->c.mtime_set = (mtime > t->now_ns + (int64_t)NSEC_PER_SEC && !is_box_date) ||
+			 (then && then->st.mtime_ns == mtime);
+	if (d->c.mtime_set || is_box_date || mtime >= now->born_ns - (int64_t)NSEC_PER_SEC)
 		return;
 	if (t->nearly == t->early_cap) {
 		t->early_cap = t->early_cap ? t->early_cap * 2 : 256;

@@ -533,13 +533,14 @@ static int walk_root(struct cmp *w)
 	return 0;
 }
 
-int changes_walk(struct box *box, struct box_run *run, unsigned since, int fd)
+int changes_walk(struct box *box, struct box_run *run, unsigned since, const struct dates *dates,
+		 int fd)
 {
 	struct cmp w = { .since = since, .out.fd = fd, .hasher = sha256_new() };
 	struct err err = { 0 };
 	int rc;
 
-	times_init(&w.times);
+	times_init(&w.times, dates);
 	/* each level of the tree holds directories open */
 	descriptors_most();
 	rc = tree_open(box, run, TREE_NOW, &w.now, &err);

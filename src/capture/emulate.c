@@ -25,7 +25,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
-#include <sys/wait.h>
 
 #include "capture/recorder.h"
 
@@ -229,12 +228,10 @@ static size_t patch_filter(struct sock_filter *f)
 	return n;
 }
 
-/* Address of a `syscall` instruction in the task's vDSO: it is the same image as ours. */
-static uint64_t syscall_place(pid_t tid)
+static uint64_t vdso_of(pid_t tid)
 {
-	const uint8_t *ours = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
 	cleanup_close int fd = -1;
-	uint64_t aux[128], base = 0;
+	uint64_t aux[128];
 	char name[64];
 	ssize_t n;
 
@@ -243,90 +240,21 @@ static uint64_t syscall_place(pid_t tid)
 	n = fd < 0 ? -1 : read(fd, aux, sizeof(aux));
 	for (ssize_t i = 0; i + 1 < n / 8; i += 2)
 		if (aux[i] == AT_SYSINFO_EHDR)
-			base = aux[i + 1];
-	if (!base || !ours)
-		return 0;
-	for (size_t i = 0x400; i < 0x1ffe; i++) {
-		uint8_t there[2];
-
-		if (ours[i] != 0x0f || ours[i + 1] != 0x05)
-			continue;
-		/* the same bytes must stand in the task, or its image is another one */
-		if (!target_read(tid, base + i, there, 2) && there[0] == 0x0f && there[1] == 0x05)
-			return base + i;
-	}
+			return aux[i + 1];
 	return 0;
-}
-
-/* Run the task to its next system call stop. Signals that come in between are sent again after.
- * Return: 0; 1 when it has ended, with its status. */
-static int to_call_stop(pid_t tid, int *ret_status)
-{
-	int status, again[8], nagain = 0, rc = -ESRCH;
-
-	for (int i = 0; i < 64; i++) {
-		if (ptrace(PTRACE_SYSCALL, tid, 0, 0) || waitpid(tid, &status, __WALL) != tid)
-			break;
-		if (!WIFSTOPPED(status)) {
-			*ret_status = status;
-			rc = 1;
-			break;
-		}
-		if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
-			rc = 0;
-			break;
-		}
-		if (!(status >> 16) && nagain < (int)ARRAY_SIZE(again))
-			again[nagain++] = WSTOPSIG(status);
-	}
-	for (int i = 0; i < nagain && rc == 0; i++)
-		syscall(SYS_tkill, tid, again[i]);
-	return rc;
 }
 
 int emulate_patch(pid_t tid, int *ret_status)
 {
-	struct {
-		struct sock_fprog prog;
-		struct sock_filter filter[ARRAY_SIZE(patched_calls) + 8];
-	} there;
-	struct user_regs_struct old, regs;
-	uint64_t at, place;
-	int rc;
+	struct sock_filter filter[ARRAY_SIZE(patched_calls) + 8];
+	struct user_regs_struct regs;
 
-	if (ptrace(PTRACE_GETREGS, tid, 0, &old))
+	_Static_assert(ARRAY_SIZE(filter) <= INJECT_MAX, "it is taken whole");
+	if (ptrace(PTRACE_GETREGS, tid, 0, &regs))
 		return -errno;
-	if (old.cs != USER_CS)
+	if (regs.cs != USER_CS)
 		return 0; /* 32-bit code is not shown claimed identities */
-	place = syscall_place(tid);
-	if (!place)
-		return -ENOTSUP;
-	memset(&there, 0, sizeof(there));
-	at = (old.rsp - 128 /* red zone of the ABI */ - sizeof(there)) & ~15ull;
-	there.prog.len = (unsigned short)patch_filter(there.filter);
-	there.prog.filter = (void *)(uintptr_t)(at + sizeof(there.prog));
-	rc = target_write(tid, at, &there, sizeof(there));
-	if (rc)
-		return rc;
-	regs = old;
-	regs.rip = place;
-	regs.rax = SYS_seccomp;
-	regs.orig_rax = (unsigned long long)-1; /* the stop may be inside a call: no restart */
-	regs.rdi = SECCOMP_SET_MODE_FILTER;
-	regs.rsi = SECCOMP_FILTER_FLAG_TSYNC;
-	regs.rdx = at;
-	if (ptrace(PTRACE_SETREGS, tid, 0, &regs))
-		return -errno;
-	rc = to_call_stop(tid, ret_status); /* entry */
-	if (!rc)
-		rc = to_call_stop(tid, ret_status); /* exit */
-	if (rc)
-		return rc;
-	rc = ptrace(PTRACE_GETREGS, tid, 0, &regs) ? -errno : (int)(int64_t)regs.rax;
-	old.orig_rax = (unsigned long long)-1;
-	if (ptrace(PTRACE_SETREGS, tid, 0, &old))
-		return -errno;
-	return rc > 0 ? -EBUSY : rc;
+	return inject_filter(tid, vdso_of(tid), filter, patch_filter(filter), ret_status);
 }
 
 /* ---- answering ---------------------------------------------------------------------------- */

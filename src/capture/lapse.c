@@ -22,6 +22,13 @@
 
 /* ---- jumping ------------------------------------------------------------------------------ */
 
+/* A box that has no folder is gone with its run. */
+static void keep_dates(struct lapse *l)
+{
+	if (box_has_folder(l->rec->box))
+		dates_save(&l->dates, box_dirfd(l->rec->box));
+}
+
 static void clock_event(struct lapse *l, const char *cause)
 {
 	struct event ev = { .kind = EV_CLOCK };
@@ -30,6 +37,64 @@ static void clock_event(struct lapse *l, const char *cause)
 	ev.v[EV_AT(CLOCK, CAUSE)] = V_Z(cause);
 	ev.v[EV_AT(CLOCK, DATE)] = V_INT(clock_real_ns() + l->clock->ahead + l->clock->date);
 	recorder_append(l->rec, &ev);
+}
+
+/* The time that the kernel dates files with now. */
+static uint64_t tick_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &t);
+	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+/* How many calls to write a process has made; where the kernel does not count: always another
+ * number. */
+static uint64_t writes_of(pid_t tgid)
+{
+	cleanup_free char *text = NULL;
+	char name[64], *at = NULL;
+	size_t n;
+
+	snprintf(name, sizeof(name), "/proc/%d/io", tgid);
+	if (!read_file_at(AT_FDCWD, name, 4096, &text, &n))
+		at = strstr(text, "syscw:");
+	return at ? strtoull(at + 6, NULL, 10) : clock_mono_ns();
+}
+
+/* Has anybody in the box made, changed or written a file since this was last asked? */
+static bool has_written(struct lapse *l)
+{
+	/* a task that came may have written and gone */
+	uint64_t held = atomic_load(&l->rec->held) + atomic_load(&l->born), writes;
+	struct clocked *c, *next;
+	bool any = held != l->held;
+
+	l->held = held;
+	HASH_ITER(hh, l->clocked, c, next)
+	{
+		writes = writes_of(c->tgid);
+		any |= writes != c->writes;
+		c->writes = writes;
+	}
+	return any;
+}
+
+/* Can what was written so far be told from what will be written after a jump? 0, or ns until then
+ */
+static uint64_t until_tick(struct lapse *l)
+{
+	struct timespec t;
+	uint64_t tick = tick_ns(), now = clock_real_ns();
+
+	if (tick > l->active_real)
+		return 0;
+	if (has_written(l))
+		l->wrote_real = now;
+	if (tick > l->wrote_real || clock_getres(CLOCK_REALTIME_COARSE, &t))
+		return 0;
+	tick += (uint64_t)t.tv_nsec;
+	return tick > now ? tick - now : LOOK_MIN_NS;
 }
 
 static void jump(struct lapse *l, uint64_t ns, const char *cause)
@@ -43,16 +108,21 @@ static void jump(struct lapse *l, uint64_t ns, const char *cause)
 			vdso_set(l, c->tgid, c->slot, ahead, ahead + l->clock->date);
 	}
 	timerfds_take(l, ns);
+	pthread_mutex_lock(&l->dates_lock);
+	dates_add(&l->dates, tick_ns(), (int64_t)(ahead + l->clock->date));
+	pthread_mutex_unlock(&l->dates_lock);
 	l->clock->jump[l->clock->njumps % BOX_CLOCK_JUMPS].real = clock_real_ns();
 	l->clock->jump[l->clock->njumps % BOX_CLOCK_JUMPS].ahead = ahead;
 	l->clock->njumps++;
 	l->clock->ahead = ahead;
+	lapse_proc_put(l, true);
 	l->jumps++;
 	l->jumped_real = now;
 	l->pause_ns = LOOK_MIN_NS;
 	if (now - l->told_real >= EVENTS_NS || strcmp(cause, "wait") != 0) {
 		l->told_real = now;
 		clock_event(l, cause);
+		keep_dates(l);
 	}
 }
 
@@ -148,12 +218,17 @@ static uint64_t impatient_due(const struct lapse *l, bool ticking)
 /* All wait. Return: ns of real time until the next look */
 static uint64_t all_wait(struct lapse *l)
 {
-	uint64_t next = next_due(l), now = lapse_now(l), far;
+	uint64_t next = next_due(l), now = lapse_now(l), far, tick;
 
 	if (next == LAPSE_NEVER)
 		return LOOK_MAX_NS;
 	if (next <= now + JUMP_MIN_NS)
 		return next > now ? next - now : LOOK_MIN_NS;
+	if (!lapse_stat_ready(l))
+		return LOOK_MIN_NS;
+	tick = until_tick(l);
+	if (tick)
+		return tick;
 	far = impatient_due(l, true);
 	if (far > next)
 		next = far;
@@ -170,6 +245,8 @@ static bool overtake(struct lapse *l)
 	if (clock_mono_ns() - l->jumped_real < BUSY_REST_NS)
 		return false;
 	due = impatient_due(l, false);
+	if (due && !lapse_stat_ready(l))
+		return false;
 	if (due)
 		jump(l, due - lapse_now(l), "busy");
 	return due != 0;
@@ -185,6 +262,7 @@ static uint64_t turn(struct lapse *l)
 {
 	uint64_t ns;
 
+	lapse_proc_put(l, false);
 	lapse_look(l);
 	if (serve_due(l))
 		return LOOK_MIN_NS;
@@ -268,6 +346,7 @@ void lapse_born(struct lapse *l, pid_t parent, pid_t tgid)
 	if (from) {
 		c->slot = from->slot;
 		c->base = from->base;
+		c->stats = from->stats;
 	}
 	/* the clock may have jumped after its memory was copied */
 	if (c->slot && l->clock->ahead)
@@ -297,6 +376,9 @@ bool lapse_exec(struct lapse *l, pid_t tgid)
 	if (rc)
 		c->slot = c->base = 0;
 	timers_exec(l, tgid);
+	c->asked = 0;
+	if (l->files && !c->stats && c->base)
+		lapse_stat_ask(c, tgid);
 	pthread_mutex_unlock(&l->lock);
 	return !rc;
 }
@@ -333,6 +415,12 @@ struct lapse *lapse_new(struct recorder *rec, const struct recorder_lapse *opts)
 	l->opener = -1;
 	l->vdso = vdso_read();
 	pthread_mutex_init(&l->lock, NULL);
+	pthread_mutex_init(&l->dates_lock, NULL);
+	if (box_has_folder(rec->box))
+		dates_load(&l->dates, box_dirfd(rec->box));
+	dates_add(&l->dates, clock_real_ns(), (int64_t)l->clock->date);
+	l->files = dates_any(&l->dates);
+	lapse_proc_open(l);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&l->wake, &attr);
@@ -369,6 +457,8 @@ void lapse_end(struct lapse *l)
 	l->running = false;
 	if (l->jumps)
 		clock_event(l, "wait");
+	dates_add(&l->dates, clock_real_ns(), 0);
+	keep_dates(l);
 }
 
 void lapse_free(struct lapse *l)
@@ -388,6 +478,9 @@ void lapse_free(struct lapse *l)
 		free(c);
 	}
 	lapse_unturn_all(l);
+	dates_free(&l->dates);
+	lapse_proc_close(l);
+	pthread_mutex_destroy(&l->dates_lock);
 	free(l->vdso);
 	if (l->opener >= 0)
 		close(l->opener);
@@ -414,6 +507,11 @@ void lapse_ahead(struct lapse *l, uint64_t ns)
 	pthread_mutex_lock(&l->lock);
 	lapse_list_tasks(l);
 	pthread_mutex_unlock(&l->rec->lock);
+	while (!lapse_stat_ready(l)) {
+		pthread_mutex_unlock(&l->lock);
+		usleep(1000);
+		pthread_mutex_lock(&l->lock);
+	}
 	lapse_look(l);
 	jump(l, ns, "ahead");
 	serve_due(l);

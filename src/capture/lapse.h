@@ -31,6 +31,9 @@
  * the offset from a word beside them (lapse_vdso.c); a jump writes that word in each process. Clock
  * calls that go to the kernel stop for the tracer (lapse_calls.c).
  *
+ * Times of files are as the kernel wrote them, by our clock, until somebody reads them; what
+ * is read is put forward by as much as the box was ahead then (dates.h, lapse_stat.c).
+ *
  * A box that always has something to do, or many short waits, would never see the end of a long
  * one: a wait of which too much real time has gone by ends, and the clock goes forward by what was
  * left (lapse_patience()).
@@ -41,6 +44,7 @@
 #include <sys/user.h>
 #include <uthash.h>
 
+#include "capture/dates.h"
 #include "capture/recorder.h"
 
 #define LAPSE_TASK_FDS	 256   /* tasks whose files in /proc stay open */
@@ -49,6 +53,8 @@
 #define LAPSE_TIMERFDS	 256   /* timers with a descriptor, all processes */
 #define LAPSE_SETS_MAX	 65536 /* descriptors in the sets of a select call */
 #define LAPSE_NEVER	 UINT64_MAX
+
+#define NR_FUTEX_WAIT 455 /* since Linux 6.7 */
 
 struct lapse;
 
@@ -111,6 +117,8 @@ struct seen {
 	bool done;	      /* the wait was ended: it counts no longer */
 	bool broken; /* a signal of somebody else has broken it off, and what is left is told */
 	bool blocked;
+	bool patching;
+	bool again;	  /* we have broken its wait off, and it goes on with it */
 	uint64_t runs[2]; /* how often and how long it has run: the same: it has not */
 	struct blocked b;
 	struct wait w;
@@ -124,6 +132,10 @@ struct seen {
 struct clocked {
 	pid_t tgid;
 	uint64_t slot, base; /* addresses in it; 0: not patched */
+	bool stats;	     /* its stat calls stop */
+	pid_t asked;	     /* this task of it will stop, for that; 0 */
+	uint64_t asked_real;
+	uint64_t writes; /* calls to write that it had made by the last look */
 	UT_hash_handle hh;
 };
 
@@ -156,7 +168,15 @@ struct lapse {
 	struct signal_timer *timers;
 	struct turned_call *turned;
 	int ntimers, nopen;
-	atomic_bool timerfds; /* some process has armed one */
+	atomic_bool timerfds;	    /* some process has armed one */
+	pthread_mutex_t dates_lock; /* the last one to be taken */
+	struct dates dates;
+	bool files;		/* stat calls stop */
+	int uptime_fd, stat_fd; /* the box's own in /proc; negative: none */
+	uint64_t proc_real;
+	uint64_t held, wrote_real; /* held calls and tasks by then; CLOCK_REALTIME of the last write
+				      seen */
+	uint64_t active_real;	   /* CLOCK_REALTIME when somebody was last seen at work */
 	uint64_t jumps, jumped_real, told_real, pause_ns;
 };
 
@@ -171,6 +191,13 @@ static inline uint64_t lapse_date_offset(const struct lapse *l)
 	return clock_real_ns() - clock_mono_ns() + l->clock->date;
 }
 
+/** lapse_date_is_past() - the box's date is before ours: dates that it waits for are put forward
+ * for the kernel (lapse_calls.c) */
+static inline bool lapse_date_is_past(const struct lapse *l)
+{
+	return (int64_t)l->clock->date < 0;
+}
+
 /* looking (lapse_look.c), under the lock */
 
 /** lapse_list_tasks() - who is there to be looked at: the recorder's table is exact; under its lock
@@ -181,6 +208,9 @@ bool lapse_look(struct lapse *l);
 /** lapse_at_rest() - after such a look: no call is at the disk, which counts as a wait by its
  * number (read), and nobody was woken meanwhile */
 bool lapse_at_rest(struct lapse *l);
+/** lapse_broke_off() - a signal of ours has broken off whatever @tid was waiting in, which it will
+ * begin again: that is the same wait */
+void lapse_broke_off(struct lapse *l, pid_t tgid, pid_t tid, const struct user_regs_struct *r);
 /** seen_close() - the files of /proc that are kept open for it; seen_forget() - all of it */
 void seen_close(struct lapse *l, struct seen *s);
 void seen_forget(struct lapse *l, struct seen *s);
@@ -226,14 +256,35 @@ void lapse_born(struct lapse *l, pid_t parent, pid_t tgid);
 /** lapse_exec() - at the exec stop. False: this program's clocks cannot be part of it */
 bool lapse_exec(struct lapse *l, pid_t tgid);
 void lapse_ended(struct lapse *l, pid_t tid);
-/** lapse_signalled() - at the stop before a signal is delivered. True: it is ours, and dropped */
-bool lapse_signalled(struct lapse *l, pid_t tid, int sig);
+/** lapse_signalled() - at the stop before a signal is delivered. True: it is ours, and dropped;
+ * @ret_status: that of the task if it has ended meanwhile, else -1 */
+bool lapse_signalled(struct lapse *l, pid_t tid, pid_t tgid, int sig, int *ret_status);
 /** lapse_call() - at PTRACE_EVENT_SECCOMP with FILTER_LAPSE. True: stop it at its end, for
  * lapse_call_end() */
 bool lapse_call(struct lapse *l, pid_t tid, pid_t tgid);
 bool lapse_call_end(struct lapse *l, pid_t tid, pid_t tgid);
 /** lapse_filter() - in the program's process, before the recorder's own */
 int lapse_filter(struct err *err);
+
+/* ---- times of files (lapse_stat.c) -------------------------------------------------------- */
+
+/** lapse_stat_ready() - from now on stat calls stop. Return: true when those of each process do */
+bool lapse_stat_ready(struct lapse *l);
+/** lapse_stat_ask() - stop task @tid of process @c, to be patched */
+void lapse_stat_ask(struct clocked *c, pid_t tid);
+/** lapse_stat_patch() - at that stop, without the lock: as inject_filter() */
+int lapse_stat_patch(struct lapse *l, pid_t tid, uint64_t vdso, int *ret_status);
+/** lapse_stat_failed() - it could not be: the record says so */
+void lapse_stat_failed(struct lapse *l, struct clocked *c);
+/** lapse_stat_end() - at the end of a call that may be a stat; l NULL is fine */
+void lapse_stat_end(struct lapse *l, pid_t tid);
+
+/* ---- /proc (lapse_proc.c) ----------------------------------------------------------------- */
+
+void lapse_proc_open(struct lapse *l);
+void lapse_proc_close(struct lapse *l);
+/** lapse_proc_put() - write what they say at present, if that is too long ago, or @now */
+void lapse_proc_put(struct lapse *l, bool now);
 
 /* ---- clocks (lapse_vdso.c) ---------------------------------------------------------------- */
 

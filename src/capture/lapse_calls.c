@@ -127,9 +127,14 @@ static uint64_t clock_of_timerfd(pid_t tgid, int fd)
 
 /* A moment of the box's clock is one of ours for the kernel. The task's own structure is left
  * alone: the call gets one below its stack, out of the ABI's red zone. */
+static uint64_t scratch(const struct user_regs_struct *r)
+{
+	return (r->rsp - 128 - 4 * sizeof(int64_t)) & ~15ull;
+}
+
 static bool timerfd_call(struct lapse *l, pid_t tid, pid_t tgid, struct user_regs_struct *r)
 {
-	uint64_t clock, offset, at = (r->rsp - 128 - 4 * sizeof(int64_t)) & ~15ull, ns;
+	uint64_t clock, offset, at = scratch(r), ns;
 	int64_t v[4];
 
 	atomic_store(&l->timerfds, true);
@@ -140,7 +145,9 @@ static bool timerfd_call(struct lapse *l, pid_t tid, pid_t tgid, struct user_reg
 	clock = clock_of_timerfd(tgid, (int)r->rdi);
 	offset = offset_of(l, clock < 32 && (LAPSE_DATE_CLOCKS >> clock & 1));
 	ns = (uint64_t)v[2] * NSEC_PER_SEC + (uint64_t)v[3];
-	ns = ns > offset ? ns - offset : 1;
+	ns -= offset;
+	if (!ns || ns > INT64_MAX)
+		ns = 1; /* it is over */
 	v[2] = (int64_t)(ns / NSEC_PER_SEC);
 	v[3] = (int64_t)(ns % NSEC_PER_SEC);
 	if (!offset || target_write(tid, at, v, sizeof(v)))
@@ -150,17 +157,47 @@ static bool timerfd_call(struct lapse *l, pid_t tid, pid_t tgid, struct user_reg
 	return true; /* its register is put back at the end of the call */
 }
 
+/* ---- waits until a date ------------------------------------------------------------------- */
+
+/* Where the box's date is before ours, the kernel would take each date of it for over. */
+static bool until_call(struct lapse *l, pid_t tid, pid_t tgid, struct user_regs_struct *r,
+		       unsigned long long *arg)
+{
+	struct blocked b = { .nr = (int64_t)r->orig_rax,
+			     .a = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 } };
+	uint64_t at = scratch(r), ns;
+	struct wait w;
+	int64_t v[2];
+
+	if (!lapse_date_is_past(l))
+		return false;
+	wait_of(tgid, tid, &b, &w);
+	if (w.what != WAIT_TIMED || w.how != WAIT_UNTIL_DATE ||
+	    target_read(tid, *arg, v, sizeof(v)) || v[0] < 0 ||
+	    v[0] > INT64_MAX / 4 / (int64_t)NSEC_PER_SEC || v[1] < 0 ||
+	    v[1] >= (int64_t)NSEC_PER_SEC)
+		return false;
+	ns = (uint64_t)v[0] * NSEC_PER_SEC + (uint64_t)v[1] - l->clock->date;
+	v[0] = (int64_t)(ns / NSEC_PER_SEC);
+	v[1] = (int64_t)(ns % NSEC_PER_SEC);
+	if (target_write(tid, at, v, sizeof(v)))
+		return false;
+	*arg = at;
+	ptrace(PTRACE_SETREGS, tid, 0, r);
+	return true;
+}
+
 /* ---- the stops ---------------------------------------------------------------------------- */
 
 /** struct turned_call - a task that stops again at the end of its call */
 struct turned_call {
 	pid_t tid;
 	int64_t nr;
-	uint64_t rdx;
+	uint64_t rdx, r10, r8; /* as they were */
 	UT_hash_handle hh;
 };
 
-static void turn(struct lapse *l, pid_t tid, int64_t nr, uint64_t rdx)
+static void turn(struct lapse *l, pid_t tid, int64_t nr, const struct user_regs_struct *was)
 {
 	struct turned_call *t;
 
@@ -171,7 +208,9 @@ static void turn(struct lapse *l, pid_t tid, int64_t nr, uint64_t rdx)
 		HASH_ADD_INT(l->turned, tid, t);
 	}
 	t->nr = nr;
-	t->rdx = rdx;
+	t->rdx = was->rdx;
+	t->r10 = was->r10;
+	t->r8 = was->r8;
 }
 
 void lapse_unturn(struct lapse *l, pid_t tid)
@@ -219,23 +258,31 @@ static bool call_of(struct lapse *l, pid_t tid, pid_t tgid, struct user_regs_str
 		return true;
 	case SYS_timerfd_settime:
 		return timerfd_call(l, tid, tgid, r);
+	case SYS_clock_nanosleep:
+		return until_call(l, tid, tgid, r, &r->rdx);
+	case SYS_futex:
+	case SYS_futex_waitv:
+		return until_call(l, tid, tgid, r, &r->r10);
+	case SYS_mq_timedsend:
+	case SYS_mq_timedreceive:
+	case NR_FUTEX_WAIT:
+		return until_call(l, tid, tgid, r, &r->r8);
 	}
 	return timers_call(l, tid, tgid, r);
 }
 
 bool lapse_call(struct lapse *l, pid_t tid, pid_t tgid)
 {
-	struct user_regs_struct r;
-	uint64_t rdx;
+	struct user_regs_struct r, was;
 	bool again;
 
 	if (!l || ptrace(PTRACE_GETREGS, tid, 0, &r))
 		return false;
-	rdx = r.rdx;
+	was = r;
 	pthread_mutex_lock(&l->lock);
 	again = call_of(l, tid, tgid, &r);
 	if (again)
-		turn(l, tid, (int64_t)r.orig_rax, rdx);
+		turn(l, tid, (int64_t)r.orig_rax, &was);
 	pthread_mutex_unlock(&l->lock);
 	return again;
 }
@@ -259,8 +306,10 @@ static void end_of(struct lapse *l, pid_t tid, pid_t tgid, const struct turned_c
 	case SYS_timer_create:
 		timers_created(l, tid, tgid, r);
 		break;
-	case SYS_timerfd_settime:
+	default: /* a time was put into another place */
 		r->rdx = t->rdx;
+		r->r10 = t->r10;
+		r->r8 = t->r8;
 		ptrace(PTRACE_SETREGS, tid, 0, r);
 		break;
 	}

@@ -84,6 +84,8 @@ static uint64_t due_of(const struct lapse *l, const struct wait *w)
 	if (w->how == WAIT_UNTIL)
 		return w->ns;
 	offset = lapse_date_offset(l);
+	if (lapse_date_is_past(l))
+		offset -= l->clock->date;
 	return w->ns > offset ? w->ns - offset : 0;
 }
 
@@ -114,13 +116,14 @@ static void begins(struct lapse *l, struct seen *s, const struct blocked *b)
 {
 	/* a call that goes on after a stop: the same wait, for which the kernel has kept the end */
 	bool goes_on = s->w.what == WAIT_TIMED && !s->done && !s->ours &&
-		       (b->nr == SYS_restart_syscall || stopped_in_it(s, b));
+		       (b->nr == SYS_restart_syscall || stopped_in_it(s, b) ||
+			(s->again && b->nr == s->b.nr && b->sp == s->b.sp));
 
 	s->b = *b;
 	s->since_real = clock_mono_ns();
 	if (goes_on)
 		return;
-	s->broken = s->done = false; /* told stays: that signal is still on its way */
+	s->again = s->broken = s->done = false; /* told stays: that signal is still on its way */
 	if (s->ours)
 		s->w = (struct wait){ .what = WAIT_EVER };
 	else
@@ -164,6 +167,8 @@ static bool look_at(struct lapse *l, struct seen *s)
 	char line[1024];
 	bool blocked, same;
 
+	if (s->patching)
+		return false; /* the call that it is in is ours */
 	line[0] = 0;
 	if (s->ours)
 		blocked = sleeps(l, s, line, sizeof(line));
@@ -178,6 +183,10 @@ static bool look_at(struct lapse *l, struct seen *s)
 	}
 	runs_of(l, s, runs);
 	same = s->blocked && !memcmp(runs, s->runs, sizeof(runs)) && s->b.nr == b.nr;
+	if (!same && s->again && state_of(s->tid) == 't') {
+		s->blocked = false; /* it has not begun its call again yet */
+		return false;
+	}
 	memcpy(s->runs, runs, sizeof(runs));
 	if (!same)
 		begins(l, s, &b);
@@ -210,6 +219,22 @@ void lapse_watch(struct lapse *l, pid_t tgid, pid_t tid)
 	s = see(l, tgid, tid);
 	s->ours = s->listed = true;
 	pthread_mutex_unlock(&l->lock);
+}
+
+void lapse_broke_off(struct lapse *l, pid_t tgid, pid_t tid, const struct user_regs_struct *r)
+{
+	struct seen *s = see(l, tgid, tid);
+	struct blocked b = { .nr = (int64_t)r->orig_rax,
+			     .a = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 },
+			     .sp = r->rsp,
+			     .pc = r->rip };
+
+	s->listed = s->patching = true;
+	if (b.nr < 0 || !was_broken_off((int64_t)r->rax))
+		return;
+	if (b.nr != SYS_restart_syscall && (!s->blocked || b.nr != s->b.nr || b.sp != s->b.sp))
+		begins(l, s, &b);
+	s->again = true;
 }
 
 static void take_task(void *ctx, pid_t tgid, pid_t tid)
@@ -249,7 +274,10 @@ bool lapse_look(struct lapse *l)
 			all = false;
 		}
 	}
-	return all && !atomic_load(&l->working) && l->listed_born == atomic_load(&l->born);
+	all = all && !atomic_load(&l->working) && l->listed_born == atomic_load(&l->born);
+	if (!all)
+		l->active_real = clock_real_ns();
+	return all;
 }
 
 /* Its parent stands still for a child's sake, for as long as the child likes. */

@@ -10,7 +10,8 @@
  * adds. The pages that are written become the process's own; its children inherit them.
  *
  * Clocks of used processor time are left alone. A word of nanoseconds is written and read at once;
- * while it is 0, nothing is computed.
+ * while it is 0, nothing is computed. It is added to all of the time, modulo 2^64: a date before
+ * ours is a large word.
  */
 #include <elf.h>
 #include <sys/auxv.h>
@@ -52,12 +53,13 @@ __asm__(".pushsection .rodata\n"
 	"	mov lapse_code_slots+24(%rip), %rcx\n"
 	"2:	test %rcx, %rcx\n"
 	"	jz 1f\n"
-	"	mov 8(%rsi), %rax\n"
+	"	imul $1000000000, (%rsi), %rax\n"
+	"	add 8(%rsi), %rax\n"
 	"	add %rcx, %rax\n"
 	"	xor %edx, %edx\n"
 	"	mov $1000000000, %ecx\n"
 	"	div %rcx\n"
-	"	add %rax, (%rsi)\n"
+	"	mov %rax, (%rsi)\n"
 	"	mov %rdx, 8(%rsi)\n"
 	"	xor %eax, %eax\n"
 	"1:	ret\n"
@@ -73,12 +75,14 @@ __asm__(".pushsection .rodata\n"
 	"	mov lapse_code_slots+24(%rip), %rcx\n"
 	"	test %rcx, %rcx\n"
 	"	jz 1f\n"
-	"	imul $1000, 8(%rdi), %rax\n"
+	"	imul $1000000000, (%rdi), %rax\n"
+	"	imul $1000, 8(%rdi), %rdx\n"
+	"	add %rdx, %rax\n"
 	"	add %rcx, %rax\n"
 	"	xor %edx, %edx\n"
 	"	mov $1000000000, %ecx\n"
 	"	div %rcx\n"
-	"	add %rax, (%rdi)\n"
+	"	mov %rax, (%rdi)\n"
 	"	mov %rdx, %rax\n"
 	"	xor %edx, %edx\n"
 	"	mov $1000, %ecx\n"

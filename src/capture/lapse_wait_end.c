@@ -13,7 +13,7 @@
  * for a moment of clocks that are ahead. */
 static bool is_ours_to_end(const struct lapse *l, const struct seen *s)
 {
-	return l->clock->ahead != s->ahead ||
+	return l->clock->ahead != s->ahead || s->again ||
 	       (s->w.how != WAIT_FOR && (s->ahead || l->clock->date));
 }
 
@@ -42,13 +42,6 @@ int lapse_end_due(struct lapse *l)
 		syscall(SYS_tgkill, first->tgid, first->tid, SIGSTOP);
 		n++;
 	}
-}
-
-/* The kernel's own words for "a signal broke it off": linux/errno.h */
-static bool was_broken_off(int64_t rax)
-{
-	return rax == -EINTR || rax == -512 /* ERESTARTSYS */ || rax == -513 /* ERESTARTNOINTR */ ||
-	       rax == -514 /* ERESTARTNOHAND */ || rax == -516 /* ERESTART_RESTARTBLOCK */;
 }
 
 static bool same_call(const struct seen *s, const struct user_regs_struct *r)
@@ -84,12 +77,62 @@ static void tell_left(const struct lapse *l, struct seen *s, const struct user_r
 	s->broken = true;
 }
 
-bool lapse_signalled(struct lapse *l, pid_t tid, int sig)
+static bool is_asked(const struct lapse *l, pid_t tid, pid_t tgid)
+{
+	struct clocked *c;
+
+	HASH_FIND_INT(l->clocked, &tgid, c);
+	return c && c->asked == tid;
+}
+
+/* The process is to be given a filter at this stop. False: it is not. */
+static bool patch(struct lapse *l, pid_t tid, pid_t tgid, int *ret_status)
+{
+	struct user_regs_struct r;
+	struct clocked *c;
+	struct seen *s;
+	uint64_t vdso = 0;
+	bool asked;
+	int rc;
+
+	pthread_mutex_lock(&l->lock);
+	HASH_FIND_INT(l->clocked, &tgid, c);
+	asked = c && c->asked == tid;
+	if (asked) {
+		vdso = c->base;
+		if (!ptrace(PTRACE_GETREGS, tid, 0, &r))
+			lapse_broke_off(l, tgid, tid, &r);
+	}
+	pthread_mutex_unlock(&l->lock);
+	if (!asked)
+		return false;
+	rc = lapse_stat_patch(l, tid, vdso, ret_status);
+	pthread_mutex_lock(&l->lock);
+	HASH_FIND_INT(l->seen, &tid, s);
+	if (s)
+		s->patching = false;
+	HASH_FIND_INT(l->clocked, &tgid, c);
+	if (c && rc < 0)
+		lapse_stat_failed(l, c);
+	if (c) {
+		c->stats = true;
+		c->asked = 0;
+	}
+	l->pause_ns = LOOK_MIN_NS;
+	pthread_cond_signal(&l->wake);
+	pthread_mutex_unlock(&l->lock);
+	if (rc != 1)
+		*ret_status = -1;
+	return true;
+}
+
+bool lapse_signalled(struct lapse *l, pid_t tid, pid_t tgid, int sig, int *ret_status)
 {
 	struct user_regs_struct r;
 	struct seen *s;
 	bool ours = false;
 
+	*ret_status = -1;
 	if (!l)
 		return false;
 	pthread_mutex_lock(&l->lock);
@@ -98,7 +141,7 @@ bool lapse_signalled(struct lapse *l, pid_t tid, int sig)
 		ours = sig == SIGSTOP && s->told;
 		if (ours)
 			end_wait(s, &r);
-		else
+		else if (sig != SIGSTOP || !is_asked(l, tid, tgid))
 			tell_left(l, s, &r);
 	}
 	if (ours) {
@@ -107,5 +150,7 @@ bool lapse_signalled(struct lapse *l, pid_t tid, int sig)
 		pthread_cond_signal(&l->wake);
 	}
 	pthread_mutex_unlock(&l->lock);
+	if (sig == SIGSTOP && patch(l, tid, tgid, ret_status))
+		ours = true;
 	return ours;
 }

@@ -50,7 +50,7 @@ static const struct row rows[] = {
 	{ SYS_epoll_pwait2, SPAN, 3, 0, 0, false },
 	{ SYS_futex, FUTEX, 3, -ETIMEDOUT, 0, false },
 	{ SYS_futex_waitv, CLOCKED, 3, -ETIMEDOUT, 0, false },
-	{ 455 /* futex_wait */, CLOCKED, 4, -ETIMEDOUT, 0, false },
+	{ NR_FUTEX_WAIT, CLOCKED, 4, -ETIMEDOUT, 0, false },
 	{ SYS_semtimedop, SPAN, 3, -EAGAIN, 0, false },
 	{ SYS_rt_sigtimedwait, SPAN, 2, -EAGAIN, 0, false },
 	{ SYS_mq_timedsend, DATE, 4, -ETIMEDOUT, 0, false },

@@ -149,6 +149,7 @@ void *notify_thread(void *arg)
 		if (rc)
 			continue;
 		lapse_work(s->rec->lapse, 1);
+		atomic_fetch_add(&s->rec->held, 1);
 		handle(h, &n);
 		memset(&r, 0, sizeof(r));
 		r.id = n.id;

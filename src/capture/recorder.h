@@ -134,6 +134,7 @@ struct recorder {
 	atomic_uint hits;    /* RECORDER_HIT_… */
 	uint32_t pids_max;
 	atomic_int failed;	   /* errno of an append that failed: the box must end */
+	atomic_uint_fast64_t held; /* calls that were held so far */
 	atomic_uint_fast64_t lost; /* held calls whose process died before the answer */
 	/* last, and not cleared */
 	struct made made[MADE_MAX];
@@ -290,6 +291,21 @@ int emulate_patch(pid_t tid, int *ret_status);
 bool emulate_call(pid_t tid, const struct creds *c);
 /** emulate_exit() - at the end of that call */
 void emulate_exit(struct recorder *rec, pid_t tid);
+
+/* inject.c */
+
+#define INJECT_MAX 64 /* instructions of such a filter */
+/**
+ * inject_filter() - a task that is stopped before a signal of ours installs a seccomp filter, for
+ * all its threads; the call that the signal has broken off is begun again
+ * @vdso: where the vDSO is in it
+ *
+ * Return: 0 or -errno, the task's registers as they were; 1 when it has ended, with its status.
+ */
+int inject_filter(pid_t tid, uint64_t vdso, const struct sock_filter *filter, size_t n,
+		  int *ret_status);
+/** was_broken_off() - the result of a call says that a signal has ended it (linux/errno.h) */
+bool was_broken_off(int64_t rax);
 
 /* socketcall.c: a call with its arguments in memory becomes one with registers */
 

@@ -221,14 +221,15 @@ static bool is_patch_stop(struct tracer *t, pid_t tid)
 	return ours;
 }
 
-static void patch(struct tracer *t, pid_t tid)
+/* Return: false when it has ended */
+static bool patch(struct tracer *t, pid_t tid)
 {
 	struct event ev = { .kind = EV_GAP };
 	int status, rc = emulate_patch(tid, &status);
 
 	if (rc == 1) {
 		ended(t, tid, status);
-		return;
+		return false;
 	}
 	if (rc) {
 		ev.v[EV_AT(GAP, SOURCE)] = V_Z("emulation");
@@ -236,7 +237,7 @@ static void patch(struct tracer *t, pid_t tid)
 			V_Z("a process could not be shown the identity that it has taken");
 		recorder_append(t->rec, &ev);
 	}
-	go_on(tid, 0);
+	return true;
 }
 
 static pid_t process_of(struct recorder *rec, pid_t tid)
@@ -261,6 +262,8 @@ static void seccomp_stop(struct tracer *t, pid_t tid)
 	ptrace(PTRACE_GETEVENTMSG, tid, 0, &data);
 	if (data == FILTER_SOCKETCALL) {
 		again = socketcall_begin(&t->turned, tid);
+	} else if (data == FILTER_STAT) {
+		again = true;
 	} else if (data == FILTER_LAPSE) {
 		again = lapse_call(t->rec->lapse, tid, process_of(t->rec, tid));
 	} else {
@@ -275,6 +278,44 @@ static void seccomp_stop(struct tracer *t, pid_t tid)
 		ptrace(PTRACE_SYSCALL, tid, 0, 0);
 	else
 		go_on(tid, 0);
+}
+
+static bool is_patched(struct recorder *rec, pid_t tid)
+{
+	const struct proc *p;
+	bool is;
+
+	pthread_mutex_lock(&rec->lock);
+	p = proctab_get(rec->procs, tid);
+	is = p && p->patched;
+	pthread_mutex_unlock(&rec->lock);
+	return is;
+}
+
+/* The end of a call that was turned, or whose answer is ours to change. */
+static void call_end(struct tracer *t, pid_t tid)
+{
+	if (socketcall_end(&t->turned, tid) ||
+	    lapse_call_end(t->rec->lapse, tid, process_of(t->rec, tid)))
+		return;
+	if (t->rec->emulate && is_patched(t->rec, tid))
+		emulate_exit(t->rec, tid);
+	lapse_stat_end(t->rec->lapse, tid);
+}
+
+/* Signals of ours, by which a task is stopped where it can be changed, are dropped there. */
+static void signalled(struct tracer *t, pid_t tid, int sig)
+{
+	bool ours = sig == SIGSTOP && is_patch_stop(t, tid);
+	int status;
+
+	if (ours && !patch(t, tid))
+		return;
+	ours |= lapse_signalled(t->rec->lapse, tid, process_of(t->rec, tid), sig, &status);
+	if (status >= 0)
+		ended(t, tid, status);
+	else
+		go_on(tid, ours ? 0 : sig);
 }
 
 static void stopped(struct tracer *t, pid_t tid, int status)
@@ -304,21 +345,14 @@ static void stopped(struct tracer *t, pid_t tid, int status)
 			first_stop(t, tid);
 		return;
 	}
-	if (sig == (SIGTRAP | 0x80)) { /* end of a call that was turned, or of a patched task */
-		if (!socketcall_end(&t->turned, tid) &&
-		    !lapse_call_end(t->rec->lapse, tid, process_of(t->rec, tid)))
-			emulate_exit(t->rec, tid);
+	if (sig == (SIGTRAP | 0x80)) {
+		call_end(t, tid);
 		go_on(tid, 0);
 		return;
 	}
 	if (sig == SIGXFSZ)
 		atomic_fetch_or(&t->rec->hits, RECORDER_HIT_FILE_SIZE);
-	if (sig == SIGSTOP && is_patch_stop(t, tid))
-		patch(t, tid);
-	else if (lapse_signalled(t->rec->lapse, tid, sig))
-		go_on(tid, 0);
-	else
-		go_on(tid, sig);
+	signalled(t, tid, sig);
 }
 
 static void attach(struct tracer *t)

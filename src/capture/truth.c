@@ -64,14 +64,6 @@ static int append_gap(struct truth *t, const char *detail)
 
 /* ---- changes ------------------------------------------------------------------------------ */
 
-/* A time that is still to come for us, and was not for the box: its program set it to "now". */
-static bool of_box_time(const struct truth *t, int64_t mtime)
-{
-	uint64_t now = clock_real_ns();
-
-	return mtime > (int64_t)now && (uint64_t)mtime <= now + journal_date_ahead(t->j);
-}
-
 /* Who gives a program rights is more than who wrote it. */
 static uint32_t writer_of(const struct tracked *tr, bool rights)
 {
@@ -106,7 +98,7 @@ static int write_change(struct truth *t, const struct tracked *tr)
 		ev.v[EV_AT(CHANGE, DETAIL)] = V_STR(c->detail);
 	if (S_ISREG(c->mode) && c->op != CHANGE_REMOVED)
 		ev.v[EV_AT(CHANGE, MTIME)] = V_INT(c->mtime_ns);
-	if (c->mtime_set && !of_box_time(t, c->mtime_ns))
+	if (c->mtime_set)
 		ev.v[EV_AT(CHANGE, MTIME_SET)] = V_INT(1);
 	return append(t, &ev);
 }

@@ -34,11 +34,6 @@ void journal_set_clock(struct journal *j, const struct box_clock *clock)
 	j->clock = clock;
 }
 
-uint64_t journal_date_ahead(const struct journal *j)
-{
-	return j->clock ? j->clock->ahead + j->clock->date : 0;
-}
-
 uint32_t journal_next_proc(struct journal *j)
 {
 	return atomic_fetch_add_explicit(&j->next_proc, 1, memory_order_relaxed);

@@ -120,8 +120,6 @@ int journal_append(struct journal *j, const struct event *ev, uint64_t *ret_seq,
 
 /** journal_set_clock() - t is the box's time from the next run on; @clock lent, NULL: real time */
 void journal_set_clock(struct journal *j, const struct box_clock *clock);
-/** journal_date_ahead() - ns that the box's date is ahead of our CLOCK_REALTIME now */
-uint64_t journal_date_ahead(const struct journal *j);
 /** journal_now() - t of now, in ns since the run's start as the box sees it */
 uint64_t journal_now(const struct journal *j);
 

@@ -23,9 +23,12 @@ enum session_speed {
 	SPEED_LAPSE, /* its waits are cut short: see capture/lapse.h inside of that room */
 };
 
+#define SESSION_DATE_MIN (631152000ll * (int64_t)NSEC_PER_SEC) /* 1990-01-01 */
+
 struct session_opts {
 	enum session_speed speed;
-	int64_t date_ns;     /* the box's date at its start, since the epoch; 0: now. SPEED_LAPSE */
+	int64_t date_ns;     /* the box's date at its start, since the epoch, not before
+			      * SESSION_DATE_MIN; 0: now. SPEED_LAPSE */
 	const char *name;    /* box name; NULL: anonymous */
 	bool create;	     /* make the box when it is not there */
 	struct box_opts box; /* its net is set from `net` */
@@ -111,7 +114,14 @@ int session_wait_box(struct session_run *s, int id, pid_t pid, uint64_t box_ns, 
  * Return: 0; -ENOTSUP at SPEED_REAL.
  */
 int session_clock_ahead(struct session_run *s, uint64_t ns, struct err *err);
-/** session_date_ahead() - how far the box's date is ahead of ours, ns */
+/** session_box_clock() - what a plan is told of the box's clock */
+static inline enum box_clock_kind session_box_clock(const struct session_opts *o)
+{
+	return o->speed == SPEED_REAL ? BOX_CLOCK_OURS
+	       : o->date_ns	      ? BOX_CLOCK_DATED
+				      : BOX_CLOCK_OWN;
+}
+/** session_date_ahead() - how far the box's date is ahead of ours, ns, modulo 2^64 */
 uint64_t session_date_ahead(const struct session_run *s);
 
 /** session_copy_in() - put an open host file into the running box at absolute @path, parents made

@@ -28,9 +28,9 @@ int session_make_clock(struct session_run *s, const struct session_opts *o, stru
 			       ? err_set_exit(err, EXIT_USAGE, EINVAL,
 					      "run: another date needs time-lapse (--speed lapse)")
 			       : 0;
-	if (o->date_ns && (uint64_t)o->date_ns < now)
+	if (o->date_ns && o->date_ns < SESSION_DATE_MIN)
 		return err_set_exit(err, EXIT_USAGE, EINVAL,
-				    "run: a box's clock cannot start in the past");
+				    "run: a box's clock cannot start before 1990");
 	rc = shared_make(sizeof(*s->clock), &s->clock_memory, err);
 	if (rc)
 		return rc;

@@ -44,6 +44,11 @@ int box_dirfd(struct box *box)
 	return box->fd;
 }
 
+bool box_has_folder(const struct box *box)
+{
+	return box->fd >= 0;
+}
+
 const char *box_path(const struct box *box)
 {
 	return box->path;

@@ -7,6 +7,7 @@
 #include "../../src/capture/changes_times.c"
 #include "../../src/capture/changes_walk.c"
 #include "../../src/capture/changes_wire.c"
+#include "../../src/capture/dates.c"
 #include "../../src/capture/tree.c"
 #include "../../src/capture/tree_path.c"
 #include "fakebox.h"

@@ -53,6 +53,68 @@ equal "ten sleeps that a signal breaks off: what is left of them is right each t
 equal "work that is done beside a wait is done before it ends" \
 	"$(lapse sh -c "sleep $((8 * slow)) & p=\$!; i=0; while [ \$i -lt 200000 ]; do i=\$((i+1)); done; kill -0 \$p && echo waits")" waits
 
+# ---- times of files ------------------------------------------------------------------------------
+wrong() { # FILE: lines of the program that are not "… ok"; "nothing" without any
+	[ -s "$1" ] && grep -v ' ok$' "$1" || { [ -s "$1" ] || echo nothing; }
+}
+for kind in dates dates-static; do
+	inside "$waits/$kind" sh -c "cd; ./$kind" >got 2>&1
+	equal "$kind: a file's times are by the program's own clock, in all ways to ask" "$(wrong got)" ""
+done
+for date in 2001-02-03 2033-04-05; do
+	timeout 100 "$BELLJAR" run -q --net off --until $date --copy "$waits/dates" -- sh -c "cd; ./dates" >got 2>&1
+	equal "… where the box began in ${date%%-*}" "$(wrong got)" ""
+done
+equal "… in a folder that chroot made the root" \
+	"$(inside "$waits/dates-static" sh -c 'mkdir /tmp/r; cp ~/dates-static /tmp/r; sleep 7200; touch /tmp/r/f; sleep 3600
+		chroot /tmp/r /dates-static show /f 2>&1')" "/f 60"
+equal "find, make, tar, cp, test: what is new is new" "$(lapse sh -c '
+	cd /tmp; mkdir d; cd d; sleep 86400; touch old; sleep 86400; touch new
+	find . -type f -mmin -5; find . -type f -mmin +1000; [ new -nt old ] && echo newer
+	printf "out: in\n\t@echo made; touch out\n" >Makefile; touch in; make; sleep 3600; make; sleep 3600; touch in; make
+	cp -p old copy; tar cf - old | (mkdir u; cd u; tar xf -); find copy u/old -mmin +1000' 2>&1)" "./new
+./old
+newer
+made
+make: '"'out'"' is up to date.
+made
+copy
+u/old"
+inside "$waits/dates" sh -c 'cd; setpriv --reuid=33 --regid=33 --clear-groups sh -c "cd /tmp; sleep 7200; touch f; sleep 3600" && ./dates show /tmp/f' >got 2>&1
+equal "a file of another user's" "$(cat got)" "/tmp/f 60"
+equal "the boot was before the first jump: /proc/uptime and /proc/stat agree with the clocks" "$(lapse sh -c '
+	sleep 864000; sleep 1
+	python3 -c "
+import time
+up = float(open(\"/proc/uptime\").read().split()[0])
+boot = [int(l.split()[1]) for l in open(\"/proc/stat\") if l.startswith(\"btime\")][0]
+print(abs(time.clock_gettime(time.CLOCK_BOOTTIME) - up) < 2, abs(time.time() - up - boot) < 3, up > 864000)"')" "True True True"
+equal "… at another date as well" "$(timeout 100 "$BELLJAR" run -q --net off --until 2001-02-03 -- python3 -c '
+import time
+time.sleep(86400); time.sleep(1)
+up = float(open("/proc/uptime").read().split()[0])
+boot = [int(l.split()[1]) for l in open("/proc/stat") if l.startswith("btime")][0]
+print(abs(time.clock_gettime(time.CLOCK_BOOTTIME) - up) < 2, abs(time.time() - up - boot) < 3)')" "True True"
+
+# ---- files that stay -----------------------------------------------------------------------------
+"$BELLJAR" run -q -b kept --net off --speed lapse -- sh -c 'sleep 864000; touch /root/a; date +%s; stat -c %Y /root/a' >got
+"$BELLJAR" run -q -b kept --net off -- touch /root/b
+"$BELLJAR" run -q -b kept --net off --speed lapse -- stat -c %Y /root/a /root/b >later
+check "a file of an earlier run keeps the time that it had in it" \
+	test "$(tail -n 1 got)" = "$(head -n 1 later)"
+check "… and one of a run at real speed has its own" \
+	test $(($(tail -n 1 later) - $(date +%s))) -gt -100
+check "the record dates a file as the box does" recorded kept \
+	"SELECT count(*) = 1 FROM change WHERE path = '/root/a' AND run = 1 AND mtime_ns / 1000000000 = $(tail -n 1 got) AND mtime_set IS NULL"
+"$BELLJAR" changes kept --json >list
+check "… and so does the list of changes" grep -q "mtime_ns\":$(tail -n 1 got)[0-9]\{9\}[,}]" list
+"$BELLJAR" run -q -b set --net off --until 2001-02-03 -- sh -c 'sleep 3600; python3 -c "
+import os, time
+open(\"/root/now\", \"w\").close(); os.utime(\"/root/now\", (time.time(),) * 2)
+open(\"/root/then\", \"w\").close(); os.utime(\"/root/then\", (631152001,) * 2)"'
+check "a file that a program dates now, by the box's clock, is not told as dated by a call; another one is" recorded set \
+	"SELECT group_concat(path || coalesce(mtime_set, 0), ' ') = '/root/now0 /root/then1' FROM (SELECT * FROM change WHERE path LIKE '/root/%' AND op = 'added' ORDER BY path)"
+
 # ---- a process with another identity of the box -------------------------------------------------
 equal "a program of another user" \
 	"$(lapse sh -c 'setpriv --reuid=33 --regid=33 --clear-groups sh -c "a=\$(date +%s); sleep 7200; b=\$(date +%s); echo \$(((b - a) / 60))"')" 120
@@ -122,10 +184,13 @@ print(len(early))
 P
 equal "720 waits of twelve threads: none ends early" "$(inside t-many.py sh -c 'cd; python3 t-many.py')" 0
 cat >t.js <<'P'
+const fs = require('fs');
 const began = process.hrtime.bigint(), date = Date.now();
 const hours = ms => Math.round(ms / 36e5 * 10) / 10;
 const stamp = n => console.log(n, hours(Number(process.hrtime.bigint() - began) / 1e6), hours(Date.now() - date));
 setTimeout(() => stamp('2h'), 7200e3);
+setTimeout(() => fs.writeFileSync('node-file', 'x'), 7300e3);
+setTimeout(() => console.log('file', hours(Date.now() - fs.statSync('node-file').mtimeMs)), 7300e3 + 36e5);
 setTimeout(() => stamp('20d'), 20 * 86400e3);
 let n = 0;
 const i = setInterval(() => { if (++n == 10) { stamp('ticks'); clearInterval(i); } }, 600e3);
@@ -133,12 +198,14 @@ P
 language "Node: timers and intervals" node &&
 	equal "Node: timers and intervals" "$(inside t.js sh -c 'cd; node t.js')" "ticks 1.7 1.7
 2h 2 2
+file 1
 20d 480 480"
 cat >t.go <<'P'
 package main
 
 import (
 	"fmt"
+	"os"
 	"sync"
 	"time"
 )
@@ -168,6 +235,10 @@ func main() {
 		<-k.C
 	}
 	stamp("ticks")
+	os.WriteFile("go-file", nil, 0644)
+	time.Sleep(time.Hour)
+	f, _ := os.Stat("go-file")
+	fmt.Println("file", int(time.Since(f.ModTime()).Minutes()+.5))
 }
 P
 language "Go: sleeps, timers, tickers of goroutines" go &&
@@ -177,7 +248,26 @@ after 180 180
 go 60 240 240
 go 600 780 780
 go 6000 6180 6180
-ticks 6280 6280"
+ticks 6280 6280
+file 60"
+
+cat >T.java <<'P'
+import java.nio.file.*;
+class T {
+	public static void main(String[] a) throws Exception {
+		long began = System.nanoTime(), date = System.currentTimeMillis();
+		Path p = Path.of("java-file");
+		Thread.sleep(7200000);
+		Files.writeString(p, "x");
+		synchronized (p) { p.wait(3600000); }
+		System.out.println(Math.round((System.nanoTime() - began) / 6e10) + " "
+			+ Math.round((System.currentTimeMillis() - date) / 6e4) + " "
+			+ Math.round((System.currentTimeMillis() - Files.getLastModifiedTime(p).toMillis()) / 6e4));
+	}
+}
+P
+language "Java: sleeps, waits, times of files" javac && javac -J-XX:-UsePerfData T.java >said 2>&1 &&
+	equal "Java: sleeps, waits, times of files" "$(inside T.class sh -c 'cd; java -XX:TieredStopAtLevel=1 -cp . T 2>&1')" "180 180 60"
 
 # ---- the record ---------------------------------------------------------------------------------
 "$BELLJAR" run -q -b a --net off --speed lapse -- sh -c 'sleep 7200; touch /root/late; sleep 86400'
@@ -195,8 +285,14 @@ check "at real speed the clock does not jump" recorded b "SELECT count(*) = 0 FR
 equal "--until: the box starts at another date, and goes on from it" \
 	"$(within 100 "$BELLJAR" run -q --net off --until 2031-05-06 -- sh -c 'date -u +%F; sleep 86400; date -u +%F' | tr '\n' ' ')" \
 	"2031-05-06 2031-05-07 "
-"$BELLJAR" run -q --net off --until 2001-01-01 -- true >said 2>&1
-equal "--until: a date in the past is refused" "$?" 2
+equal "--until: a date before now as well" \
+	"$(timeout 100 "$BELLJAR" run -q --net off --until 2001-05-06 -- sh -c 'date -u +%F; sleep 86400; date -u +%F' | tr '\n' ' ')" \
+	"2001-05-06 2001-05-07 "
+timeout 200 "$BELLJAR" run -q --net off --until 2001-05-06 --copy "$waits/waits" -- sh -c "cd; for w in \$(./waits list); do ./waits \$w 7200; done" >got
+equal "… there each kind of wait ends when it should" \
+	"$(grep -cxE '[a-z0-9_]+( (7199|7200|7201)){10}' got)" "$("$waits/waits" list | grep -c .)"
+"$BELLJAR" run -q --net off --until 1989-12-31 -- true >said 2>&1
+equal "--until: a date before 1990 is refused" "$?" 2
 "$BELLJAR" run -q --net off --speed fast -- true >said 2>&1
 equal "--speed: an unknown one is refused" "$?" 2
 
@@ -205,6 +301,16 @@ equal "the sinkhole's dates are the box's" \
 	"$(within 100 "$BELLJAR" run -q --speed lapse -- sh -c 'sleep 8640000
 	python3 -c "import urllib.request as u, email.utils as e, time
 print(abs(time.time() - e.parsedate_to_datetime(u.urlopen(\"http://example.com/\").headers[\"date\"]).timestamp()) < 60)"')" True
+for date in 2001-02-03 2036-02-03; do
+	equal "a certificate of the sinkhole holds in ${date%%-*}" \
+		"$(timeout 100 "$BELLJAR" run -q --until $date -- sh -c 'sleep 3600; curl -sS -o /dev/null -w "%{http_code} %{ssl_verify_result}" https://example.com/')" "200 0"
+done
+equal "the sinkhole's time of day is the box's" "$(timeout 100 "$BELLJAR" run -q --until 2001-02-03 -- python3 -c '
+import socket, struct, time
+time.sleep(86400)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(20)
+s.sendto(b"\x1b" + 47 * b"\0", ("pool.ntp.org", 123))
+print(abs(struct.unpack("!I", s.recv(48)[40:44])[0] - 2208988800 - time.time()) < 60)')" True
 "$BELLJAR" run -q -b c --speed lapse -- python3 -c '
 import time, urllib.request as u
 for i in range(5):

@@ -9,8 +9,8 @@
  * ClientHello has been read (SSL_CTX_set_cert_cb). All leaves share one key, which is made at the
  * start and never written down; so a leaf is one signature.
  *
- * Leaves are as long valid as the CA. The box's clock can be months or years ahead of ours, and a
- * certificate that has expired in box time would change what the program does.
+ * Leaves are as long valid as the CA. The box's clock can be years ahead of ours, or behind it, and
+ * a certificate that does not hold in box time would change what the program does.
  */
 #include <arpa/inet.h>
 #include <openssl/err.h>
@@ -23,7 +23,7 @@
 #include "gate/gate.h"
 #include "gate/tls/ca.h"
 
-#define CA_DAYS_BEFORE	366
+#define CA_SINCE	"19900101000000Z" /* SESSION_DATE_MIN of session.h */
 #define CA_DAYS_AFTER	(20 * 365 + 5)
 #define CA_PEM_MAX	16384
 #define DNS_NAME_MAX	253
@@ -99,7 +99,7 @@ static X509 *ca_certificate(EVP_PKEY *key, const char *box_name)
 	X509V3_set_ctx(&v, x, x, NULL, NULL, 0);
 	ok = X509_set_version(x, X509_VERSION_3) && set_serial(x) && set_common_name(x, cn) &&
 	     X509_set_issuer_name(x, X509_get_subject_name(x)) &&
-	     X509_time_adj_ex(X509_getm_notBefore(x), -CA_DAYS_BEFORE, 0, NULL) &&
+	     ASN1_TIME_set_string_X509(X509_getm_notBefore(x), CA_SINCE) &&
 	     X509_time_adj_ex(X509_getm_notAfter(x), CA_DAYS_AFTER, 0, NULL) &&
 	     X509_set_pubkey(x, key) &&
 	     add_text_extension(x, &v, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
