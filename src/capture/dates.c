@@ -37,6 +37,9 @@ void dates_add(struct dates *d, uint64_t real, int64_t ahead)
 		return;
 	if (!d->n && !ahead)
 		return;
+	if (d->n && real < d->v[d->n - 1].real)
+		real = d->v[d->n - 1]
+			       .real; /* a run that begins in the tick in which another ended */
 	if (d->n == DATES_MAX)
 		thin(d);
 	if (d->n == d->cap) {

@@ -34,7 +34,7 @@ void dates_load(struct dates *d, int dirfd);
 /** dates_save() - write down what is new. Return: 0 or -errno */
 int dates_save(struct dates *d, int dirfd);
 void dates_free(struct dates *d);
-/** dates_add() - from @real on, which is not before the last one, the box is @ahead */
+/** dates_add() - from @real on (but not before the last one) the box is @ahead */
 void dates_add(struct dates *d, uint64_t real, int64_t ahead);
 /** dates_ahead() - by how much the box was ahead at @real */
 int64_t dates_ahead(const struct dates *d, uint64_t real);

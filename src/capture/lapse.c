@@ -418,7 +418,7 @@ struct lapse *lapse_new(struct recorder *rec, const struct recorder_lapse *opts)
 	pthread_mutex_init(&l->dates_lock, NULL);
 	if (box_has_folder(rec->box))
 		dates_load(&l->dates, box_dirfd(rec->box));
-	dates_add(&l->dates, clock_real_ns(), (int64_t)l->clock->date);
+	dates_add(&l->dates, tick_ns(), (int64_t)l->clock->date);
 	l->files = dates_any(&l->dates);
 	lapse_proc_open(l);
 	pthread_condattr_init(&attr);

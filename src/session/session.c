@@ -18,7 +18,7 @@
 
 #include "gate/gate.h"
 
-#define DESCRIPTORS_MIN 256 /* files that are open at once */
+#define DESCRIPTORS_MIN 128 /* files that are open at once */
 #define LOOK_MS		250 /* how often a waiting session looks whether the record can be written */
 
 static void append(struct session_run *s, struct event *ev)
