@@ -20,10 +20,13 @@
 #define NET_GATE_MARK BOX_GATE_MARK
 #define NET_GATE_PORT BOX_GATE_PORT
 #define NET_NFT_TABLE "belljar"
+#define NET_MARK_OUT  1u /* what programs send */
 
 bool net_has_ipv6(void);
 /** net_interface() - eth0 with addresses and routes */
 int net_interface(const uint8_t mac[6], struct err *err);
+/** net_rules() - the rules that mark what leaves, and bring it to NET_GATE_PORT */
+int net_rules(struct err *err);
 /** net_redirect() - the rules that bring what leaves to NET_GATE_PORT, and the table in which all
  * is local */
 int net_redirect(struct err *err);
