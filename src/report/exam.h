@@ -2,9 +2,9 @@
 /*
  * exam.h - an examination's first page: six questions, experiments, what is left, contacts
  *
- * exam.c reads the marks and what belongs to them, exam_page.c says it in words; the formats lay it
- * out (exam_text.c, exam_json.c, exam_html.c). A journal without marks of experiments has no such
- * page.
+ * exam.c reads the marks and what belongs to them, exam_page.c and its kin (exam_words.h) say it in
+ * words; the formats lay it out (exam_text.c, exam_json.c, exam_html.c). A journal without marks of
+ * experiments has no such page.
  */
 #ifndef BELLJAR_REPORT_EXAM_H
 #define BELLJAR_REPORT_EXAM_H
