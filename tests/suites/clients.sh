@@ -51,7 +51,7 @@ else
 fi
 
 if command -v javac >/dev/null; then
-	check "a Java program is built" javac -d . "$BELLJAR_SRC/tests/lib/Client.java"
+	check "a Java program is built" javac -J-XX:-UsePerfData -d . "$BELLJAR_SRC/tests/lib/Client.java"
 	out=$(run java --deny denied.example --deny 203.0.113.9 --copy Client.class -- java -cp . Client http://vendor.example/page \
 		https://vendor.example/page http://203.0.113.7:8090/ http://denied.example/ http://203.0.113.9/)
 	equal "both of Java's clients get answers, by TLS and HTTP/2 too, and errors at once" "$out" "$(printf '%s\n' \
