@@ -6,6 +6,7 @@ gate_world.py FOLDER: serves at the addresses of 192.0.2.0/24 and 2001:db8::/64 
 writes FOLDER/ready when it does. Each server writes what it got into FOLDER. Certificates of the
 test's own authority are made in FOLDER by openssl.
 """
+import ctypes
 import os
 import socket
 import socketserver
@@ -152,6 +153,23 @@ class Stuck(socketserver.BaseRequestHandler):
         time.sleep(600)
 
 
+def deaf(sock):
+    """Nothing reaches it any more, and so nothing is acknowledged: BPF `ret 0` by SO_ATTACH_FILTER."""
+    nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+    sock.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HP", 1, ctypes.addressof(nothing)))
+
+
+class Vanishing(socketserver.BaseRequestHandler):
+    """Speaks once, hears once, and is gone without a word."""
+
+    def handle(self):
+        self.request.sendall(b"here\n")
+        self.request.recv(1)
+        deaf(self.request)
+        log("vanished", "gone")
+        time.sleep(600)
+
+
 class First(socketserver.BaseRequestHandler):
     """Speaks first."""
 
@@ -256,8 +274,10 @@ def main():
         Tcp6(("2001:db8::10", 80), Http),
         Tcp(("192.0.2.30", 7), Echo), Tcp6(("2001:db8::30", 7), Echo),
         Tcp(("192.0.2.30", 8), Resetting), Tcp(("192.0.2.30", 9), Stuck),
-        Tcp(("192.0.2.30", 22), First), Tcp(("192.0.2.30", 10), Half),
+        Tcp(("192.0.2.30", 22), First), Tcp(("192.0.2.30", 10), Half), Tcp(("192.0.2.30", 11), Vanishing),
     ]
+    silent = Tcp(("192.0.2.30", 12), Stuck)
+    deaf(silent.socket)
     for s in servers:
         threading.Thread(target=s.serve_forever, daemon=True).start()
     open(os.path.join(FOLDER, "ready"), "w").close()

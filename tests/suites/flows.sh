@@ -203,6 +203,29 @@ check "a program that resets has reset the server" wait_for 20 grep -qx reset "$
 equal "as the record says" "$(sql halves "SELECT group_concat(dst_port || ' ' || end || ' ' || bytes_out) FROM
 	(SELECT * FROM flow WHERE op='end' ORDER BY flow)")" "10 closed 3000000,7 reset 10"
 
+# Half-open (RFC 9293 3.5.1): nobody answers, or the peer is gone without a word while the program waits or speaks.
+out=$(run vanish --allow 192.0.2.30 -- python3 -c '
+import socket
+def peer(port):
+    s = socket.create_connection(("192.0.2.30", port), 20); s.settimeout(300)
+    return s
+waits = peer(11); print(waits.recv(100)); waits.sendall(b"x")
+speaks = peer(11); print(speaks.recv(100)); speaks.sendall(b"x"); speaks.settimeout(0.3)
+try:
+    while True:
+        try: speaks.sendall(b"x"); print(speaks.recv(100))
+        except TimeoutError: pass
+except ConnectionResetError: print("reset")
+for s in waits, peer(12):
+    try: print(s.recv(100))
+    except ConnectionResetError: print("reset")')
+equal "a program whose peer vanishes hears of it, whether it speaks or waits, and who calls nobody too" "$out" \
+	"$(printf "b'here\\\\n'\nb'here\\\\n'\nreset\nreset\nreset")"
+equal "the peer was there, and is gone, twice" "$(grep -cx gone "$world/vanished")" 2
+equal "on record as a peer that no longer answers, and one that never did" "$(sql vanish "SELECT group_concat(dst_port || ' ' ||
+	answer || ' ' || end || ' ' || bytes_in) FROM (SELECT * FROM flow WHERE op='end' ORDER BY dst_port)")" \
+	"11 allowed timeout 5,11 allowed timeout 5,12 unanswered timeout 0"
+
 out=$(run window --allow web.example --allow 192.0.2.10 -- python3 -c '
 import socket, time
 s = socket.socket(); s.settimeout(60); s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
@@ -266,7 +289,7 @@ check "the server got it" grep -q EARLY-WORD "$world/early.log"
 kill $early 2>/dev/null
 wait $early 2>/dev/null
 exec 7>&-
-for box in first later open ech ech2 halves window cuts early; do each_ends $box; done
+for box in first later open ech ech2 halves vanish window cuts early; do each_ends $box; done
 
 rm "$world/ready"
 wait $server

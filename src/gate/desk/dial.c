@@ -13,6 +13,8 @@
 
 #include "gate/desk/desk.h"
 
+#define KEEPALIVE_S 120
+
 struct known_key {
 	uint8_t ip[16];
 	uint8_t v6;
@@ -128,17 +130,21 @@ static void refuse(struct gate *g, const struct wire_dial *d, int code, const ch
 static int dial(const struct addr *a, bool tcp, int *ret_fd)
 {
 	struct sockaddr_storage ss;
-	socklen_t n = addr_to_sockaddr(a, &ss);
+	socklen_t n = addr_to_sockaddr(a, &ss), size = sizeof(int);
 	int fd = socket(ss.ss_family,
 			(tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int one = 1, idle = 120;
+	int one = 1, idle = 0;
 
 	if (fd < 0)
 		return errno;
 	if (tcp) {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-		setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+		/* a peer that vanishes without a word: found in two minutes, or sooner where the
+		 * system says so */
+		if (!getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &size) && idle > KEEPALIVE_S)
+			setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &(int){ KEEPALIVE_S },
+				   sizeof(int));
 	}
 	if (connect(fd, (struct sockaddr *)&ss, n) && errno != EINPROGRESS) {
 		int code = errno;

@@ -392,6 +392,14 @@ void flow_dial_failed(struct inside *in, struct flow *f, int code, const char *r
 	flow_end(in, f, end);
 }
 
+void flow_peer_lost(struct inside *in, struct flow *f, int code)
+{
+	flow_end(in, f,
+		 code == ETIMEDOUT			       ? "timeout"
+		 : code == EHOSTUNREACH || code == ENETUNREACH ? "unreachable"
+							       : "peer-reset");
+}
+
 void flow_free_dead(struct inside *in)
 {
 	struct flow *f;

@@ -94,14 +94,16 @@ static void pass(struct inside *in, struct flow *f)
 {
 	uint8_t *held = steal_ptr(&f->hold);
 	size_t n = f->hold_n;
+	int rc;
 
 	f->hold_n = 0;
 	f->step = STEP_PASS;
 	queue_drop(&f->idle);
 	if (f->files > 2)
 		flow_reserve(in, f, 2); /* there is no check any more */
-	if (n && side_send(in, &f->server, held, n))
-		flow_end(in, f, "peer-reset");
+	rc = n ? side_send(in, &f->server, held, n) : 0;
+	if (rc)
+		flow_peer_lost(in, f, -rc);
 	free(held);
 }
 
@@ -352,6 +354,7 @@ void gate_opened_step(struct inside *in, struct flow *f, enum dir from, const vo
 		   to_server = { .limit = 2 * OPENED_BUFFER_MAX };
 	struct opened_io io = { .to_program = &to_program, .to_server = &to_server };
 	enum opened_state state;
+	int rc;
 
 	if (from == DIR_OUT) {
 		keep_held(f, p, n);
@@ -373,8 +376,9 @@ void gate_opened_step(struct inside *in, struct flow *f, enum dir from, const vo
 	if (to_program.n && flow_saw(in, f, DIR_IN, to_program.p, to_program.n) &&
 	    side_send(in, &f->client, to_program.p, to_program.n))
 		flow_end(in, f, "reset");
-	if (to_server.n && !f->ended && side_send(in, &f->server, to_server.p, to_server.n))
-		flow_end(in, f, "peer-reset");
+	rc = to_server.n && !f->ended ? side_send(in, &f->server, to_server.p, to_server.n) : 0;
+	if (rc)
+		flow_peer_lost(in, f, -rc);
 	buf_free(&to_program);
 	buf_free(&to_server);
 	if (f->ended)

@@ -246,6 +246,9 @@ struct flow *flow_by_id(const struct inside *in, uint32_t id);
 void flows_rejudge(struct inside *in);
 /** flow_dial_failed() - the desk could not, or nobody answers */
 void flow_dial_failed(struct inside *in, struct flow *f, int code, const char *reason);
+/** flow_peer_lost() - the peer's connection has failed with errno @code, and so has the program's
+ */
+void flow_peer_lost(struct inside *in, struct flow *f, int code);
 
 /* ---- relay_tcp.c -------------------------------------------------------------------------- */
 void tcp_accept(struct inside *in, struct source *s);

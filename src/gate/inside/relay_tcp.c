@@ -111,6 +111,14 @@ static bool was_reset(const struct inside *in, const struct side *s)
 	return s->pipe && frames_was_reset(in, s->pipe);
 }
 
+static void lost(struct inside *in, struct flow *f, const struct side *s, int code)
+{
+	if (s == &f->client)
+		flow_end(in, f, "reset");
+	else
+		flow_peer_lost(in, f, code);
+}
+
 /* ---- one read ----------------------------------------------------------------------------- */
 
 /* Bytes read into the scratch, 0 nothing now, -1 it has ended (or the flow has). */
@@ -136,7 +144,7 @@ static ssize_t take(struct inside *in, struct flow *f, struct side *s, size_t ro
 		s->eof = true;
 		return -1;
 	}
-	flow_end(in, f, s == &f->client ? "reset" : "peer-reset");
+	lost(in, f, s, k < 0 ? errno : ECONNRESET);
 	return -1;
 }
 
@@ -144,7 +152,7 @@ static bool sent(struct inside *in, struct flow *f, struct side *to, int rc)
 {
 	if (!rc)
 		return true;
-	flow_end(in, f, to == &f->client ? "reset" : "peer-reset");
+	lost(in, f, to, -rc);
 	return false;
 }
 
