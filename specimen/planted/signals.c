@@ -2,6 +2,8 @@
 /*
  * signals.c - planted actions: signals to other processes
  */
+#include <sys/socket.h>
+
 #include "planted.h"
 
 /* A child that waits to be ended; in a process group of its own. */
@@ -98,6 +100,20 @@ int kill_everybody(void)
 	if (!pid)
 		_exit(kill(-1, 0) < 0 && errno != EPERM && errno != ESRCH);
 	return reap(pid);
+}
+
+/* No call for the signal itself: the kernel sends it when the socket has something to read. */
+int signal_by_fcntl(void)
+{
+	pid_t pid = victim();
+	int s[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s))
+		return ended(-1, pid, "socketpair");
+	if (fcntl(s[0], F_SETSIG, SIGKILL) || fcntl(s[0], F_SETOWN, pid) ||
+	    fcntl(s[0], F_SETFL, O_ASYNC) || write(s[1], "x", 1) != 1)
+		return ended(-1, pid, "fcntl");
+	return ended(0, pid, "fcntl");
 }
 
 int kill_test(void)

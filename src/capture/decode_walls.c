@@ -5,6 +5,7 @@
  * The calls of one category are refused with one error and one reason, whatever the kernel would
  * have said: that keeps the answer independent of kernel versions, and the record readable.
  */
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -49,6 +50,18 @@ void decode_wall(struct held *h)
 	}
 	attempt(h, walls[w].category, h->text, "refused", walls[w].error, walls[w].reason);
 	answer_error(h, walls[w].error);
+}
+
+/* A child that asks not to be traced would be in no table, and its calls nobody's. */
+void decode_clone(struct held *h)
+{
+	if (h->a[0] & NEW_NAMESPACES) {
+		decode_wall(h);
+		return;
+	}
+	snprintf(h->text, sizeof(h->text), "%#llx", (unsigned long long)h->a[0]);
+	attempt(h, "ptrace", h->text, "refused", EPERM, "a process that nobody could follow");
+	answer_error(h, EPERM);
 }
 
 /* clone3(2) keeps its flags in memory, where they can be swapped after a look: nobody gets it. libc
@@ -105,6 +118,60 @@ void decode_ptrace(struct held *h)
 	answer_error(h, EPERM);
 }
 
+/* The key of the process with number @inner in the box; 0 none. */
+static uint32_t inner_key(struct held *h, pid_t inner)
+{
+	const struct proc *p;
+	uint32_t key;
+
+	pthread_mutex_lock(&h->rec->lock);
+	p = proctab_get_inner(h->rec->procs, h->rec->pidns, inner);
+	key = p ? p->key : 0;
+	pthread_mutex_unlock(&h->rec->lock);
+	return key;
+}
+
+/* fcntl(2), F_SETOWN: the kernel will signal @pid, or the group -@pid, by any signal that F_SETSIG
+ * chooses, without another call. */
+static void signals_go_to(struct held *h, pid_t pid)
+{
+	if (!pid || (pid > 0 && inner_key(h, pid) == h->proc))
+		return;
+	snprintf(h->text, sizeof(h->text), pid > 0 ? "process %d" : "group %d", abs(pid));
+	attempt(h, "signal", h->text, "allowed", 0,
+		"the kernel will signal it; only inside the box");
+}
+
+void decode_fcntl(struct held *h)
+{
+	struct f_owner_ex owner;
+	pid_t pid = (pid_t)h->a[2];
+
+	if ((int)h->a[1] == F_SETOWN_EX) {
+		if (target_read(h->tid, h->a[2], &owner, sizeof(owner)))
+			return;
+		pid = owner.type == F_OWNER_PGRP ? -owner.pid : owner.pid;
+	}
+	signals_go_to(h, pid);
+}
+
+/* The kernel compares users only, and so would let it reach pid 1, which is ours. */
+void decode_prlimit(struct held *h)
+{
+	pid_t pid = (pid_t)h->a[0];
+
+	if (!h->a[2] || !pid || inner_key(h, pid) == h->proc)
+		return;
+	snprintf(h->text, sizeof(h->text), "process %d, limit %d", pid, (int)h->a[1]);
+	if (pid != 1) {
+		attempt(h, "privilege", h->text, "allowed", 0,
+			"changes another process's limits; only inside the box");
+		return;
+	}
+	attempt(h, "privilege", h->text, "refused", EPERM, "process 1 is belljar's");
+	answer_error(h, EPERM);
+}
+
 /* Of terminals, or of networks: those the kernel would refuse as well. */
 void decode_ioctl(struct held *h)
 {
@@ -112,6 +179,13 @@ void decode_ioctl(struct held *h)
 
 	if (command == TIOCSTI || command == TIOCLINUX) {
 		decode_wall(h);
+		return;
+	}
+	if (command == FIOSETOWN || command == SIOCSPGRP) {
+		int32_t pid = 0;
+
+		if (!target_read(h->tid, h->a[2], &pid, sizeof(pid)))
+			signals_go_to(h, pid);
 		return;
 	}
 	snprintf(h->text, sizeof(h->text), "%#x", command);

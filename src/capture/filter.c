@@ -17,6 +17,7 @@
  */
 #include "capture/filter.h"
 
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/if_tun.h>
 #include <linux/net.h>
@@ -40,9 +41,11 @@ _Static_assert(ARRAY_SIZE(calls) == CALLS, "a row for each call");
 #define O_TMPFILE_BIT 020000000 /* __O_TMPFILE of the kernel's fcntl.h */
 #endif
 #define OPEN_WRITES (O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE_BIT)
-/* what types into terminals, and what changes a network */
-static const uint32_t ioctls[] = { TIOCSTI,	 TIOCLINUX,   SIOCADDRT, SIOCDELRT,
-				   SIOCSIFFLAGS, SIOCSIFADDR, TUNSETIFF };
+/* what types into terminals, what changes a network, and who gets a socket's signals */
+static const uint32_t ioctls[] = { TIOCSTI,	TIOCLINUX, SIOCADDRT, SIOCDELRT, SIOCSIFFLAGS,
+				   SIOCSIFADDR, TUNSETIFF, FIOSETOWN, SIOCSPGRP };
+/* commands of fcntl that say who gets a descriptor's signals */
+static const uint32_t sigio[] = { F_SETOWN, F_SETOWN_EX };
 /* types that are not a box's own, in every family: SOCK_PACKET is AF_PACKET's old name */
 static const uint32_t socket_types[] = { SOCK_RAW, SOCK_RDM, SOCK_DCCP, SOCK_PACKET };
 /* what the gate carries, and 0: the usual one. IPPROTO_MPTCP falls back to TCP */
@@ -223,7 +226,7 @@ static size_t emit_test(struct emitter *e, const struct body *b)
 		emit_if(e, BPF_JSET, OPEN_WRITES, hold, allow);
 		break;
 	case TEST_FLAGS:
-		emit_if(e, BPF_JSET, NEW_NAMESPACES, hold, allow);
+		emit_if(e, BPF_JSET, CLONE_REFUSED, hold, allow);
 		break;
 	case TEST_NONZERO:
 		return emit_zero(e, b->arg, false, emit_zero(e, b->arg, true, allow));
@@ -232,6 +235,9 @@ static size_t emit_test(struct emitter *e, const struct body *b)
 		break;
 	case TEST_SOCKOPT:
 		emit_set(e, sockopts, ARRAY_SIZE(sockopts), hold, allow);
+		break;
+	case TEST_SIGIO:
+		emit_set(e, sigio, ARRAY_SIZE(sigio), hold, allow);
 		break;
 	case TEST_NOTIN:
 		emit_set(e, personas, ARRAY_SIZE(personas), allow, hold);

@@ -14,6 +14,8 @@
 #define NEW_NAMESPACES                                                                             \
 	(CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
 	 CLONE_NEWCGROUP | 0x80 /* CLONE_NEWTIME */)
+/* … and that by which a child would be nobody's to follow: ptrace(2) leaves such a one out */
+#define CLONE_REFUSED (NEW_NAMESPACES | CLONE_UNTRACED)
 
 #define X32_BIT 0x40000000u /* __X32_SYSCALL_BIT of asm/unistd.h */
 
@@ -34,7 +36,8 @@ enum call_test {
 	TEST_SOCKET,
 	TEST_CODE,
 	TEST_OWNER,
-	TEST_MULTIPLEX
+	TEST_MULTIPLEX,
+	TEST_SIGIO
 };
 
 /** enum wall_category - detail of the calls that are always refused */

@@ -185,8 +185,8 @@ decoder decode_kill, decode_pidfd_kill;
 decoder decode_socket, decode_connect, decode_listen, decode_sendto, decode_sendmsg,
 	decode_sendmmsg, decode_socketcall;
 decoder decode_setid, decode_keepcaps, decode_capset, decode_wall, decode_chroot, decode_ptrace,
-	decode_clone3, decode_foreign, decode_vm_write, decode_ioctl, decode_setsockopt,
-	decode_adjtime, decode_personality;
+	decode_clone, decode_clone3, decode_fcntl, decode_prlimit, decode_foreign, decode_vm_write,
+	decode_ioctl, decode_setsockopt, decode_adjtime, decode_personality;
 
 /** answer_error() - the call fails with @error and is not carried out */
 static inline void answer_error(struct held *h, int error)

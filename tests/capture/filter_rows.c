@@ -8,6 +8,7 @@
 #include "capture/filter.c"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/syscall.h>
 
@@ -139,6 +140,15 @@ static const struct {
 	{ X64, SYS_ioctl, { 0, 0x8915 }, PASSED, "asking for an address" },
 	{ X64, SYS_clone, { CLONE_VM | CLONE_THREAD }, PASSED, "a thread" },
 	{ X64, SYS_clone, { CLONE_NEWUSER }, HELD, "a user namespace" },
+	{ X64, SYS_clone, { CLONE_UNTRACED | SIGCHLD }, HELD, "a child that is not followed" },
+	{ I386, 120, { CLONE_UNTRACED | SIGCHLD }, HELD, "a child that is not followed, 32 bits" },
+	{ X64, SYS_fcntl, { 3, F_SETFL }, PASSED, "an ordinary fcntl" },
+	{ X64, SYS_fcntl, { 3, F_SETOWN }, HELD, "signals of a descriptor to somebody" },
+	{ X64, SYS_fcntl, { 3, HIGH | F_SETOWN_EX }, HELD, "signals of a descriptor to a thread" },
+	{ I386, 221, { 3, F_SETOWN }, HELD, "signals of a descriptor, 32 bits" },
+	{ X64, SYS_ioctl, { 0, FIOSETOWN }, HELD, "signals of a socket" },
+	{ X64, SYS_prlimit64, { 0, 7, 0x1000 }, PASSED, "limits of its own" },
+	{ X64, SYS_prlimit64, { 1, 7, 0x1000 }, HELD, "limits of another process" },
 	{ X64, SYS_clone, { 0x80 }, HELD, "a time namespace" },
 	{ X64, SYS_unshare, { CLONE_FILES }, PASSED, "a file table of its own" },
 	{ X64, SYS_unshare, { CLONE_NEWNET }, HELD, "a network namespace" },
