@@ -149,6 +149,16 @@ static int make_for_root(const char *path, struct err *err)
 			    "box: '%s' is not empty and not a home that root's belljar made", path);
 }
 
+/* The kernel forgets, with the change of user, which signal the death of our parent is to be. */
+static int keep_parent(pid_t parent, int signo, struct err *err)
+{
+	if (!signo)
+		return 0;
+	if (prctl(PR_SET_PDEATHSIG, signo) || getppid() != parent)
+		return err_set(err, ESRCH, "box: the program that started this one is gone");
+	return 0;
+}
+
 static int drop_root(struct err *err)
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -225,11 +235,17 @@ int box_home_open(struct box_home *ret_home, struct err *err)
 	if (rc)
 		return rc;
 	if (h.by_root) {
+		pid_t parent = getppid();
+		int signo = 0;
+
+		prctl(PR_GET_PDEATHSIG, &signo);
 		rc = make_for_root(h.path, err);
 		if (!rc)
 			rc = broker_start(&h.broker, err);
 		if (!rc)
 			rc = drop_root(err);
+		if (!rc)
+			rc = keep_parent(parent, signo, err);
 	} else {
 		h.fd = open(h.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		rc = h.fd < 0 ? mkdir_p(h.path, 0700) : 0;

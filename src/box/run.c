@@ -456,8 +456,10 @@ void box_end(struct box_run *run)
 	if (run->masked) {
 		struct signalfd_siginfo si;
 
-		/* the first of each has been an event; what came since must not end us half-way */
-		while (read(run->signals, &si, sizeof(si)) == sizeof(si))
+		/* the first of each has been an event; what came since must not end us half-way.
+		 * Who has them blocked asks for what came since, in his next run */
+		while (!sigismember(&run->old_mask, SIGTERM) &&
+		       read(run->signals, &si, sizeof(si)) == sizeof(si))
 			;
 		sigprocmask(SIG_SETMASK, &run->old_mask, NULL);
 	}

@@ -43,6 +43,16 @@ int data_beside(const char *name, char *out, size_t size, struct err *err);
  * the exit status of a failure */
 int become(const char *program, char **argv);
 
+/** half_start() - fork(2) for a child that does the work: it is asked to end (SIGTERM) when we die
+ */
+pid_t half_start(void);
+/** half_wait() - wait for it; what asks us to end (INT, TERM, HUP, QUIT) is passed on to it, unless
+ * it is ignored. Return: its exit status; 128 and its signal; EXIT_INTERNAL when @pid is -1 */
+int half_wait(pid_t pid);
+/** half_hold_signals() - these signals wait from now on, until somebody takes them (box_wait()
+ * does) */
+void half_hold_signals(void);
+
 /** record_here() - in the program that has no journals, a run become the one that has them: all but
  * one that is @passing, of which nobody will read. Return: -1, the run is made here; else the exit
  * status of a failure */

@@ -2,11 +2,11 @@
 /*
  * examine.c - belljar examine: all experiments on an installer, then the report
  *
- * Two halves. The one that acts is a child: it drops root, and becomes the program that has the
- * gate. Its parent waits, whatever signals come; it has read nothing that comes out of the box.
+ * Two halves (half.c). The one that acts is a child: it drops root, and becomes the program that
+ * has the gate. Its parent waits, whatever signals come; it has read nothing that comes out of the
+ * box.
  */
 #include <signal.h>
-#include <sys/wait.h>
 
 #include "cmd/cmd.h"
 #include "cmd/examine.h"
@@ -49,6 +49,8 @@ static int act(struct examine_wish *w)
 
 	if (rc)
 		return rc;
+	/* one that comes between two runs ends the next one */
+	half_hold_signals();
 	w->opts.progress = examine_progress_line;
 	w->opts.progress_ctx = w;
 	rc = examine(&w->opts, &r, &err);
@@ -75,20 +77,10 @@ static int become_acting(const struct examine_wish *w, int argc, char **argv)
 	return rc;
 }
 
-static int wait_for(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return EXIT_INTERNAL;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-/* Signals of the terminal reach the child as well, which ends its run in order. */
 static int act_in_child(struct examine_wish *w, int argc, char **argv)
 {
-	pid_t pid = fork();
+	pid_t pid = half_start();
+	struct err err = { 0 };
 	int rc;
 
 	if (pid == 0) {
@@ -100,33 +92,36 @@ static int act_in_child(struct examine_wish *w, int argc, char **argv)
 		_exit(rc);
 	}
 	if (pid < 0) {
-		struct err err = { 0 };
-
 		err_set(&err, errno, "examine: start a process");
 		return cmd_fail(&err);
 	}
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	rc = wait_for(pid);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
-	return rc;
+	return half_wait(pid);
 }
 
-/* The rules are another program's; it gives up root by itself. */
-static int report_in_child(struct examine_wish *w)
+/* The rules are another program's; it gives up root by itself. @both: there are two records */
+static int report_in_child(struct examine_wish *w, bool both)
 {
 	char *words[] = { (char *)"examine",
 			  (char *)"--report",
 			  w->name,
 			  (char *)(w->dir ? w->dir : "-"),
-			  w->two ? w->name2 : NULL,
+			  both ? w->name2 : NULL,
 			  NULL };
-	pid_t pid = fork();
+	pid_t pid = half_start();
 
 	if (pid == 0)
-		_exit(cmd_examine_report(w->two ? 5 : 4, words));
-	return pid < 0 ? EXIT_INTERNAL : wait_for(pid);
+		_exit(cmd_examine_report(both ? 5 : 4, words));
+	return half_wait(pid);
+}
+
+/* The half that acts was killed: what it did until then is on record, and nobody has judged it. */
+static int killed(const struct examine_wish *w, int status)
+{
+	fprintf(stderr,
+		"belljar: the examination was ended by signal %d; what it did is on record in box "
+		"'%s', --resume goes on\n",
+		status - 128, w->second ? w->name2 : w->name);
+	return status;
 }
 
 int cmd_examine(int argc, char **argv)
@@ -146,9 +141,12 @@ int cmd_examine(int argc, char **argv)
 		w.second = true;
 		rc = act_in_child(&w, argc, argv);
 	}
+	if (rc > 128 && rc != INTERRUPTED && rc != AT_LIMIT && rc != FAILED)
+		return killed(&w, rc);
 	if (rc && rc != INTERRUPTED && rc != AT_LIMIT && rc != FAILED)
 		return rc;
-	reported = w.quiet && !w.dir ? EXIT_OK : report_in_child(&w);
+	/* a second one that failed has begun: there is a record to compare with */
+	reported = w.quiet && !w.dir ? EXIT_OK : report_in_child(&w, w.second);
 	switch (rc) {
 	case AT_LIMIT:
 		return EXIT_NO_SPACE;

@@ -166,21 +166,63 @@ cat >in/slow.run <<'S'
 #!/bin/sh
 mkdir -p /opt/slow && touch /opt/slow/file
 S
-"$BELLJAR" examine -b slow --watch-scale 0.001 --days 20 in/slow.run -o partly </dev/null >/dev/null 2>err &
-pid=$!
-wait_for 60 grep -q idle err
-# the half that acts; a shell's background job does not take SIGINT
-for p in $(pgrep -P $pid); do kill -TERM "$p"; done
+# to which half the signal comes makes no difference; nothing is left of either, and it can go on
+slowly() { # [OPTION…]
+	"$BELLJAR" examine -b slow --watch-scale 0.001 --days 20 "$@" in/slow.run -o partly </dev/null >/dev/null 2>err &
+	pid=$!
+	wait_for 60 grep -q idle err
+}
+left() { # PID…: those that live, and what is mounted of the box
+	local p
+	for p in "$@"; do ! kill -0 "$p" 2>/dev/null || echo "$p lives"; done
+	grep -F "$BELLJAR_HOME" /proc/mounts
+}
+gone() { [ -z "$(left "$@")" ]; }
+slowly
+mapfile -t parts < <(pgrep -P $pid)
+kill -TERM $pid # a terminal's signal would come to both; this one is for one alone
 wait $pid
-equal "a signal ends it in order, and there is a report" "$? $(test -s partly/report.json && echo report)" "130 report"
+equal "a signal to the half that waits ends it in order, and there is a report" \
+	"$? $(test -s partly/report.json && echo report) $(grep -c 'ended early (interrupted) in .idle' err)" "130 report 1"
+equal "and leaves nothing" "$(left "${parts[@]}")" ""
 check "what was under way has no end" recorded slow \
 	"(SELECT group_concat(DISTINCT experiment) FROM mark m WHERE step = 'begin' AND NOT EXISTS
 	  (SELECT 1 FROM mark e WHERE e.experiment = m.experiment AND e.step = 'end')) = 'idle'"
-examine -b slow --resume --watch-scale 0.0002 --days 0.1 in/slow.run 2>err
+rm -rf partly
+slowly --resume
+mapfile -t parts < <(pgrep -P $pid)
+kill -HUP "${parts[@]}"
+wait $pid
+equal "so does one to the half that acts" "$? $(test -s partly/report.json && echo report) $(left "${parts[@]}")" "130 report "
+echo mine >partly/report.txt
+slowly --resume
+mapfile -t parts < <(pgrep -P $pid)
+kill -KILL "${parts[@]}"
+wait $pid
+equal "when the half that acts is killed, the other one says so" "$? $(grep -c 'ended by signal 9.*--resume goes on' err)" "137 1"
+check "and nothing is left" wait_for 20 gone "${parts[@]}"
+slowly --resume
+mapfile -t parts < <(pgrep -P $pid)
+kill -KILL $pid
+wait $pid 2>/dev/null
+check "when the half that waits is killed, the other one ends" wait_for 60 gone "${parts[@]}"
+check "and says in the record what was under way" recorded slow \
+	"(SELECT detail FROM mark WHERE experiment = 'idle' ORDER BY seq DESC LIMIT 1) = 'interrupted'"
+equal "a report that was not made again is as it was" "$(cat partly/report.txt)" "mine"
+"$BELLJAR" examine --report no-such-box partly 2>err
+equal "nor is one lost that cannot be made" "$? $(cat partly/report.txt) $(cd partly && echo .[a-z]* *)" \
+	"111 mine .[a-z]* report.html report.json report.txt"
+"$BELLJAR" examine --report no-such-box nowhere 2>err
+check "and no folder is made for it" test ! -e nowhere
+examine -b slow --resume --watch-scale 0.0002 --days 0.1 -o partly in/slow.run 2>err
 check "it is resumed: nothing is installed twice, and all is done" recorded slow \
 	"(SELECT count(*) FROM mark WHERE experiment = 'install' AND step = 'begin') = 1 AND
 	 (SELECT count(*) FROM mark WHERE experiment = 'idle' AND step = 'end') = 1 AND
 	 (SELECT count(*) FROM mark WHERE experiment = 'restart' AND step = 'end') = 1"
+equal "and the report is the new one" "$(grep -c 'WHAT STAYS' partly/report.txt)" 1
+printf 'x' >full
+"$BELLJAR" examine --report slow full 2>err
+equal "a file is no folder for a report" "$? $(cat full) $(wc -l <err)" "117 x 1"
 
 # a machine's date does not go back because its examination was interrupted, in order or by kill -9
 cat >in/dated.run <<'S'
