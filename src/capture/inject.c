@@ -19,6 +19,9 @@
 
 #define RESTART_BLOCK (-516) /* -ERESTART_RESTARTBLOCK of linux/errno.h */
 #define SYSCALL_SIZE  2	     /* of the instruction `syscall`, and of `int $0x80` */
+#define NR32_SECCOMP  354
+#define NR32_RESTART  0
+#define USER_CS_32    0x23 /* of 32-bit code: asm/segment.h */
 
 /* Address of a `syscall` instruction in the task's vDSO: it is the same image as ours. */
 static uint64_t syscall_place(pid_t tid, uint64_t base)
@@ -37,6 +40,19 @@ static uint64_t syscall_place(pid_t tid, uint64_t base)
 			return base + i;
 	}
 	return 0;
+}
+
+/* Address of `int $0x80` in a 32-bit task's vDSO: what __kernel_vsyscall ends with, for that is
+ * where the kernel goes on after a call that is begun again. */
+static uint64_t int80_place(pid_t tid, uint64_t base)
+{
+	static const uint8_t end[] = { 0xcd, 0x80, 0x5d, 0x5a, 0x59, 0xc3 };
+	uint8_t there[8192], *at;
+
+	if (!base || target_read(tid, base, there, sizeof(there)))
+		return 0;
+	at = memmem(there, sizeof(there), end, sizeof(end));
+	return at ? base + (uint64_t)(at - there) : 0;
 }
 
 /* Run the task to its next system call stop. Signals that come in between are sent again after.
@@ -74,45 +90,59 @@ bool was_broken_off(int64_t rax)
 /* What the kernel would have done on the way out of the signal that is dropped. */
 static void start_again(struct user_regs_struct *r)
 {
-	int64_t nr = (int64_t)r->orig_rax, rax = (int64_t)r->rax;
+	bool narrow = r->cs == USER_CS_32;
+	int64_t nr = narrow ? (int32_t)r->orig_rax : (int64_t)r->orig_rax, rax = (int64_t)r->rax;
+	uint64_t restart = narrow ? NR32_RESTART : SYS_restart_syscall;
 
 	r->orig_rax = (unsigned long long)-1;
 	if (nr < 0 || !was_broken_off(rax))
 		return;
-	r->rax = rax == RESTART_BLOCK ? SYS_restart_syscall : (unsigned long long)nr;
+	r->rax = rax == RESTART_BLOCK ? restart : (unsigned long long)nr;
 	r->rip -= SYSCALL_SIZE;
+}
+
+/* A filter as seccomp(2) wants it from the task. Return: its address there, 0: no room */
+static uint64_t put_filter(pid_t tid, const struct user_regs_struct *r,
+			   const struct sock_filter *filter, size_t n)
+{
+	struct {
+		uint16_t len, none[3];
+		uint64_t at;
+		struct sock_filter filter[INJECT_MAX];
+	} there = { .len = (uint16_t)n };
+	uint64_t at = (r->rsp - 128 /* red zone of the ABI */ - sizeof(there)) & ~15ull;
+	uint32_t narrow = (uint32_t)(at + offsetof(typeof(there), filter));
+
+	there.at = at + offsetof(typeof(there), filter);
+	if (r->cs == USER_CS_32) /* its pointer has 32 bits and follows sooner */
+		memcpy(&there.none[1], &narrow, sizeof(narrow));
+	memcpy(there.filter, filter, n * sizeof(*filter));
+	return target_write(tid, at, &there, sizeof(there)) ? 0 : at;
 }
 
 int inject_filter(pid_t tid, uint64_t vdso, const struct sock_filter *filter, size_t n,
 		  int *ret_status)
 {
-	struct {
-		struct sock_fprog prog;
-		struct sock_filter filter[INJECT_MAX];
-	} there;
 	struct user_regs_struct old, regs;
 	uint64_t at, place;
+	bool narrow;
 	int rc;
 
 	if (ptrace(PTRACE_GETREGS, tid, 0, &old))
 		return -errno;
-	place = syscall_place(tid, vdso);
+	narrow = old.cs == USER_CS_32;
+	place = narrow ? int80_place(tid, vdso) : syscall_place(tid, vdso);
 	if (!place)
 		return -ENOTSUP;
-	memset(&there, 0, sizeof(there));
-	at = (old.rsp - 128 /* red zone of the ABI */ - sizeof(there)) & ~15ull;
-	there.prog.len = (unsigned short)n;
-	there.prog.filter = (void *)(uintptr_t)(at + sizeof(there.prog));
-	memcpy(there.filter, filter, n * sizeof(*filter));
-	rc = target_write(tid, at, &there, sizeof(there));
-	if (rc)
-		return rc;
+	at = put_filter(tid, &old, filter, n);
+	if (!at)
+		return -EFAULT;
 	regs = old;
 	regs.rip = place;
-	regs.rax = SYS_seccomp;
+	regs.rax = narrow ? NR32_SECCOMP : SYS_seccomp;
 	regs.orig_rax = (unsigned long long)-1; /* the stop may be inside a call: no restart */
-	regs.rdi = SECCOMP_SET_MODE_FILTER;
-	regs.rsi = SECCOMP_FILTER_FLAG_TSYNC;
+	*(narrow ? &regs.rbx : &regs.rdi) = SECCOMP_SET_MODE_FILTER;
+	*(narrow ? &regs.rcx : &regs.rsi) = SECCOMP_FILTER_FLAG_TSYNC;
 	regs.rdx = at;
 	if (ptrace(PTRACE_SETREGS, tid, 0, &regs))
 		return -errno;

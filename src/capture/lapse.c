@@ -9,6 +9,7 @@
  * Lock order: the recorder's before ours.
  */
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <time.h>
 
 #include "capture/lapse.h"
@@ -322,6 +323,13 @@ uint64_t lapse_vdso_of(struct lapse *l, pid_t tgid)
 	return c ? c->base : 0;
 }
 
+bool lapse_is_narrow(struct lapse *l, pid_t tgid)
+{
+	struct clocked *c = clocked_of(l, tgid);
+
+	return c && c->narrow;
+}
+
 static struct clocked *enter(struct lapse *l, pid_t tgid)
 {
 	struct clocked *c = clocked_of(l, tgid);
@@ -347,6 +355,7 @@ void lapse_born(struct lapse *l, pid_t parent, pid_t tgid)
 		c->slot = from->slot;
 		c->base = from->base;
 		c->stats = from->stats;
+		c->narrow = from->narrow;
 	}
 	/* the clock may have jumped after its memory was copied */
 	if (c->slot && l->clock->ahead)
@@ -356,6 +365,7 @@ void lapse_born(struct lapse *l, pid_t parent, pid_t tgid)
 
 bool lapse_exec(struct lapse *l, pid_t tgid)
 {
+	struct user_regs_struct r;
 	struct clocked *c;
 	struct seen *s;
 	int rc;
@@ -365,13 +375,17 @@ bool lapse_exec(struct lapse *l, pid_t tgid)
 	pthread_mutex_lock(&l->lock);
 	c = enter(l, tgid);
 	c->slot = c->base = 0;
+	c->narrow = !ptrace(PTRACE_GETREGS, tgid, 0, &r) && is_narrow(&r);
 	HASH_FIND_INT(l->seen, &tgid, s);
 	if (s) {
 		seen_close(l, s); /* they are of the program before */
 		s->told = false;
 	}
-	rc = vdso_patch(l, tgid, &c->base, &c->slot);
-	if (!rc)
+	if (c->narrow)
+		rc = vdso_hide(l, tgid, &c->base);
+	else
+		rc = vdso_patch(l, tgid, &c->base, &c->slot);
+	if (!rc && c->slot)
 		rc = vdso_set(l, tgid, c->slot, l->clock->ahead, l->clock->ahead + l->clock->date);
 	if (rc)
 		c->slot = c->base = 0;

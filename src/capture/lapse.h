@@ -65,12 +65,36 @@ enum lapse_file { LAPSE_SYSCALL, LAPSE_MEM, LAPSE_AUXV, LAPSE_FDS, LAPSE_FILES }
  * Return: fd or -errno */
 int lapse_open(struct lapse *l, pid_t tid, enum lapse_file what);
 
+/* ---- calls of both widths (lapse_narrow.c) ------------------------------------------------- */
+
+/** enum times - how times are in the memory of a program: of seconds and a smaller part each */
+enum times {
+	TIMES_64,
+	TIMES_64_OF_32, /* of a 32-bit program: the upper half of the smaller part is padding */
+	TIMES_32,
+};
+size_t times_size(enum times times);
+/** times_read() - @n parts, 4 at most. Return: 0 or -EFAULT */
+int times_read(pid_t tid, enum times times, uint64_t at, int64_t *v, size_t n);
+int times_write(pid_t tid, enum times times, uint64_t at, const int64_t *v, size_t n);
+
+/** is_narrow() - it is 32-bit code */
+bool is_narrow(const struct user_regs_struct *r);
+struct blocked;
+/** call_of_regs() - the call of a stopped task, as the kernel has it */
+struct blocked call_of_regs(const struct user_regs_struct *r, bool narrow);
+/** call_widen() - a call of i386 becomes the one of x86_64 that means the same, with its arguments;
+ * number -1: there is none among those that have to do with time */
+void call_widen(pid_t tid, struct blocked *b);
+
 /* ---- waits (lapse_waits.c) ---------------------------------------------------------------- */
 
 /** struct blocked - a task as /proc/TID/syscall shows it */
 struct blocked {
 	int64_t nr; /* -1: not in a call */
 	uint64_t a[6], sp, pc;
+	bool narrow; /* it is a call of i386 */
+	enum times times;
 };
 /** blocked_read() - parse its line. Return: false: it runs, or is gone */
 bool blocked_read(char *line, struct blocked *ret);
@@ -86,6 +110,7 @@ struct wait {
 	bool left_at_once; /* a time-out says so as well: nothing is left */
 	uint64_t set[3];   /* sets of descriptors to clear; 0 */
 	uint32_t nset;	   /* descriptors in each */
+	enum times times;
 };
 /** wait_of() - @b of task @tid; reads the task's memory and, for sockets, their options */
 void wait_of(pid_t tgid, pid_t tid, const struct blocked *b, struct wait *ret);
@@ -132,6 +157,7 @@ struct seen {
 struct clocked {
 	pid_t tgid;
 	uint64_t slot, base; /* addresses in it; 0: not patched */
+	bool narrow;	     /* a 32-bit program */
 	bool stats;	     /* its stat calls stop */
 	pid_t asked;	     /* this task of it will stop, for that; 0 */
 	uint64_t asked_real;
@@ -259,9 +285,9 @@ void lapse_ended(struct lapse *l, pid_t tid);
 /** lapse_signalled() - at the stop before a signal is delivered. True: it is ours, and dropped;
  * @ret_status: that of the task if it has ended meanwhile, else -1 */
 bool lapse_signalled(struct lapse *l, pid_t tid, pid_t tgid, int sig, int *ret_status);
-/** lapse_call() - at PTRACE_EVENT_SECCOMP with FILTER_LAPSE. True: stop it at its end, for
- * lapse_call_end() */
-bool lapse_call(struct lapse *l, pid_t tid, pid_t tgid);
+/** lapse_call() - at PTRACE_EVENT_SECCOMP with FILTER_LAPSE, or FILTER_LAPSE_32: @narrow. True:
+ * stop it at its end, for lapse_call_end() */
+bool lapse_call(struct lapse *l, pid_t tid, pid_t tgid, bool narrow);
 bool lapse_call_end(struct lapse *l, pid_t tid, pid_t tgid);
 /** lapse_filter() - in the program's process, before the recorder's own */
 int lapse_filter(struct err *err);
@@ -295,6 +321,9 @@ struct vdso *vdso_read(void);
 /** vdso_patch() - Return: 0, with the vDSO's address and that of the two words (ahead, ahead and
  * date) in the task; -errno */
 int vdso_patch(struct lapse *l, pid_t tid, uint64_t *ret_base, uint64_t *ret_slot);
+/** vdso_hide() - of a 32-bit program: it finds no clocks in its vDSO, so all clock calls are the
+ * kernel's. Return: 0 with its vDSO's address, 0 where it has none; -errno */
+int vdso_hide(struct lapse *l, pid_t tid, uint64_t *ret_base);
 int vdso_set(struct lapse *l, pid_t tid, uint64_t slot, uint64_t ahead, uint64_t date_ahead);
 
 /* ---- timers (lapse_timerfd.c, lapse_timers.c) --------------------------------------------- */
@@ -310,13 +339,17 @@ int timers_fire(struct lapse *l);
 void timers_exec(struct lapse *l, pid_t tgid);
 void timers_drop(struct lapse *l, pid_t tgid);
 /** timers_call() - a call about timers. Return: true when it must be stopped at its end */
-bool timers_call(struct lapse *l, pid_t tid, pid_t tgid, struct user_regs_struct *r);
-void timers_created(struct lapse *l, pid_t tid, pid_t tgid, const struct user_regs_struct *r);
+bool timers_call(struct lapse *l, pid_t tid, pid_t tgid, const struct blocked *b,
+		 struct user_regs_struct *r);
+/** timers_created() - the call has succeeded */
+void timers_created(struct lapse *l, pid_t tid, pid_t tgid, const struct blocked *b);
 
 /** lapse_vdso_of() - address of a process's vDSO that adds the offset, 0: not patched; under the
  * lock
  */
 uint64_t lapse_vdso_of(struct lapse *l, pid_t tgid);
+/** lapse_is_narrow() - it is a 32-bit program; under the lock */
+bool lapse_is_narrow(struct lapse *l, pid_t tgid);
 void lapse_unturn(struct lapse *l, pid_t tid);
 void lapse_unturn_all(struct lapse *l);
 

@@ -21,40 +21,68 @@
 #define LAPSE_DATE_CLOCKS 0x921u
 #define TICKS_PER_SEC	  100 /* USER_HZ of times(2): fixed on x86 */
 
-static const int traced[] = {
-	SYS_clock_gettime, SYS_gettimeofday,	SYS_time,	   SYS_sysinfo,
-	SYS_times,	   SYS_alarm,		SYS_setitimer,	   SYS_getitimer,
-	SYS_timer_create,  SYS_timer_settime,	SYS_timer_gettime, SYS_timer_getoverrun,
-	SYS_timer_delete,  SYS_timerfd_settime,
+/* x86_64, i386; clock_gettime has a test of its own */
+static const struct {
+	uint32_t data, arch;
+	uint8_t nclocks, n;
+	uint32_t clocks[2], calls[20];
+} traced[] = {
+	{ FILTER_LAPSE,
+	  AUDIT_ARCH_X86_64,
+	  1,
+	  13,
+	  { SYS_clock_gettime },
+	  { SYS_gettimeofday, SYS_time, SYS_sysinfo, SYS_times, SYS_alarm, SYS_setitimer,
+	    SYS_getitimer, SYS_timer_create, SYS_timer_settime, SYS_timer_gettime,
+	    SYS_timer_getoverrun, SYS_timer_delete, SYS_timerfd_settime } },
+	/* the same, and the four that are there twice */
+	{ FILTER_LAPSE_32,
+	  AUDIT_ARCH_I386,
+	  2,
+	  16,
+	  { 265, 403 },
+	  { 78, 13, 116, 43, 27, 104, 105, 259, 260, 409, 261, 408, 262, 263, 325, 411 } },
 };
+#define TRACED_MAX (ARRAY_SIZE(traced[0].calls) + ARRAY_SIZE(traced[0].clocks) + 9)
+
+#define STMT(code, k)	  (struct sock_filter) BPF_STMT(code, k)
+#define IF(test, k, y, n) (struct sock_filter) BPF_JUMP(BPF_JMP | (test) | BPF_K, k, y, n)
+#define LOAD(what)	  STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, what))
+
+static size_t emit(struct sock_filter *f, size_t which)
+{
+	size_t n = 0, calls = traced[which].n, clocks = traced[which].nclocks;
+
+	f[n++] = LOAD(nr);
+	for (size_t i = 0; i < calls; i++) /* to the last but one */
+		f[n++] = IF(BPF_JEQ, traced[which].calls[i], (uint8_t)(calls - i + clocks + 4), 0);
+	for (size_t i = 0; i < clocks; i++)
+		f[n++] = IF(BPF_JEQ, traced[which].clocks[i], (uint8_t)(clocks - i), 0);
+	f[n++] = STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	/* a clock of processor time, and its calls come often: not stopped */
+	f[n++] = LOAD(args[0]);
+	f[n++] = IF(BPF_JEQ, CLOCK_PROCESS_CPUTIME_ID, 3, 0);
+	f[n++] = IF(BPF_JEQ, CLOCK_THREAD_CPUTIME_ID, 2, 0);
+	f[n++] = IF(BPF_JGT, 11, 1, 0);
+	f[n++] = STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | traced[which].data);
+	f[n++] = STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	return n;
+}
 
 int lapse_filter(struct err *err)
 {
-	struct sock_filter f[ARRAY_SIZE(traced) + 16];
-	size_t n = 0, calls = ARRAY_SIZE(traced);
+	struct sock_filter f[2 * TRACED_MAX + 4], part[TRACED_MAX];
 	struct sock_fprog prog;
+	size_t n = 0, k;
 
-#define LOAD(what)                                                                                 \
-	(struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, what))
-#define IF(value, yes, no) (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
 	f[n++] = LOAD(arch);
-	f[n++] = IF(AUDIT_ARCH_X86_64, 1, 0);
-	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	f[n++] = LOAD(nr);
-	/* a clock of processor time, and its calls come often: not stopped */
-	f[n++] = IF(SYS_clock_gettime, 0, 5);
-	f[n++] = LOAD(args[0]);
-	f[n++] = IF(CLOCK_PROCESS_CPUTIME_ID, 2, 0);
-	f[n++] = IF(CLOCK_THREAD_CPUTIME_ID, 1, 0);
-	f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 11, 0,
-					      (uint8_t)(calls + 2));
-	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	for (size_t i = 0; i < calls; i++)
-		f[n++] = IF((uint32_t)traced[i], (uint8_t)(calls - i), 0);
-	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | FILTER_LAPSE);
-#undef LOAD
-#undef IF
+	for (size_t i = 0; i < ARRAY_SIZE(traced); i++) {
+		k = emit(part, i);
+		f[n++] = IF(BPF_JEQ, traced[i].arch, 0, (uint8_t)k);
+		memcpy(f + n, part, k * sizeof(*f));
+		n += k;
+	}
+	f[n++] = STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	prog = (struct sock_fprog){ (unsigned short)n, f };
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog))
 		return err_set_exit(err, EXIT_NO_WALL, errno,
@@ -76,8 +104,8 @@ static uint64_t offset_of(const struct lapse *l, bool date)
 	return l->clock->ahead + (date ? l->clock->date : 0);
 }
 
-static int64_t read_into(const struct lapse *l, pid_t tid, uint64_t clock, uint64_t at,
-			 uint64_t unit)
+static int64_t read_into(const struct lapse *l, pid_t tid, uint64_t clock, enum times times,
+			 uint64_t at, uint64_t unit)
 {
 	bool date = clock < 32 && (LAPSE_DATE_CLOCKS >> clock & 1);
 	struct timespec ts;
@@ -89,23 +117,23 @@ static int64_t read_into(const struct lapse *l, pid_t tid, uint64_t clock, uint6
 	ns = (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec + offset_of(l, date);
 	v[0] = (int64_t)(ns / NSEC_PER_SEC);
 	v[1] = (int64_t)(ns % NSEC_PER_SEC / unit);
-	return target_write(tid, at, v, sizeof(v)) ? -EFAULT : 0;
+	return times_write(tid, times, at, v, 2);
 }
 
-static int64_t read_day(const struct lapse *l, pid_t tid, const struct user_regs_struct *r)
+static int64_t read_day(const struct lapse *l, pid_t tid, const struct blocked *b)
 {
 	int32_t zone[2] = { 0 };
 
-	if (r->rsi && target_write(tid, r->rsi, zone, sizeof(zone)))
+	if (b->a[1] && target_write(tid, b->a[1], zone, sizeof(zone)))
 		return -EFAULT;
-	return r->rdi ? read_into(l, tid, CLOCK_REALTIME, r->rdi, 1000) : 0;
+	return b->a[0] ? read_into(l, tid, CLOCK_REALTIME, b->times, b->a[0], 1000) : 0;
 }
 
-static int64_t read_seconds(const struct lapse *l, pid_t tid, uint64_t at)
+static int64_t read_seconds(const struct lapse *l, pid_t tid, const struct blocked *b)
 {
 	int64_t s = (int64_t)((clock_real_ns() + offset_of(l, true)) / NSEC_PER_SEC);
 
-	return at && target_write(tid, at, &s, sizeof(s)) ? -EFAULT : s;
+	return b->a[0] && times_write(tid, b->times, b->a[0], &s, 1) ? -EFAULT : s;
 }
 
 /* ---- timers with a descriptor ------------------------------------------------------------- */
@@ -132,17 +160,18 @@ static uint64_t scratch(const struct user_regs_struct *r)
 	return (r->rsp - 128 - 4 * sizeof(int64_t)) & ~15ull;
 }
 
-static bool timerfd_call(struct lapse *l, pid_t tid, pid_t tgid, struct user_regs_struct *r)
+static bool timerfd_call(struct lapse *l, pid_t tid, pid_t tgid, const struct blocked *b,
+			 struct user_regs_struct *r)
 {
 	uint64_t clock, offset, at = scratch(r), ns;
 	int64_t v[4];
 
 	atomic_store(&l->timerfds, true);
 	pthread_cond_signal(&l->wake);
-	if (!(r->rsi & TFD_TIMER_ABSTIME) || target_read(tid, r->rdx, v, sizeof(v)) ||
+	if (!(b->a[1] & TFD_TIMER_ABSTIME) || times_read(tid, b->times, b->a[2], v, 4) ||
 	    (!v[2] && !v[3]) || v[2] < 0 || v[2] > INT64_MAX / 4 / (int64_t)NSEC_PER_SEC)
 		return false;
-	clock = clock_of_timerfd(tgid, (int)r->rdi);
+	clock = clock_of_timerfd(tgid, (int)b->a[0]);
 	offset = offset_of(l, clock < 32 && (LAPSE_DATE_CLOCKS >> clock & 1));
 	ns = (uint64_t)v[2] * NSEC_PER_SEC + (uint64_t)v[3];
 	ns -= offset;
@@ -150,7 +179,7 @@ static bool timerfd_call(struct lapse *l, pid_t tid, pid_t tgid, struct user_reg
 		ns = 1; /* it is over */
 	v[2] = (int64_t)(ns / NSEC_PER_SEC);
 	v[3] = (int64_t)(ns % NSEC_PER_SEC);
-	if (!offset || target_write(tid, at, v, sizeof(v)))
+	if (!offset || times_write(tid, b->times, at, v, 4))
 		return false;
 	r->rdx = at;
 	ptrace(PTRACE_SETREGS, tid, 0, r);
@@ -160,29 +189,32 @@ static bool timerfd_call(struct lapse *l, pid_t tid, pid_t tgid, struct user_reg
 /* ---- waits until a date ------------------------------------------------------------------- */
 
 /* Where the box's date is before ours, the kernel would take each date of it for over. */
-static bool until_call(struct lapse *l, pid_t tid, pid_t tgid, struct user_regs_struct *r,
-		       unsigned long long *arg)
+static bool until_call(struct lapse *l, pid_t tid, pid_t tgid, const struct blocked *b,
+		       struct user_regs_struct *r, int which)
 {
-	struct blocked b = { .nr = (int64_t)r->orig_rax,
-			     .a = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 } };
+	unsigned long long *const regs[2][6] = {
+		{ NULL, NULL, &r->rdx, &r->r10, &r->r8, NULL },
+		{ NULL, NULL, &r->rdx, &r->rsi, &r->rdi, NULL },
+	};
 	uint64_t at = scratch(r), ns;
+	struct blocked raw = call_of_regs(r, b->narrow);
 	struct wait w;
 	int64_t v[2];
 
 	if (!lapse_date_is_past(l))
 		return false;
-	wait_of(tgid, tid, &b, &w);
+	wait_of(tgid, tid, &raw, &w);
 	if (w.what != WAIT_TIMED || w.how != WAIT_UNTIL_DATE ||
-	    target_read(tid, *arg, v, sizeof(v)) || v[0] < 0 ||
+	    times_read(tid, b->times, b->a[which], v, 2) || v[0] < 0 ||
 	    v[0] > INT64_MAX / 4 / (int64_t)NSEC_PER_SEC || v[1] < 0 ||
 	    v[1] >= (int64_t)NSEC_PER_SEC)
 		return false;
 	ns = (uint64_t)v[0] * NSEC_PER_SEC + (uint64_t)v[1] - l->clock->date;
 	v[0] = (int64_t)(ns / NSEC_PER_SEC);
 	v[1] = (int64_t)(ns % NSEC_PER_SEC);
-	if (target_write(tid, at, v, sizeof(v)))
+	if (times_write(tid, b->times, at, v, 2))
 		return false;
-	*arg = at;
+	*regs[b->narrow][which] = at;
 	ptrace(PTRACE_SETREGS, tid, 0, r);
 	return true;
 }
@@ -192,12 +224,13 @@ static bool until_call(struct lapse *l, pid_t tid, pid_t tgid, struct user_regs_
 /** struct turned_call - a task that stops again at the end of its call */
 struct turned_call {
 	pid_t tid;
-	int64_t nr;
-	uint64_t rdx, r10, r8; /* as they were */
+	struct blocked b;
+	struct user_regs_struct was;
 	UT_hash_handle hh;
 };
 
-static void turn(struct lapse *l, pid_t tid, int64_t nr, const struct user_regs_struct *was)
+static void turn(struct lapse *l, pid_t tid, const struct blocked *b,
+		 const struct user_regs_struct *was)
 {
 	struct turned_call *t;
 
@@ -207,10 +240,8 @@ static void turn(struct lapse *l, pid_t tid, int64_t nr, const struct user_regs_
 		t->tid = tid;
 		HASH_ADD_INT(l->turned, tid, t);
 	}
-	t->nr = nr;
-	t->rdx = was->rdx;
-	t->r10 = was->r10;
-	t->r8 = was->r8;
+	t->b = *b;
+	t->was = *was;
 }
 
 void lapse_unturn(struct lapse *l, pid_t tid)
@@ -235,81 +266,98 @@ void lapse_unturn_all(struct lapse *l)
 	}
 }
 
-static bool call_of(struct lapse *l, pid_t tid, pid_t tgid, struct user_regs_struct *r)
+static bool call_of(struct lapse *l, pid_t tid, pid_t tgid, const struct blocked *b,
+		    struct user_regs_struct *r)
 {
-	uint64_t base = lapse_vdso_of(l, tgid);
+	uint64_t base = b->narrow ? 0 : lapse_vdso_of(l, tgid);
 	bool from_vdso = base && r->rip >= base && r->rip < base + VDSO_SIZE_MAX;
 
-	switch (r->orig_rax) {
+	switch (b->nr) {
 	case SYS_clock_gettime:
 		if (!from_vdso)
-			lapse_answer(tid, r, read_into(l, tid, (uint32_t)r->rdi, r->rsi, 1));
+			lapse_answer(tid, r,
+				     read_into(l, tid, (uint32_t)b->a[0], b->times, b->a[1], 1));
 		return false;
 	case SYS_gettimeofday:
 		if (!from_vdso)
-			lapse_answer(tid, r, read_day(l, tid, r));
+			lapse_answer(tid, r, read_day(l, tid, b));
 		return false;
 	case SYS_time:
 		if (!from_vdso)
-			lapse_answer(tid, r, read_seconds(l, tid, r->rdi));
+			lapse_answer(tid, r, read_seconds(l, tid, b));
 		return false;
 	case SYS_sysinfo:
 	case SYS_times:
 		return true;
 	case SYS_timerfd_settime:
-		return timerfd_call(l, tid, tgid, r);
+		return timerfd_call(l, tid, tgid, b, r);
 	case SYS_clock_nanosleep:
-		return until_call(l, tid, tgid, r, &r->rdx);
+		return until_call(l, tid, tgid, b, r, 2);
 	case SYS_futex:
 	case SYS_futex_waitv:
-		return until_call(l, tid, tgid, r, &r->r10);
+		return until_call(l, tid, tgid, b, r, 3);
 	case SYS_mq_timedsend:
 	case SYS_mq_timedreceive:
 	case NR_FUTEX_WAIT:
-		return until_call(l, tid, tgid, r, &r->r8);
+		return until_call(l, tid, tgid, b, r, 4);
 	}
-	return timers_call(l, tid, tgid, r);
+	return timers_call(l, tid, tgid, b, r);
 }
 
-bool lapse_call(struct lapse *l, pid_t tid, pid_t tgid)
+bool lapse_call(struct lapse *l, pid_t tid, pid_t tgid, bool narrow)
 {
 	struct user_regs_struct r, was;
+	struct blocked b;
 	bool again;
 
 	if (!l || ptrace(PTRACE_GETREGS, tid, 0, &r))
 		return false;
 	was = r;
+	b = call_of_regs(&r, narrow);
+	call_widen(tid, &b);
 	pthread_mutex_lock(&l->lock);
-	again = call_of(l, tid, tgid, &r);
+	again = call_of(l, tid, tgid, &b, &r);
 	if (again)
-		turn(l, tid, (int64_t)r.orig_rax, &was);
+		turn(l, tid, &b, &was);
 	pthread_mutex_unlock(&l->lock);
 	return again;
+}
+
+/* The first word of struct sysinfo. */
+static void put_uptime(const struct lapse *l, pid_t tid, const struct blocked *b)
+{
+	int64_t up;
+
+	if (times_read(tid, b->times, b->a[0], &up, 1))
+		return;
+	up += (int64_t)(l->clock->ahead / NSEC_PER_SEC);
+	times_write(tid, b->times, b->a[0], &up, 1);
 }
 
 static void end_of(struct lapse *l, pid_t tid, pid_t tgid, const struct turned_call *t,
 		   struct user_regs_struct *r)
 {
-	int64_t up;
-
-	switch (t->nr) {
+	switch (t->b.nr) {
 	case SYS_sysinfo:
-		if (!r->rax && !target_read(tid, r->rdi, &up, sizeof(up))) {
-			up += (int64_t)(l->clock->ahead / NSEC_PER_SEC);
-			target_write(tid, r->rdi, &up, sizeof(up));
-		}
+		if (!r->rax)
+			put_uptime(l, tid, &t->b);
 		break;
 	case SYS_times:
 		r->rax += l->clock->ahead / (NSEC_PER_SEC / TICKS_PER_SEC);
+		if (t->b.narrow)
+			r->rax = (uint32_t)r->rax;
 		ptrace(PTRACE_SETREGS, tid, 0, r);
 		break;
 	case SYS_timer_create:
-		timers_created(l, tid, tgid, r);
+		if (!r->rax)
+			timers_created(l, tid, tgid, &t->b);
 		break;
 	default: /* a time was put into another place */
-		r->rdx = t->rdx;
-		r->r10 = t->r10;
-		r->r8 = t->r8;
+		r->rdx = t->was.rdx;
+		r->r10 = t->was.r10;
+		r->r8 = t->was.r8;
+		r->rsi = t->was.rsi;
+		r->rdi = t->was.rdi;
 		ptrace(PTRACE_SETREGS, tid, 0, r);
 		break;
 	}

@@ -112,11 +112,16 @@ static bool stopped_in_it(const struct seen *s, const struct blocked *b)
 	       !memcmp(b->a, s->b.a, sizeof(b->a)) && state_of(s->tid) == 't';
 }
 
+static bool is_restart(const struct blocked *b)
+{
+	return b->nr == (b->narrow ? 0 : SYS_restart_syscall);
+}
+
 static void begins(struct lapse *l, struct seen *s, const struct blocked *b)
 {
 	/* a call that goes on after a stop: the same wait, for which the kernel has kept the end */
 	bool goes_on = s->w.what == WAIT_TIMED && !s->done && !s->ours &&
-		       (b->nr == SYS_restart_syscall || stopped_in_it(s, b) ||
+		       (is_restart(b) || stopped_in_it(s, b) ||
 			(s->again && b->nr == s->b.nr && b->sp == s->b.sp));
 
 	s->b = *b;
@@ -188,8 +193,11 @@ static bool look_at(struct lapse *l, struct seen *s)
 		return false;
 	}
 	memcpy(s->runs, runs, sizeof(runs));
-	if (!same)
+	b.narrow = s->b.narrow;
+	if (!same) {
+		b.narrow = !s->ours && lapse_is_narrow(l, s->tgid);
 		begins(l, s, &b);
+	}
 	s->blocked = true;
 	return same;
 }
@@ -224,15 +232,12 @@ void lapse_watch(struct lapse *l, pid_t tgid, pid_t tid)
 void lapse_broke_off(struct lapse *l, pid_t tgid, pid_t tid, const struct user_regs_struct *r)
 {
 	struct seen *s = see(l, tgid, tid);
-	struct blocked b = { .nr = (int64_t)r->orig_rax,
-			     .a = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 },
-			     .sp = r->rsp,
-			     .pc = r->rip };
+	struct blocked b = call_of_regs(r, is_narrow(r));
 
 	s->listed = s->patching = true;
 	if (b.nr < 0 || !was_broken_off((int64_t)r->rax))
 		return;
-	if (b.nr != SYS_restart_syscall && (!s->blocked || b.nr != s->b.nr || b.sp != s->b.sp))
+	if (!is_restart(&b) && (!s->blocked || b.nr != s->b.nr || b.sp != s->b.sp))
 		begins(l, s, &b);
 	s->again = true;
 }
@@ -281,9 +286,10 @@ bool lapse_look(struct lapse *l)
 }
 
 /* Its parent stands still for a child's sake, for as long as the child likes. */
-static bool is_vfork(int64_t nr)
+static bool is_vfork(pid_t tid, struct blocked b)
 {
-	return nr == SYS_vfork || nr == SYS_clone || nr == SYS_clone3;
+	call_widen(tid, &b);
+	return b.nr == SYS_vfork || b.nr == SYS_clone || b.nr == SYS_clone3;
 }
 
 bool lapse_at_rest(struct lapse *l)
@@ -296,7 +302,7 @@ bool lapse_at_rest(struct lapse *l)
 		char state = s->ours || !s->blocked ? 0 : state_of(s->tid);
 
 		if (state == 'R' ||
-		    (state == 'D' && !is_vfork(s->b.nr) && now - s->since_real < ON_DISK_NS))
+		    (state == 'D' && !is_vfork(s->tid, s->b) && now - s->since_real < ON_DISK_NS))
 			return false;
 	}
 	return true;

@@ -28,7 +28,6 @@
 #include "capture/lapse.h"
 
 #define ASKED_NS (2 * NSEC_PER_SEC) /* a process that has not stopped by then is told as a gap */
-#define MODE_32	 0x23		    /* code segment of 32-bit code: asm/segment.h */
 
 /* ---- which calls, and where their answers have times -------------------------------------- */
 
@@ -87,44 +86,59 @@ static size_t emit(struct sock_filter *f, int arch)
 	return n;
 }
 
-/* Waits that may be until a date, for lapse_calls.c. Most futex calls are not, and come often. */
-static const struct sock_filter waits[] = {
-	IF(BPF_JEQ, SYS_futex, 0, 6),
-	LOAD(args[1]),
-	IF(BPF_JSET, FUTEX_CLOCK_REALTIME, 2, 0),
-	STMT(BPF_ALU | BPF_AND | BPF_K, FUTEX_CMD_MASK),
-	IF(BPF_JEQ, FUTEX_LOCK_PI, 0, 1),
-	STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | FILTER_LAPSE),
-	STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	IF(BPF_JEQ, SYS_clock_nanosleep, 0, 4),
-	LOAD(args[1]),
-	IF(BPF_JSET, TIMER_ABSTIME, 0, 1),
-	STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | FILTER_LAPSE),
-	STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	IF(BPF_JEQ, SYS_futex_waitv, 4, 0),
-	IF(BPF_JEQ, SYS_mq_timedsend, 3, 0),
-	IF(BPF_JEQ, SYS_mq_timedreceive, 2, 0),
-	IF(BPF_JEQ, NR_FUTEX_WAIT, 1, 0),
-	STMT(BPF_JMP | BPF_JA, 1),
-	STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | FILTER_LAPSE),
+/* Waits that may be until a date, for lapse_calls.c. Most futex calls are not, and come often. The
+ * numbers of i386 with times of 32 and of 64 bits; the last is the same for all. */
+static const uint32_t waits[2][2][5] = {
+	{ { SYS_futex, SYS_clock_nanosleep, SYS_mq_timedsend, SYS_mq_timedreceive,
+	    SYS_futex_waitv } },
+	{ { 240, 267, 279, 280, 449 }, { 422, 407, 418, 419, 449 } },
 };
+#define WAIT_INSNS 18
+
+static size_t emit_waits(struct sock_filter f[WAIT_INSNS], const uint32_t nr[5], uint32_t data)
+{
+	const struct sock_filter all[WAIT_INSNS] = {
+		IF(BPF_JEQ, nr[0], 0, 6),
+		LOAD(args[1]),
+		IF(BPF_JSET, FUTEX_CLOCK_REALTIME, 2, 0),
+		STMT(BPF_ALU | BPF_AND | BPF_K, FUTEX_CMD_MASK),
+		IF(BPF_JEQ, FUTEX_LOCK_PI, 0, 1),
+		STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | data),
+		STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		IF(BPF_JEQ, nr[1], 0, 4),
+		LOAD(args[1]),
+		IF(BPF_JSET, TIMER_ABSTIME, 0, 1),
+		STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | data),
+		STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		IF(BPF_JEQ, nr[4], 4, 0),
+		IF(BPF_JEQ, nr[2], 3, 0),
+		IF(BPF_JEQ, nr[3], 2, 0),
+		IF(BPF_JEQ, NR_FUTEX_WAIT, 1, 0),
+		STMT(BPF_JMP | BPF_JA, 1),
+		STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | data),
+	};
+
+	memcpy(f, all, sizeof(all));
+	return WAIT_INSNS;
+}
 
 static size_t make_filter(struct sock_filter f[INJECT_MAX], bool dates)
 {
+	static const uint32_t data[2] = { FILTER_LAPSE, FILTER_LAPSE_32 };
 	size_t n = 3, n64;
 
-	_Static_assert(2 * (ARRAY_SIZE(rows) + 2) + 4 + ARRAY_SIZE(waits) <= INJECT_MAX,
+	_Static_assert(2 * (ARRAY_SIZE(rows) + 2) + 4 + 3 * WAIT_INSNS <= INJECT_MAX,
 		       "it is taken whole");
 	f[0] = LOAD(arch);
 	f[2] = LOAD(nr);
-	if (dates) {
-		memcpy(f + n, waits, sizeof(waits));
-		n += ARRAY_SIZE(waits);
-	}
+	if (dates)
+		n += emit_waits(f + n, waits[0][0], data[0]);
 	n += emit(f + n, 0);
 	n64 = n - 2;
 	f[1] = IF(BPF_JEQ, AUDIT_ARCH_X86_64, 0, (uint8_t)n64);
 	f[n++] = LOAD(nr);
+	for (int i = 0; i < 2 && dates; i++)
+		n += emit_waits(f + n, waits[1][i], data[1]);
 	return n + emit(f + n, 1);
 }
 
@@ -182,7 +196,7 @@ void lapse_stat_end(struct lapse *l, pid_t tid)
 	if (!l || !l->files || ptrace(PTRACE_GETREGS, tid, 0, &r) || r.rax)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(rows) && !s; i++) {
-		bool narrow = r.cs == MODE_32;
+		bool narrow = is_narrow(&r);
 		const uint64_t wide_args[] = { r.rdi, r.rsi, r.rdx, r.r10, r.r8 };
 		const uint64_t narrow_args[] = { r.rbx, r.rcx, r.rdx, r.rsi, r.rdi };
 

@@ -230,13 +230,12 @@ static int64_t call_alarm(struct lapse *l, pid_t tgid, uint32_t seconds)
 	return was[2] + ((!was[2] && was[3]) || was[3] >= 500000);
 }
 
-static int64_t call_setitimer(struct lapse *l, pid_t tid, pid_t tgid,
-			      const struct user_regs_struct *r)
+static int64_t call_setitimer(struct lapse *l, pid_t tid, pid_t tgid, const struct blocked *b)
 {
 	int64_t v[4] = { 0 }, was[4];
 	struct signal_timer *t;
 
-	if (r->rsi && target_read(tid, r->rsi, v, sizeof(v)))
+	if (b->a[1] && times_read(tid, b->times, b->a[1], v, 4))
 		return -EFAULT;
 	if (!in_range(v, 1000))
 		return -EINVAL;
@@ -244,68 +243,72 @@ static int64_t call_setitimer(struct lapse *l, pid_t tid, pid_t tgid,
 	left_of(l, t, 1000, was);
 	if (t)
 		arm(l, t, v, 1000);
-	return r->rdx && target_write(tid, r->rdx, was, sizeof(was)) ? -EFAULT : 0;
+	return b->a[2] ? times_write(tid, b->times, b->a[2], was, 4) : 0;
 }
 
 static int64_t call_settime(struct lapse *l, pid_t tid, struct signal_timer *t,
-			    const struct user_regs_struct *r)
+			    const struct blocked *b)
 {
 	bool date = t->clock == CLOCK_REALTIME || t->clock == CLOCK_REALTIME_ALARM ||
 		    t->clock == CLOCK_TAI;
 	int64_t v[4], was[4];
 	uint64_t at;
 
-	if (!r->rdx || target_read(tid, r->rdx, v, sizeof(v)))
-		return !r->rdx ? -EINVAL : -EFAULT;
+	if (!b->a[2] || times_read(tid, b->times, b->a[2], v, 4))
+		return !b->a[2] ? -EINVAL : -EFAULT;
 	if (!in_range(v, 1))
 		return -EINVAL;
 	left_of(l, t, 1, was);
 	arm(l, t, v, 1);
-	if (t->due && (r->rsi & TIMER_ABSTIME)) {
+	if (t->due && (b->a[1] & TIMER_ABSTIME)) {
 		at = span(v[2], v[3], 1);
 		if (date)
 			at = at > lapse_date_offset(l) ? at - lapse_date_offset(l) : 1;
 		t->due = at;
 	}
-	return r->r10 && target_write(tid, r->r10, was, sizeof(was)) ? -EFAULT : 0;
+	return b->a[3] ? times_write(tid, b->times, b->a[3], was, 4) : 0;
 }
 
 static int64_t put_left(struct lapse *l, pid_t tid, const struct signal_timer *t, int64_t unit,
-			uint64_t at)
+			const struct blocked *b)
 {
 	int64_t v[4];
 
 	left_of(l, t, unit, v);
-	return target_write(tid, at, v, sizeof(v)) ? -EFAULT : 0;
+	return times_write(tid, b->times, b->a[1], v, 4);
 }
 
-bool timers_call(struct lapse *l, pid_t tid, pid_t tgid, struct user_regs_struct *r)
+bool timers_call(struct lapse *l, pid_t tid, pid_t tgid, const struct blocked *b,
+		 struct user_regs_struct *r)
 {
-	struct signal_timer *t = find(l, tgid, (int)r->rdi);
+	struct signal_timer *t = find(l, tgid, (int)b->a[0]);
 
-	switch (r->orig_rax) {
+	switch (b->nr) {
 	case SYS_alarm:
-		lapse_answer(tid, r, call_alarm(l, tgid, (uint32_t)r->rdi));
+		lapse_answer(tid, r, call_alarm(l, tgid, (uint32_t)b->a[0]));
 		return false;
 	case SYS_setitimer:
-		lapse_answer(tid, r, call_setitimer(l, tid, tgid, r));
+		if ((int)b->a[0] != ITIMER_REAL)
+			return false;
+		lapse_answer(tid, r, call_setitimer(l, tid, tgid, b));
 		pthread_cond_signal(&l->wake);
 		return false;
 	case SYS_getitimer:
-		lapse_answer(tid, r, put_left(l, tid, find(l, tgid, ITIMER), 1000, r->rsi));
+		if ((int)b->a[0] == ITIMER_REAL)
+			lapse_answer(tid, r, put_left(l, tid, find(l, tgid, ITIMER), 1000, b));
 		return false;
 	case SYS_timer_create:
 		return true;
 	}
 	if (!t || t->id == ITIMER)
 		return false; /* of processor time, or none */
-	switch (r->orig_rax) {
+	switch (b->nr) {
 	case SYS_timer_settime:
-		lapse_answer(tid, r, call_settime(l, tid, t, r));
+		lapse_answer(tid, r, call_settime(l, tid, t, b));
 		pthread_cond_signal(&l->wake);
 		break;
 	case SYS_timer_gettime:
-		lapse_answer(tid, r, put_left(l, tid, t, 1, r->rsi));
+		lapse_answer(tid, r, put_left(l, tid, t, 1, b));
 		break;
 	case SYS_timer_getoverrun:
 		lapse_answer(tid, r, t->last_overrun);
@@ -337,29 +340,38 @@ static pid_t task_of(const struct lapse *l, pid_t tgid, pid_t inner)
 	return found;
 }
 
-void timers_created(struct lapse *l, pid_t tid, pid_t tgid, const struct user_regs_struct *r)
+/* struct sigevent of both widths: what comes with the signal, which, how; for a thread: which. */
+static bool read_sigevent(pid_t tid, const struct blocked *b, uint64_t *ret_value, int ret[3])
 {
-	int id, clock = (int)r->rdi;
-	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
+	size_t word = b->narrow ? 4 : 8;
+	uint8_t there[8 + 3 * sizeof(int)];
+
+	*ret_value = 0;
+	if (target_read(tid, b->a[1], there, word + 3 * sizeof(int)))
+		return false;
+	memcpy(ret_value, there, word);
+	memcpy(ret, there + word, 3 * sizeof(int));
+	return true;
+}
+
+void timers_created(struct lapse *l, pid_t tid, pid_t tgid, const struct blocked *b)
+{
+	int id, clock = (int)b->a[0], how[3] = { SIGALRM, SIGEV_SIGNAL, 0 };
 	struct signal_timer *t;
-	int inner = 0;
+	uint64_t value;
 
 	if (clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID)
 		return;
-	if (r->rax || target_read(tid, r->rdx, &id, sizeof(id)) ||
-	    (r->rsi && target_read(tid, r->rsi, &ev, sizeof(ev))))
+	if (target_read(tid, b->a[2], &id, sizeof(id)) ||
+	    (b->a[1] && !read_sigevent(tid, b, &value, how)))
 		return;
 	t = add(l, tgid, id);
 	if (!t)
 		return;
 	t->clock = clock;
-	t->notify = ev.sigev_notify;
-	t->signo = ev.sigev_signo;
-	t->value = r->rsi ? (uint64_t)(uintptr_t)ev.sigev_value.sival_ptr : (uint64_t)id;
-	if (ev.sigev_notify == SIGEV_THREAD_ID) {
-		/* linux/signal.h: the thread's number is first in the union behind sigev_notify */
-		memcpy(&inner, (const char *)&ev + offsetof(struct sigevent, sigev_notify) + 4,
-		       sizeof(inner));
-		t->tid = inner > 0 ? task_of(l, tgid, inner) : 0;
-	}
+	t->signo = how[0];
+	t->notify = how[1];
+	t->value = b->a[1] ? value : (uint64_t)id;
+	if (t->notify == SIGEV_THREAD_ID)
+		t->tid = how[2] > 0 ? task_of(l, tgid, how[2]) : 0;
 }

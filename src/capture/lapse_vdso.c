@@ -12,6 +12,9 @@
  * Clocks of used processor time are left alone. A word of nanoseconds is written and read at once;
  * while it is 0, nothing is computed. It is added to all of the time, modulo 2^64: a date before
  * ours is a large word.
+ *
+ * A 32-bit program finds no clocks in its vDSO, for their names are taken away: it asks the kernel,
+ * and those calls stop for the tracer. That costs more at each reading, and needs no second code.
  */
 #include <elf.h>
 #include <sys/auxv.h>
@@ -212,6 +215,14 @@ struct vdso *vdso_read(void)
 	return NULL;
 }
 
+static bool is_clock(const char *name)
+{
+	if (!strncmp(name, "__vdso_", 7))
+		name += 7;
+	return !strcmp(name, "clock_gettime") || !strcmp(name, "clock_gettime64") ||
+	       !strcmp(name, "gettimeofday") || !strcmp(name, "time");
+}
+
 /* ---- a task's ----------------------------------------------------------------------------- */
 
 /* target_write() obeys the protection of the pages; this does not. */
@@ -224,22 +235,28 @@ static int write_code(struct lapse *l, pid_t tid, uint64_t at, const void *p, si
 	return pwrite(fd, p, n, (off_t)at) == (ssize_t)n ? 0 : -EFAULT;
 }
 
-static uint64_t base_of(struct lapse *l, pid_t tid)
+static uint64_t base_of(struct lapse *l, pid_t tid, bool narrow)
 {
 	cleanup_close int fd = lapse_open(l, tid, LAPSE_AUXV);
-	uint64_t aux[128];
+	uint64_t aux[128], v[2];
+	const uint8_t *p = (const uint8_t *)aux;
 	ssize_t n = fd < 0 ? -1 : read(fd, aux, sizeof(aux));
+	size_t word = narrow ? 4 : 8;
 
-	for (ssize_t i = 0; i + 1 < n / 8; i += 2)
-		if (aux[i] == AT_SYSINFO_EHDR)
-			return aux[i + 1];
+	for (size_t i = 0; n > 0 && i + 2 * word <= (size_t)n; i += 2 * word) {
+		v[0] = v[1] = 0;
+		memcpy(&v[0], p + i, word);
+		memcpy(&v[1], p + i + word, word);
+		if (v[0] == AT_SYSINFO_EHDR)
+			return v[1];
+	}
 	return 0;
 }
 
 int vdso_patch(struct lapse *l, pid_t tid, uint64_t *ret_base, uint64_t *ret_slot)
 {
 	size_t code_n = (size_t)(lapse_code_end - lapse_code);
-	uint64_t base = base_of(l, tid), there;
+	uint64_t base = base_of(l, tid, false), there;
 	uint8_t code[CODE_MAX];
 	const struct vdso *im = l->vdso;
 	struct slots slots = { 0 };
@@ -263,6 +280,86 @@ int vdso_patch(struct lapse *l, pid_t tid, uint64_t *ret_base, uint64_t *ret_slo
 	}
 	*ret_base = base;
 	*ret_slot = base + im->code + offsetof(struct slots, ahead);
+	return rc;
+}
+
+#define SYMBOLS_MAX_32 64
+
+/** struct image32 - what a 32-bit image says of its symbols; addresses in the task */
+struct image32 {
+	uint64_t base, sym, str;
+	size_t nsym;
+};
+
+static bool read_dynamic_32(pid_t tid, struct image32 *im, uint64_t at)
+{
+	uint32_t hash[2] = { 0 };
+	Elf32_Dyn d;
+
+	for (int i = 0; i < 64; i++, at += sizeof(d)) {
+		if (target_read(tid, at, &d, sizeof(d)))
+			return false;
+		if (d.d_tag == DT_NULL)
+			break;
+		if (d.d_tag == DT_SYMTAB)
+			im->sym = im->base + d.d_un.d_ptr;
+		else if (d.d_tag == DT_STRTAB)
+			im->str = im->base + d.d_un.d_ptr;
+		else if (d.d_tag == DT_HASH &&
+			 target_read(tid, im->base + d.d_un.d_ptr, hash, sizeof(hash)))
+			return false;
+	}
+	if (!im->sym || !im->str)
+		return false;
+	/* as read_image() */
+	im->nsym = hash[1] ? hash[1] : (im->str - im->sym) / sizeof(Elf32_Sym);
+	return im->nsym <= SYMBOLS_MAX_32;
+}
+
+/* The program has not run yet: it is the kernel's own image, and still nothing of it is believed.
+ */
+static bool read_image_32(pid_t tid, uint64_t base, struct image32 *im)
+{
+	Elf32_Ehdr eh;
+	Elf32_Phdr ph;
+
+	*im = (struct image32){ .base = base };
+	if (target_read(tid, base, &eh, sizeof(eh)) || memcmp(eh.e_ident, ELFMAG, SELFMAG) ||
+	    eh.e_ident[EI_CLASS] != ELFCLASS32)
+		return false;
+	for (int i = 0; i < eh.e_phnum && i < 16; i++) {
+		if (target_read(tid, base + eh.e_phoff + (size_t)i * sizeof(ph), &ph, sizeof(ph)))
+			return false;
+		if (ph.p_type == PT_DYNAMIC)
+			return read_dynamic_32(tid, im, base + ph.p_vaddr);
+	}
+	return false;
+}
+
+int vdso_hide(struct lapse *l, pid_t tid, uint64_t *ret_base)
+{
+	const Elf32_Word no_name = 0;
+	uint64_t base = base_of(l, tid, true), at;
+	struct image32 im;
+	char name[32];
+	Elf32_Sym s;
+	int rc = 0;
+
+	*ret_base = base;
+	if (!base)
+		return 0;
+	if (!read_image_32(tid, base, &im))
+		return -ENOTSUP;
+	for (size_t i = 1; i < im.nsym && !rc; i++) {
+		at = im.sym + i * sizeof(s);
+		if (target_read(tid, at, &s, sizeof(s)) ||
+		    target_read(tid, im.str + s.st_name, name, sizeof(name)))
+			return -ENOTSUP;
+		name[sizeof(name) - 1] = 0;
+		if (is_clock(name))
+			rc = write_code(l, tid, at + offsetof(Elf32_Sym, st_name), &no_name,
+					sizeof(no_name));
+	}
 	return rc;
 }
 

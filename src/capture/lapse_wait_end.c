@@ -46,8 +46,10 @@ int lapse_end_due(struct lapse *l)
 
 static bool same_call(const struct seen *s, const struct user_regs_struct *r)
 {
-	return ((int64_t)r->orig_rax == s->b.nr || r->orig_rax == SYS_restart_syscall) &&
-	       r->rdi == s->b.a[0] && r->rsi == s->b.a[1] && r->rsp == s->b.sp;
+	struct blocked b = call_of_regs(r, s->b.narrow);
+
+	return (b.nr == s->b.nr || b.nr == (b.narrow ? 0 : SYS_restart_syscall)) &&
+	       b.a[0] == s->b.a[0] && b.a[1] == s->b.a[1] && b.sp == s->b.sp;
 }
 
 static void end_wait(struct seen *s, struct user_regs_struct *r)

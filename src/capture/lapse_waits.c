@@ -117,11 +117,11 @@ bool blocked_read(char *line, struct blocked *ret)
 /* ---- reading ------------------------------------------------------------------------------ */
 
 /* A time that the kernel took: of seconds and a unit of @unit ns; longer than any box: for ever. */
-static bool read_time(pid_t tid, uint64_t addr, uint64_t unit, uint64_t *ret)
+static bool read_time(pid_t tid, enum times times, uint64_t addr, uint64_t unit, uint64_t *ret)
 {
 	int64_t v[2];
 
-	if (!addr || target_read(tid, addr, v, sizeof(v)) || v[0] < 0 || v[1] < 0)
+	if (!addr || times_read(tid, times, addr, v, 2) || v[0] < 0 || v[1] < 0)
 		return false;
 	if (v[0] > INT64_MAX / 2 / (int64_t)NSEC_PER_SEC)
 		return false;
@@ -188,6 +188,7 @@ static void wait_of_row(pid_t tgid, pid_t tid, const struct blocked *b, const st
 	bool timed = true;
 
 	w->what = WAIT_EVER;
+	w->times = b->times;
 	w->result = r->result;
 	w->left = r->left ? b->a[r->left - 1] : 0;
 	w->left_at_once = r->left - 1 == r->at;
@@ -200,7 +201,7 @@ static void wait_of_row(pid_t tgid, pid_t tid, const struct blocked *b, const st
 		break;
 	case SPAN_US:
 		w->left_is_us = true;
-		timed = read_time(tid, at, 1000, &w->ns);
+		timed = read_time(tid, b->times, at, 1000, &w->ns);
 		break;
 	case RECEIVE:
 	case SEND:
@@ -212,21 +213,21 @@ static void wait_of_row(pid_t tgid, pid_t tid, const struct blocked *b, const st
 			w->what = WAIT_SHORT;
 		break;
 	case FUTEX:
-		timed = at && read_futex(w, b->a[1]) && read_time(tid, at, 1, &w->ns);
+		timed = at && read_futex(w, b->a[1]) && read_time(tid, b->times, at, 1, &w->ns);
 		break;
 	case SLEEP:
-		timed = read_sleep(w, b) && read_time(tid, at, 1, &w->ns);
+		timed = read_sleep(w, b) && read_time(tid, b->times, at, 1, &w->ns);
 		break;
 	case DATE:
 		w->how = WAIT_UNTIL_DATE;
-		timed = read_time(tid, at, 1, &w->ns);
+		timed = read_time(tid, b->times, at, 1, &w->ns);
 		break;
 	case CLOCKED:
 		by_clock(w, b->a[r->at + 1]);
-		timed = read_time(tid, at, 1, &w->ns);
+		timed = read_time(tid, b->times, at, 1, &w->ns);
 		break;
 	case SPAN:
-		timed = read_time(tid, at, 1, &w->ns);
+		timed = read_time(tid, b->times, at, 1, &w->ns);
 		break;
 	}
 	if (timed)
@@ -239,11 +240,14 @@ static void wait_of_row(pid_t tgid, pid_t tid, const struct blocked *b, const st
 
 void wait_of(pid_t tgid, pid_t tid, const struct blocked *b, struct wait *ret)
 {
-	const struct row *r = row_of(b->nr);
+	struct blocked wide = *b;
+	const struct row *r;
 
 	*ret = (struct wait){ .what = WAIT_SHORT };
+	call_widen(tid, &wide);
+	r = row_of(wide.nr);
 	if (r)
-		wait_of_row(tgid, tid, b, r, ret);
+		wait_of_row(tgid, tid, &wide, r, ret);
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
@@ -251,13 +255,14 @@ void wait_of(pid_t tgid, pid_t tid, const struct blocked *b, struct wait *ret)
 void wait_clear(pid_t tid, const struct wait *w)
 {
 	static const uint8_t zero[LAPSE_SETS_MAX / 8];
-	size_t n = (w->nset + 63) / 64 * 8;
+	size_t word = w->times == TIMES_64 ? 8 : 4,
+	       n = (w->nset + word * 8 - 1) / (word * 8) * word;
 
 	for (size_t i = 0; i < ARRAY_SIZE(w->set); i++)
 		if (w->set[i] && n)
 			target_write(tid, w->set[i], zero, n);
 	if (w->left && w->left_at_once)
-		target_write(tid, w->left, zero, 2 * sizeof(int64_t));
+		target_write(tid, w->left, zero, 2 * times_size(w->times));
 }
 
 void wait_take_left(pid_t tid, const struct wait *w, uint64_t gone)
@@ -265,12 +270,12 @@ void wait_take_left(pid_t tid, const struct wait *w, uint64_t gone)
 	uint64_t unit = w->left_is_us ? 1000 : 1, left;
 	int64_t v[2];
 
-	if (!w->left || !read_time(tid, w->left, unit, &left))
+	if (!w->left || !read_time(tid, w->times, w->left, unit, &left))
 		return;
 	left = left > gone ? left - gone : 0;
 	v[0] = (int64_t)(left / NSEC_PER_SEC);
 	v[1] = (int64_t)(left % NSEC_PER_SEC / unit);
-	target_write(tid, w->left, v, sizeof(v));
+	times_write(tid, w->times, w->left, v, 2);
 }
 
 /* ---- patience ----------------------------------------------------------------------------- */

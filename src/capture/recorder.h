@@ -294,7 +294,7 @@ void emulate_exit(struct recorder *rec, pid_t tid);
 
 /* inject.c */
 
-#define INJECT_MAX 64 /* instructions of such a filter */
+#define INJECT_MAX 80 /* instructions of such a filter */
 /**
  * inject_filter() - a task that is stopped before a signal of ours installs a seccomp filter, for
  * all its threads; the call that the signal has broken off is begun again

@@ -124,14 +124,14 @@ static void born(struct tracer *t, pid_t parent_tid, pid_t tid, bool may_be_thre
 	}
 }
 
-/* A 32-bit program, or one whose memory we could not write. */
+/* One whose memory we could not write. */
 static void real_clocks(struct recorder *rec, const struct proc *p)
 {
 	struct event ev = { .kind = EV_GAP, .proc = p->key };
 
 	ev.v[EV_AT(GAP, SOURCE)] = V_Z("time-lapse");
 	ev.v[EV_AT(GAP, DETAIL)] = V_Z("a program could not be shown the box's clock: it reads "
-				       "real time (32-bit programs are not covered)");
+				       "real time");
 	recorder_append(rec, &ev);
 }
 
@@ -264,8 +264,9 @@ static void seccomp_stop(struct tracer *t, pid_t tid)
 		again = socketcall_begin(&t->turned, tid);
 	} else if (data == FILTER_STAT) {
 		again = true;
-	} else if (data == FILTER_LAPSE) {
-		again = lapse_call(t->rec->lapse, tid, process_of(t->rec, tid));
+	} else if (data == FILTER_LAPSE || data == FILTER_LAPSE_32) {
+		again = lapse_call(t->rec->lapse, tid, process_of(t->rec, tid),
+				   data == FILTER_LAPSE_32);
 	} else {
 		pthread_mutex_lock(&t->rec->lock);
 		p = proctab_get(t->rec->procs, tid);

@@ -10,6 +10,8 @@
 #include <cmocka.h>
 #include <elf.h>
 #include <linux/futex.h>
+#include <linux/ipc.h>
+#include <linux/net.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -49,6 +51,80 @@ static struct wait of(struct blocked b)
 
 	wait_of(getpid(), getpid(), &b, &w);
 	return w;
+}
+
+/* i386 has most calls twice: with seconds of 32 and of 64 bits, whose nanoseconds have padding. */
+static void test_a_call_of_32_bits_waits_as_long(void **state UNUSED)
+{
+	int32_t narrow[2] = { 7200, 5 }, us[2] = { 3, 7 };
+	int64_t wide[2] = { 7200, (int64_t)(0xabcdabcd00000000u | 5) };
+	uint32_t select_args[5] = { 70 }, socket_args[3] = { 99999 };
+	const uint64_t ns = 7200 * NSEC_PER_SEC + 5;
+	const struct {
+		int nr;
+		uint64_t a[6];
+		int what, how;
+		uint64_t ns;
+	} calls[] = {
+		{ 162, { at(narrow) }, WAIT_TIMED, WAIT_FOR, ns },
+		{ 267,
+		  { CLOCK_REALTIME, TIMER_ABSTIME, at(narrow) },
+		  WAIT_TIMED,
+		  WAIT_UNTIL_DATE,
+		  ns },
+		{ 407, { CLOCK_MONOTONIC, TIMER_ABSTIME, at(wide) }, WAIT_TIMED, WAIT_UNTIL, ns },
+		{ 168, { 0, 0, 1500 }, WAIT_TIMED, WAIT_FOR, 1500000000 },
+		{ 168, { 0, 0, 0xffffffff }, WAIT_EVER, WAIT_FOR, 0 },
+		{ 142, { 0, 0, 0, 0, at(us) }, WAIT_TIMED, WAIT_FOR, 3000007000 },
+		{ 240, { 0, FUTEX_WAIT_PRIVATE, 0, at(narrow) }, WAIT_TIMED, WAIT_FOR, ns },
+		{ 422, { 0, FUTEX_WAIT_BITSET, 0, at(wide) }, WAIT_TIMED, WAIT_UNTIL, ns },
+		{ 117, { SEMTIMEDOP, 0, 1, 0, 0, at(narrow) }, WAIT_TIMED, WAIT_FOR, ns },
+		{ 117, { SEMOP | 1 << 16 }, WAIT_EVER, WAIT_FOR, 0 },
+		{ 117, { SHMGET }, WAIT_SHORT, WAIT_FOR, 0 },
+		{ 82, { at(select_args) }, WAIT_EVER, WAIT_FOR, 0 },
+		{ 82, { 8 }, WAIT_SHORT, WAIT_FOR, 0 },
+		{ 102, { SYS_RECV, at(socket_args) }, WAIT_EVER, WAIT_FOR, 0 },
+		{ 102, { SYS_SEND, at(socket_args) }, WAIT_SHORT, WAIT_FOR, 0 },
+		{ 102, { SYS_SHUTDOWN, at(socket_args) }, WAIT_SHORT, WAIT_FOR, 0 },
+		{ 102, { 0xffffffff, at(socket_args) }, WAIT_SHORT, WAIT_FOR, 0 },
+		{ 114, { 0 }, WAIT_EVER, WAIT_FOR, 0 }, /* wait4; of x86_64: of System V IPC */
+		{ 35, { at(wide) }, WAIT_SHORT, WAIT_FOR, 0 }, /* ftime; there: nanosleep */
+		{ 0, { 0 }, WAIT_SHORT, WAIT_FOR, 0 },	       /* restart_syscall; there: read */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		struct blocked b = { .nr = calls[i].nr, .narrow = true };
+		struct wait w;
+
+		print_message("row %zu\n", i);
+		memcpy(b.a, calls[i].a, sizeof(b.a));
+		w = of(b);
+		assert_int_equal(w.what, calls[i].what);
+		if (w.what == WAIT_TIMED) {
+			assert_int_equal(w.how, calls[i].how);
+			assert_int_equal(w.ns, calls[i].ns);
+		}
+	}
+}
+
+static void test_sets_and_times_are_as_wide_as_the_program(void **state UNUSED)
+{
+	uint32_t set[4] = { ~0u, ~0u, ~0u, ~0u }, left[3] = { 5, 6, 7 };
+	struct wait w = { .set = { at(set) },
+			  .nset = 65,
+			  .left = at(left),
+			  .left_at_once = true,
+			  .times = TIMES_32 };
+
+	wait_clear(getpid(), &w);
+	assert_int_equal(set[2], 0);
+	assert_int_equal(set[3], ~0u); /* 65 descriptors: three words */
+	assert_int_equal(left[1], 0);
+	assert_int_equal(left[2], 7);
+	w.times = TIMES_64;
+	w.left = 0;
+	wait_clear(getpid(), &w);
+	assert_int_equal(set[3], 0);
 }
 
 static void test_each_call_says_how_long_it_waits(void **state UNUSED)
@@ -255,6 +331,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_line_of_proc_is_read_or_refused),
+		cmocka_unit_test(test_a_call_of_32_bits_waits_as_long),
+		cmocka_unit_test(test_sets_and_times_are_as_wide_as_the_program),
 		cmocka_unit_test(test_each_call_says_how_long_it_waits),
 		cmocka_unit_test(test_a_time_out_of_select_leaves_empty_sets_and_no_time),
 		cmocka_unit_test(test_what_is_left_of_a_sleep_is_less_by_what_was_jumped_over),

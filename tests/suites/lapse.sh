@@ -16,6 +16,14 @@ inside() { # PROGRAM COMMAND…: with a program of ours in the box
 	within 100 "$BELLJAR" run -q --net off --speed lapse --copy "$program" -- "$@"
 }
 
+wrong() { # FILE: lines of the program that are not "… ok"; "nothing" without any
+	[ -s "$1" ] && grep -v ' ok$' "$1" || { [ -s "$1" ] || echo nothing; }
+}
+all_ways() { # NAME FILE: of all ways of $waits/waits, lines of the program that are not two hours on every clock
+	equal "$1" "$(grep -cxE '[a-z0-9_]+( (7199|7200|7201)){10}' "$2") $(grep -vxE '[a-z0-9_]+( (7199|7200|7201)){10}' "$2")" \
+		"$("$waits/waits" list | grep -c .) "
+}
+
 # ---- each kind of wait, each clock --------------------------------------------------------------
 for kind in waits waits-static; do
 	inside "$waits/$kind" sh -c "cd; for w in \$(./$kind list); do ./$kind \$w 7200; done" >got 2>said
@@ -31,6 +39,29 @@ for kind in waits waits-static; do
 		fi
 	done
 done
+
+# ---- programs of 32 bits: with seconds of 32 bits and of 64, by a libc of their own or none ----------
+narrow="-m32 -O1 -D_GNU_SOURCE"
+if echo 'int main(void) { return 0; }' | gcc -m32 -x c -o said - 2>/dev/null; then
+	# shellcheck disable=SC2086 # options
+	for p in waits dates; do
+		gcc $narrow "$BELLJAR_SRC/tests/lapse/$p.c" -o $p-32 -lrt -pthread
+		gcc $narrow -static -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64 "$BELLJAR_SRC/tests/lapse/$p.c" -o $p-32-static -lrt -pthread
+	done
+	for kind in 32 32-static; do
+		inside waits-$kind sh -c "cd; for w in \$(./waits-$kind list); do ./waits-$kind \$w 7200; done" >got 2>&1
+		all_ways "$kind bits: two hours by each kind of wait are two hours on every clock" got
+		timeout 200 "$BELLJAR" run -q --net off --until 2001-05-06 --copy waits-$kind -- \
+			sh -c "cd; for w in \$(./waits-$kind list); do ./waits-$kind \$w 7200; done" >got 2>&1
+		all_ways "$kind bits: … where the box began in 2001" got
+		inside dates-$kind sh -c "cd; ./dates-$kind" >got 2>&1
+		equal "$kind bits: a file's times are by the program's own clock, in all ways to ask" "$(wrong got)" ""
+	done
+	"$BELLJAR" run -q -b narrow --net off --speed lapse --copy waits-32 -- sh -c 'cd; ./waits-32 sleep 7200' >got
+	check "32 bits: nothing was unseen" recorded narrow "SELECT count(*) = 0 FROM gap"
+else
+	skip "programs of 32 bits" "no gcc -m32 here"
+fi
 
 # ---- shells, order ------------------------------------------------------------------------------
 equal "a shell's sleep of two hours" \
@@ -54,9 +85,6 @@ equal "work that is done beside a wait is done before it ends" \
 	"$(lapse sh -c "sleep $((8 * slow)) & p=\$!; i=0; while [ \$i -lt 200000 ]; do i=\$((i+1)); done; kill -0 \$p && echo waits")" waits
 
 # ---- times of files ------------------------------------------------------------------------------
-wrong() { # FILE: lines of the program that are not "… ok"; "nothing" without any
-	[ -s "$1" ] && grep -v ' ok$' "$1" || { [ -s "$1" ] || echo nothing; }
-}
 for kind in dates dates-static; do
 	inside "$waits/$kind" sh -c "cd; ./$kind" >got 2>&1
 	equal "$kind: a file's times are by the program's own clock, in all ways to ask" "$(wrong got)" ""
@@ -289,8 +317,7 @@ equal "--until: a date before now as well" \
 	"$(timeout 100 "$BELLJAR" run -q --net off --until 2001-05-06 -- sh -c 'date -u +%F; sleep 86400; date -u +%F' | tr '\n' ' ')" \
 	"2001-05-06 2001-05-07 "
 timeout 200 "$BELLJAR" run -q --net off --until 2001-05-06 --copy "$waits/waits" -- sh -c "cd; for w in \$(./waits list); do ./waits \$w 7200; done" >got
-equal "… there each kind of wait ends when it should" \
-	"$(grep -cxE '[a-z0-9_]+( (7199|7200|7201)){10}' got)" "$("$waits/waits" list | grep -c .)"
+all_ways "… there each kind of wait ends when it should" got
 "$BELLJAR" run -q --net off --until 1989-12-31 -- true >said 2>&1
 equal "--until: a date before 1990 is refused" "$?" 2
 "$BELLJAR" run -q --net off --speed fast -- true >said 2>&1
