@@ -87,6 +87,46 @@ void registrable_domain(struct str name, char *out, size_t size)
 	snprintf(out, size, "%s", domain ? domain : lower);
 }
 
+/* So many labels at the front of @s, each of at most @digits digits of @base, and the dot behind: as
+ * the reverse of an address. Return: bytes; 0 when it is none */
+static size_t reversed(struct str s, int labels, int digits, int base)
+{
+	size_t at = 0;
+
+	for (int i = 0; i < labels; i++) {
+		size_t from = at;
+
+		while (at < s.n && (base == 16 ? isxdigit((unsigned char)s.p[at])
+					       : isdigit((unsigned char)s.p[at])))
+			at++;
+		if (at == from || at - from > (size_t)digits || (at < s.n && s.p[at] != '.'))
+			return 0;
+		if (at == s.n)
+			return i + 1 == labels ? at : 0;
+		at++;
+	}
+	return at;
+}
+
+struct str below_domain(struct str name)
+{
+	char domain[256];
+	struct str below = name;
+	size_t n, front;
+
+	registrable_domain(name, domain, sizeof(domain));
+	n = strlen(domain);
+	if (name.n <= n + 1 || name.p[name.n - n - 1] != '.' || str_ends(name, "arpa"))
+		return (struct str){ "", 0 };
+	below.n = name.n - n - 1;
+	front = reversed(below, 4, 3, 10);
+	if (!front)
+		front = reversed(below, 32, 1, 16);
+	below.p += front;
+	below.n -= front;
+	return below;
+}
+
 /* ---- keys --------------------------------------------------------------------------------- */
 
 static struct str text(const struct val *v)

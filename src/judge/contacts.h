@@ -81,5 +81,9 @@ void contact_any(struct contacts *like);
 /** registrable_domain() - of a host name, by the public suffix list; the name itself when it has
  * none. @out: at least 256 bytes */
 void registrable_domain(struct str name, char *out, size_t size);
+/** below_domain() - the labels of @name before its registrable domain, without a reversed address
+ * at their front (four numbers, or 32 digits): what somebody chose for this question. A part of
+ * @name; empty for a domain itself and for names of addresses */
+struct str below_domain(struct str name);
 
 #endif

@@ -93,6 +93,13 @@ static void fn_registrable_domain(sqlite3_context *ctx, int n UNUSED, sqlite3_va
 	sqlite3_result_text(ctx, domain, -1, SQLITE_TRANSIENT);
 }
 
+static void fn_below_domain(sqlite3_context *ctx, int n UNUSED, sqlite3_value **v)
+{
+	struct str below = below_domain(arg(v[0]));
+
+	sqlite3_result_text(ctx, below.p, (int)below.n, SQLITE_TRANSIENT);
+}
+
 int sql_functions(struct sqlite3 *db, struct judged *mine, struct judged *other)
 {
 	static const struct {
@@ -105,6 +112,7 @@ int sql_functions(struct sqlite3 *db, struct judged *mine, struct judged *other)
 		{ "base_name", 1, fn_base_name },
 		{ "dir_name", 1, fn_dir_name },
 		{ "registrable_domain", 1, fn_registrable_domain },
+		{ "below_domain", 1, fn_below_domain },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {

@@ -50,6 +50,7 @@ static const struct {
 	{ "firewall-changed", Q_DEFENDS, NULL },
 	{ "random-after-regular", Q_TALKS, "What are the contacts for, and why at random times?" },
 	{ "regular-contacts", Q_TALKS, "What are the regular contacts for?" },
+	{ "names-carry-data", Q_TALKS, "What do the questions for names carry, and to whom?" },
 	{ "unusual-protocol", Q_TALKS, NULL },
 	{ "planted-values-sent", Q_TOOK,
 	  "Which data of the machine are sent, to whom, and for what?" },

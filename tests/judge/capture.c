@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "judge/contacts.h"
 #include "judge/judge.h"
 
 #define HOST STR("192.168.1.5")
@@ -128,6 +129,38 @@ static void test_a_name_comes_from_the_flow_itself_or_from_an_answer(void **stat
 	/* the conversation with the name server is no contact of its own */
 	assert_null(find(c, n, "connection", "address", "192.168.1.1"));
 	capture_contacts_free(c);
+}
+
+static void test_what_is_below_a_domain_is_chosen_by_who_asks(void **state UNUSED)
+{
+	static const char *const rows[][2] = {
+		{ "aabb.01.evil.example.com", "aabb.01.evil" },
+		{ "evil.example.co.uk", "evil" },
+		{ "x.host.test", "x" },
+		{ "example.com", "" },
+		{ "com", "" },
+		{ "localhost", "" },
+		{ "", "" },
+		/* addresses are nobody's choice */
+		{ "4.3.2.1.in-addr.arpa", "" },
+		{ "home.arpa", "" },
+		{ "4.3.2.1.zen.example.org", "zen" },
+		{ "4.3.2.1.example.org", "" },
+		{ "f.e.d.c.b.a.9.8.7.6.5.4.3.2.1.0.f.e.d.c.b.a.9.8.7.6.5.4.3.2.1.0.v6.example.org",
+		  "v6" },
+		/* what only begins like one is chosen */
+		{ "4.3.2.example.org", "4.3.2" },
+		{ "4.3.2.1000.example.org", "4.3.2.1000" },
+		{ "4.3.2.1x.example.org", "4.3.2.1x" },
+		{ "f.e.d.c.b.a.9.8.example.org", "f.e.d.c.b.a.9.8" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct str below = below_domain(str_z(rows[i][0]));
+
+		if (!str_eq(below, str_z(rows[i][1])))
+			fail_msg("%s: '%.*s'", rows[i][0], (int)below.n, below.p);
+	}
 }
 
 static void test_an_attempt_is_one_contact(void **state UNUSED)
@@ -294,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_name_comes_from_the_flow_itself_or_from_an_answer),
 		cmocka_unit_test(test_an_attempt_is_one_contact),
+		cmocka_unit_test(test_what_is_below_a_domain_is_chosen_by_who_asks),
 		cmocka_unit_test(test_a_question_asked_again_is_one_contact),
 		cmocka_unit_test(test_names_that_change_are_one_series_of_what_is_undeclared),
 		cmocka_unit_test(test_who_begins_inside_of_a_connection_is_told_there),
