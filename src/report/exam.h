@@ -12,6 +12,7 @@
 #include "report/model.h"
 
 #define EXAM_ROWS     16    /* lines under a question */
+#define EXAM_LISTED   8	    /* names in a line that is a list */
 #define EXAM_CONTACTS 20000 /* in the picture of contacts */
 #define EXAM_PEERS    6	    /* whose intervals are drawn */
 
@@ -67,10 +68,11 @@ int exam_query(struct rep *rep, const char *sql, void (*fn)(void *ctx, struct sq
 	       void *ctx, struct err *err);
 struct str exam_text(struct rep *rep, struct sqlite3_stmt *st, int col); /* kept */
 
+/* whose contacts are told: the installer's, an entry's, the user's and the removal's processes */
 #define EXAM_SUBJECT                                                                               \
 	"WITH RECURSIVE sub(proc) AS (SELECT proc FROM process WHERE op='exec' AND (cause IN "     \
-	"('install','put-back') OR cause LIKE '% %') UNION SELECT p.proc FROM sub s JOIN process " \
-	"p ON p.parent=s.proc AND p.op='fork') "
+	"('install','put-back','use','uninstall') OR cause LIKE '% %') UNION SELECT p.proc FROM "  \
+	"sub s JOIN process p ON p.parent=s.proc AND p.op='fork') "
 
 /* of the mark m: its experiment came to its end */
 #define EXAM_ENDED                                                                                 \

@@ -22,6 +22,44 @@ void words_only(struct words_of *w, const char *words)
 	line_say(&w->rep->a, lines_add(w->to), "%s", words);
 }
 
+static void begin_list(struct words_of *w, const char *words, enum event_kind kind,
+		       sqlite3_stmt *st)
+{
+	w->n = 0;
+	w->line = lines_add(w->to);
+	line_say(&w->rep->a, w->line, "%s", words);
+	line_ref(w->line, kind, (uint64_t)sqlite3_column_int64(st, 0), 0);
+}
+
+/* One more of a line that is a list, and how often; those beyond its end are counted. */
+static void list_name(struct words_of *w, sqlite3_stmt *st)
+{
+	if (++w->n > EXAM_LISTED)
+		return;
+	line_say(&w->rep->a, w->line, w->n == 1 ? "" : ", ");
+	line_name(&w->rep->a, w->line, exam_text(w->rep, st, 1));
+	if (sqlite3_column_type(st, 2) != SQLITE_NULL)
+		line_say(&w->rep->a, w->line, " (%lld)", (long long)sqlite3_column_int64(st, 2));
+}
+
+static void end_list(struct words_of *w)
+{
+	if (w->n > EXAM_LISTED)
+		line_say(&w->rep->a, w->line, " and %zu more", w->n - EXAM_LISTED);
+}
+
+static int say_list(struct words_of *w, const char *sql, void (*take)(void *, sqlite3_stmt *),
+		    struct err *err)
+{
+	int rc;
+
+	w->line = NULL;
+	rc = exam_query(w->rep, sql, take, w, err);
+	if (w->line)
+		end_list(w);
+	return rc;
+}
+
 /* ---- what stays --------------------------------------------------------------------------- */
 
 static void take_residue(void *ctx, sqlite3_stmt *st)
@@ -59,6 +97,22 @@ static void take_residue(void *ctx, sqlite3_stmt *st)
 	"SELECT min(seq), what, path, detail, explained, grade FROM residue WHERE experiment=" LAST_LOOK \
 	" AND ((explained IS NULL AND (grade='R1' OR grade='R2')) OR what='process') GROUP BY "          \
 	"what, path, detail ORDER BY grade, what<>'process', 1"
+
+/* Those that have no line of their own below. */
+#define LEFT                                                                                       \
+	"SELECT min(seq), path || CASE WHEN max(what='added') THEN '' ELSE ' (was there, has "     \
+	"changed)' END, NULL FROM residue WHERE experiment=" LAST_LOOK                             \
+	" AND explained IS NULL AND grade IN ('R3','R4','R5') AND what<>'removed' GROUP BY path "  \
+	"ORDER BY min(grade), 1"
+
+static void take_left(void *ctx, sqlite3_stmt *st)
+{
+	struct words_of *w = ctx;
+
+	if (!w->line)
+		begin_list(w, "Files and folders that it leaves: ", EV_RESIDUE, st);
+	list_name(w, st);
+}
 
 /* The words are examine's: "part of the package NAME, which is still installed". */
 #define PACKAGES                                                                                   \
@@ -204,12 +258,36 @@ static void take_not_run(void *ctx, sqlite3_stmt *st)
 	"p.seq DESC LIMIT 1), max(exit_status), count(*), max(life) FROM ended d GROUP BY cause "   \
 	"HAVING min(COALESCE(exit_status, 0))>0 AND max(life)<60000000000 ORDER BY 1"
 
+static void take_offered(void *ctx, sqlite3_stmt *st)
+{
+	struct words_of *w = ctx;
+
+	if (!w->line)
+		begin_list(w,
+			   "Services that came with it and that nothing started here, so that what "
+			   "they do is not on record: ",
+			   EV_AUTOSTART, st);
+	list_name(w, st);
+}
+
+/* Not those whose program ran for another reason, nor patterns for services (NAME@.service). */
+#define OFFERED                                                                                    \
+	"SELECT min(seq), place, NULL FROM autostart a WHERE op='added' AND "                      \
+	"class='systemd-system' AND place GLOB '*/system/*.service' AND place NOT GLOB "           \
+	"'*.wants/*' AND place NOT GLOB '*@.service' AND program IS NOT NULL AND NOT EXISTS "      \
+	"(SELECT 1 FROM autostart s WHERE s.op='started' AND s.place=a.place) AND NOT EXISTS "     \
+	"(SELECT 1 FROM process p WHERE p.op='exec' AND a.program IN (p.image, p.script)) AND "    \
+	"EXISTS (SELECT 1 FROM mark m WHERE m.experiment='restart' AND m.step='end') GROUP BY "    \
+	"place ORDER BY 1"
+
 static int say_stays(struct words_of *w, struct err *err)
 {
 	int rc = exam_query(w->rep, FAILED, take_failed, w, err);
 
 	if (!rc)
 		rc = exam_query(w->rep, NOT_RUN, take_not_run, w, err);
+	if (!rc)
+		rc = say_list(w, OFFERED, take_offered, err);
 	if (rc)
 		return rc;
 	if (!w->e->nlooks) {
@@ -218,7 +296,9 @@ static int say_stays(struct words_of *w, struct err *err)
 		return 0;
 	}
 	say_counts(w, w->e->nlooks - 1);
-	rc = say_packages(w, err);
+	rc = say_list(w, LEFT, take_left, err);
+	if (!rc)
+		rc = say_packages(w, err);
 	return rc ? rc : exam_query(w->rep, RESIDUE, take_residue, w, err);
 }
 
@@ -262,10 +342,50 @@ static void take_peer(void *ctx, sqlite3_stmt *st)
 	"WHERE p.proc=f.proc AND p.op='exec' AND p.seq<f.seq ORDER BY p.seq DESC LIMIT 1) FROM "   \
 	"flow f WHERE op='begin' AND dst_port<>53 AND proc IN sub GROUP BY 2, 3 ORDER BY 4 DESC"
 
+static void take_server(void *ctx, sqlite3_stmt *st)
+{
+	struct words_of *w = ctx;
+
+	if (!w->line)
+		begin_list(w,
+			   "Name servers of its own choice, in whose place the box's own answered, "
+			   "and how often: ",
+			   EV_FLOW, st);
+	list_name(w, st);
+}
+
+/* All questions to port 53 are the gate's resolver's, whomever they are for (src/gate/inside/). */
+#define SERVERS                                                                                    \
+	EXAM_SUBJECT                                                                               \
+	"SELECT min(seq), dst, count(*) FROM flow WHERE op='begin' AND dst_port=53 AND "           \
+	"dst<>'10.0.2.3' AND proc IN sub GROUP BY 2 ORDER BY 3 DESC, 1"
+
+static void take_asked(void *ctx, sqlite3_stmt *st)
+{
+	struct words_of *w = ctx;
+
+	if (!w->line)
+		begin_list(w,
+			   "Names that it asked for, and how often, without a connection there: ",
+			   EV_DNS, st);
+	list_name(w, st);
+}
+
+/* A name without a dot is this machine's or its network's; say_took() tells of the former. */
+#define ASKED                                                                                      \
+	EXAM_SUBJECT                                                                               \
+	"SELECT min(seq), rtrim(name, '.') AS asked, count(*) FROM dns WHERE op='query' AND proc " \
+	"IN sub AND instr(rtrim(name, '.'), '.')>0 AND rtrim(name, '.') NOT IN (SELECT name FROM " \
+	"flow WHERE op='begin' AND name IS NOT NULL) GROUP BY 2 ORDER BY 3 DESC, 1"
+
 static int say_talks(struct words_of *w, struct err *err)
 {
 	int rc = exam_query(w->rep, PEERS, take_peer, w, err);
 
+	if (!rc)
+		rc = say_list(w, SERVERS, take_server, err);
+	if (!rc)
+		rc = say_list(w, ASKED, take_asked, err);
 	if (!rc && !w->to->total)
 		words_only(w, "It was not seen to talk to anybody outside of the machine.");
 	return rc;

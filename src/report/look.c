@@ -198,7 +198,10 @@ static void find_left(struct rep *rep, struct look *k)
 			continue;
 		e = p->exec_last ? &rep->procs.e[p->exec_last - 1] : NULL;
 		line_name(&rep->a, l, procs_name(&rep->procs, p->key, UINT64_MAX));
-		line_say(&rep->a, l, " (process %lld)", (long long)p->pid);
+		line_say(&rep->a, l, " (process %lld", (long long)p->pid);
+		if (rep->procs.nrun > 1)
+			line_say(&rep->a, l, " of run %u", p->run);
+		line_say(&rep->a, l, ")");
 		if (e && e->command.n) {
 			line_say(&rep->a, l, ": ");
 			line_name(&rep->a, l, e->command);
@@ -417,7 +420,7 @@ static const struct {
 	  "Nothing is left on disk that could be looked at afterwards.",
 	  "Container tools and some updaters do this to protect themselves from being swapped.",
 	  find_unusual },
-	{ "left-running", "What was still running at the end",
+	{ "left-running", "What was still running when a run ended",
 	  "These programs stayed in the background after the command was done. In the box they were "
 	  "ended with it; on a real machine they go on.",
 	  "Services are meant to. A helper that nobody announced is not.", find_left },

@@ -149,7 +149,12 @@ static void say_programs(struct rep *rep)
 	if (rep->nleft) {
 		line_say(&rep->a, l, ". ");
 		say_number(rep, l, rep->nleft, "process was", "processes were");
-		line_say(&rep->a, l, " still running when the box was closed");
+		line_say(&rep->a, l, " still running when ");
+		if (rep->procs.nrun == 1)
+			line_say(&rep->a, l, "the box was closed");
+		else
+			line_say(&rep->a, l, "a run ended, %llu of them when the last one did",
+				 (unsigned long long)rep->procs.run[rep->procs.nrun - 1].left);
 	}
 	line_say(&rep->a, l, ".");
 }

@@ -99,4 +99,54 @@ printf 'formXX' | dd of=touched/journal.db bs=1 conv=notrunc status=none \
 "$BELLJAR" verify touched/journal.db >out.txt 2>&1
 same "one changed name: status 1" $? 1
 [ "$(wc -l <out.txt)" = 1 ] && ok "and one sentence" || bad "and one sentence" "$(cat out.txt)"
+
+# an examination's first page: what stays by name, whom it asked for names, what still ran and when
+cat >exam.txt <<'R'
+process proc=1 op=exec pid=2 image=/usr/bin/dpkg cause=install
+mark t=1 name=experiment experiment=install step=begin
+mark t=1 name=experiment experiment=install step=act target=1 path=/root/Downloads/names.deb
+process proc=1 t=2 op=exit pid=2 exit_status=0
+mark t=2 name=experiment experiment=install step=end
+autostart op=added class=systemd-system place=/usr/lib/systemd/system/namesd.service name=namesd.service program=/usr/sbin/namesd
+autostart op=started class=systemd-system place=/usr/lib/systemd/system/namesd.service name=namesd.service program=/usr/sbin/namesd
+autostart op=added class=systemd-system place=/usr/lib/systemd/system/agent.service name=agent.service program=/usr/sbin/agent
+autostart op=added class=systemd-system place=/usr/lib/systemd/system/each@.service name=each@.service program=/usr/sbin/each
+autostart op=added class=systemd-system place=/usr/lib/systemd/system/alias.service name=alias.service program=/usr/sbin/namesd
+mark t=2 name=experiment experiment=restart step=begin
+mark t=3 name=experiment experiment=restart step=end
+process proc=5 t=3 op=exec pid=5 image=/usr/sbin/namesd cause='systemd-system /etc/systemd/system/namesd.service:namesd.service'
+flow proc=5 t=4 op=begin flow=1 protocol=udp dst=198.51.100.4 dst_port=53 answer=allowed reason='asks for names: the box resolver answers'
+dns proc=5 t=4 op=query flow=1 name=. type=NS
+flow proc=5 t=5 op=begin flow=2 protocol=udp dst=10.0.2.3 dst_port=53 answer=allowed reason='asks for names: the box resolver answers'
+dns proc=5 t=5 op=query flow=2 name=only.asked.test. type=A
+dns proc=5 t=6 op=query flow=2 name=only.asked.test. type=A
+dns proc=5 t=6 op=query flow=2 name=vendor.test. type=A
+dns proc=5 t=6 op=query flow=2 name=thishost type=A
+flow proc=5 t=7 op=begin flow=3 protocol=tcp dst=240.0.0.1 dst_port=443 name=vendor.test answer=sinkhole
+mark t=10 name=experiment experiment=uninstall step=begin
+mark t=11 name=experiment experiment=uninstall step=end
+mark t=12 name=experiment experiment=look-0 step=begin
+mark t=13 name=experiment experiment=look-0 step=look
+residue t=13 experiment=look-0 grade=R4 what=added path=/var/cache/names/cache
+residue t=13 experiment=look-0 grade=R4 what=changed path=/etc/shared.conf
+residue t=13 experiment=look-0 grade=R4 what=removed path=/etc/gone.conf
+residue t=13 experiment=look-0 grade=R6 what=added path=/var/log/dpkg.log explained='the log of dpkg'
+mark t=14 name=experiment experiment=look-0 step=end
+R
+mkdir exam && "$BELLJAR_BUILD/tests/judge/journal_of" exam . <exam.txt || bad "a record of an examination can be made" "$?"
+"$BELLJAR" report exam/journal.db >page.txt 2>&1
+page=$(tr -s ' \n' ' ' <page.txt)
+says() { # WORDS TEXT
+	case $page in *"$2"*) ok "$1" ;; *) bad "$1" "$(head -n 40 page.txt)" ;; esac
+}
+says "a name server of its own choice is somebody whom it talks to, and was not reached" \
+	"Name servers of its own choice, in whose place the box's own answered, and how often: 198.51.100.4 (1) [#"
+says "a name that was only asked for is told, not one that a connection followed, and none without a dot" \
+	"without a connection there: only.asked.test (2) [#"
+says "what it leaves has a name; a file that was there before is told from one that it brought" \
+	"leaves: /var/cache/names/cache, /etc/shared.conf (was there, has changed) [#"
+says "a service that nothing started is told, as what it does is not on record" \
+	"so that what they do is not on record: /usr/lib/systemd/system/agent.service [#"
+"$BELLJAR" report $J >page.txt
+case $(cat page.txt) in *"WHO IT TALKS TO"*) bad "no such page without an examination" ;; *) ok "no such page without an examination" ;; esac
 exit 0
