@@ -7,8 +7,8 @@
 -- innocent: Services, timers and clean-up jobs of ordinary software are entries of this kind. Some are only
 --   offered: a service's file starts nothing until it is enabled or asked for.
 -- done: Told once for each program. Entries that start nothing are left out: links that stop a service, lists
---   of who may use cron, folders and users that are made at a boot, settings, completions of a
---   shell.
+--   of who may use cron and settings for its commands, folders and users that are made at a boot, settings,
+--   completions of a shell.
 WITH entry AS (
   SELECT a.*, CASE WHEN COALESCE(a.program, '') = '' OR base_name(a.program) IN ('sh', 'dash', 'bash', 'env', 'true', 'false')
     THEN a.place ELSE a.program END AS what FROM autostart a WHERE a.op IN ('added', 'changed')
@@ -17,7 +17,7 @@ WITH entry AS (
     'systemd-helper', 'init.d', 'rc.local', 'cron', 'at', 'xdg-autostart', 'x-session', 'shell-profile', 'udev', 'dbus', 'motd', 'inetd',
     'network-hook', 'boot', 'kernel-modules', 'container')
     AND NOT (a.class = 'init.d' AND base_name(a.place) GLOB 'K[0-9]*')
-    AND NOT (a.class = 'cron' AND (a.place GLOB '*.allow' OR a.place GLOB '*.deny'))
+    AND NOT (a.class = 'cron' AND (a.place GLOB '*.allow' OR a.place GLOB '*.deny' OR COALESCE(a.command, '') LIKE COALESCE(a.name, '') || '=%'))
     AND a.place NOT GLOB '*/bash-completion/completions/*' AND a.place NOT GLOB '*/dbus-1/system.d/*'
     AND NOT (a.class = 'systemd-helper' AND COALESCE(a.program, '') = '' AND (a.place GLOB '*/systemd/*.conf' OR a.place GLOB '*/systemd/*.conf.d/*'))
     AND NOT (a.place GLOB '*/sysusers.d/*' OR (a.place GLOB '*/tmpfiles.d/*' AND COALESCE(a.command, '') NOT GLOB '[fFwCL]*')))
