@@ -4,7 +4,7 @@
  */
 #include "examine/inner.h"
 
-#define SLICES	     24
+#define SLICES	     4 /* few: each is a wait of its own for the patience of time-lapse */
 #define SLICE_NS_MIN (NSEC_PER_SEC / 5)
 
 int mark(struct exam *x, const struct mark *m, struct err *err)
