@@ -133,6 +133,44 @@ static int open_lowers(struct setup *s, int i, struct err *err)
 	return 0;
 }
 
+/* The folder that the open file lies in, which can be shown without the file's locks: binds.c. */
+static void open_folder(struct setup *s, int i)
+{
+	char link[FD_PATH_MAX], path[4096], *slash;
+	ssize_t n = readlink(place_fd(s->bind[i], link), path, sizeof(path) - 1);
+
+	path[n > 0 ? n : 0] = 0;
+	slash = strrchr(path, '/');
+	if (!slash)
+		return;
+	s->leaf[i] = xstrdup(slash + 1);
+	slash[slash == path] = 0;
+	s->folder[i] = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Boxes, records and the key that signs them: no program may change them, or take the key. */
+static int find_home(struct setup *s, int i, struct err *err)
+{
+	const struct plan_bind *b = &s->plan->bind[i];
+	char link[FD_PATH_MAX], path[4096], home[4096];
+	cleanup_close int fd = open(s->box->home->path, O_PATH | O_CLOEXEC);
+	ssize_t n = readlink(place_fd(s->bind[i], link), path, sizeof(path) - 1);
+	ssize_t h = readlink(place_fd(fd, link), home, sizeof(home) - 1);
+
+	if (n < 1 || h < 1)
+		return err_set(err, EIO, "box: where '%s' and the boxes are", b->src);
+	path[n] = home[h] = 0;
+	n = path[n - 1] == '/' ? n - 1 : n;
+	if (h > n && !memcmp(home, path, (size_t)n) && home[n] == '/')
+		s->own[i] = xstrdup(home + n + 1);
+	else if (n >= h && !memcmp(path, home, (size_t)h) && (n == h || path[h] == '/') &&
+		 (b->how == BIND_RW || strncmp(path + h, "/boxes/", 7) != 0))
+		return err_set_exit(err, EXIT_USAGE, 0,
+				    "box: '%s' is where the boxes are kept, and stays out of them",
+				    b->src);
+	return 0;
+}
+
 static int open_bind(struct setup *s, int i, struct err *err)
 {
 	const struct plan_bind *b = &s->plan->bind[i];
@@ -150,7 +188,10 @@ static int open_bind(struct setup *s, int i, struct err *err)
 	if (!S_ISREG(st.st_mode) && (b->how == BIND_COPY || !S_ISDIR(st.st_mode)))
 		return err_set_exit(err, EXIT_UNREADABLE, 0, "box: '%s' is no %s", b->src,
 				    b->how == BIND_COPY ? "file" : "file or folder");
-	return 0;
+	s->folder[i] = -1;
+	if (b->how == BIND_RO && S_ISREG(st.st_mode))
+		open_folder(s, i);
+	return b->how == BIND_COPY ? 0 : find_home(s, i, err);
 }
 
 /*
@@ -422,9 +463,12 @@ int do_detach(struct setup *s, const struct step *st UNUSED, struct err *err)
 		for (int k = s->nlayers[i]; k < s->nlower[i]; k++)
 			close(s->lower[i][k]);
 	}
-	for (int i = 0; i < s->plan->nbinds; i++)
+	for (int i = 0; i < s->plan->nbinds; i++) {
 		if (s->plan->bind[i].how != BIND_COPY)
 			close(s->bind[i]);
+		if (s->folder[i] >= 0)
+			close(s->folder[i]);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
 		close(s->devices[i]);
 	if (s->empty >= 0)

@@ -155,7 +155,10 @@ struct setup {
 	int *lower[BOX_MOUNTS_MAX];  /* descriptors, topmost first */
 	int upper;		     /* its folder for "/" */
 	int bind[BOX_BINDS_MAX];
-	int empty; /* an empty folder, lower half of read-only overlays */
+	int folder[BOX_BINDS_MAX]; /* where a file of --ro lies, and its name there; -1 unknown */
+	char *leaf[BOX_BINDS_MAX];
+	char *own[BOX_BINDS_MAX]; /* where the home of all boxes lies in what is bound; NULL not */
+	int empty;		  /* an empty folder, lower half of read-only overlays */
 	int devices[8];
 	int userns;
 	enum box_net_by net_by; /* as it is */

@@ -13,6 +13,7 @@
  */
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 #include "capture/recorder.h"
@@ -76,7 +77,7 @@ void take_over(struct recorder *rec, int fd, const struct stat *st)
 	    fs.f_type !=
 		    OVERLAYFS_SUPER_MAGIC || /* a folder of the host given by --rw stays as it is */
 	    !(S_ISREG(st->st_mode) || S_ISLNK(st->st_mode)) ||
-	    st->st_size > (off_t)TAKE_OVER_MAX)
+	    st->st_size > (off_t)TAKE_OVER_MAX || (fs.f_flags & ST_RDONLY)) /* --ro */
 		return;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	n = readlink(self, path, 4096); /* its true path in the box */

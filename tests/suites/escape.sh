@@ -161,6 +161,49 @@ else
 fi
 exec 8>&-
 
+# ---- what is shown, of every shape ---------------------------------------------------------------
+# A folder with mounts below ("/" has some anywhere) cannot be one overlay, a file is none at all.
+python3 - "$dir/plain/socket" >"$TMPDIR/heard" 2>&1 <<'END' &
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1]); os.chmod(sys.argv[1], 0o777); s.listen(5)
+while True:
+    s.accept(); print("reached", flush=True)
+END
+listener=$!
+wait_for 30 test -S "$dir/plain/socket"
+cat >"$TMPDIR/reach.py" <<'END'
+import fcntl, os, socket, sys, time
+root, one = sys.argv[1:]
+try: socket.socket(socket.AF_UNIX).connect(root + "/socket"); print("connected")
+except OSError: pass
+f = open(one); fcntl.flock(f, fcntl.LOCK_EX)
+try: open(one, "w").write("changed"); print("changed")
+except OSError: pass
+print("locked", flush=True)
+time.sleep(float(open(root + "/seconds").read()))
+END
+echo 600 >"$dir/plain/seconds"
+"$BELLJAR" run -q -b shown --copy "$TMPDIR/reach.py" --ro /:/mnt/host --ro "$dir/plain/victim:/victim" -- \
+	python3 reach.py "/mnt/host$dir/plain" /victim >"$TMPDIR/reached" 2>&1 &
+shown=$!
+wait_for 60 grep -q locked "$TMPDIR/reached"
+check "a lock on a file that --ro shows does not hold outside" flock -n -x "$dir/plain/victim" true
+kill "$shown"
+wait "$shown" 2>/dev/null
+equal "nobody listens in a folder of --ro with mounts below, and the file is not changed" \
+	"$(cat "$TMPDIR/reached" "$TMPDIR/heard")" locked
+kill "$listener"
+wait "$listener" 2>/dev/null
+rm -f "$dir/plain/socket" "$dir/plain/seconds"
+# shellcheck disable=SC2016  # the inner shell expands these
+equal "the home of all boxes is empty in what --ro and --rw show" \
+	"$("$BELLJAR" run -q --ro "${BELLJAR_HOME%/*}:/mnt/a" --rw "${BELLJAR_HOME%/*}:/mnt/b" -- sh -c '
+		for d in a b; do ls -A "/mnt/$d/$1"; mkdir "/mnt/$d/$1/x" 2>/dev/null && echo made; done' \
+		- "${BELLJAR_HOME##*/}" 2>&1)" ""
+"$BELLJAR" run -q --ro "$BELLJAR_HOME" -- true 2>"$TMPDIR/said"
+equal "and is not shown itself" "$? $(grep -c 'is where the boxes are kept' "$TMPDIR/said")" "2 1"
+
 # ---- files that belljar itself will read or write ------------------------------------------------
 echo "payload" >"$TMPDIR/payload"
 "$BELLJAR" run -q -b trap -- /bin/sh -c "ln -s '$dir/plain/victim' payload; ln -s / rootlink
