@@ -3,10 +3,11 @@
  * contacts.h - who contacted whom, when: series of contacts for the beacon test
  *
  * A contact is (E1) a connection attempt, answered or not, a first datagram after a minute of
- * silence, a DNS query; or (E2) a burst of the program's bytes after a second of silence on a
- * connection. Each is counted under three keys, since a program can hide behind changing names:
- * (program and its parent, registrable domain, protocol, port); (program, address, port); (program,
- * any destination that policy did not allow). Multicast, broadcast and link-local are left out.
+ * silence, a first ping, a DNS query; or (E2) a burst of the program's bytes after a second of
+ * silence on a connection. Each is counted under three keys, since a program can hide behind
+ * changing names: (program and its parent, registrable domain, protocol, port); (program, address,
+ * port); (program, any destination that policy did not allow). Multicast, broadcast and link-local
+ * are left out.
  */
 #ifndef BELLJAR_JUDGE_CONTACTS_H
 #define BELLJAR_JUDGE_CONTACTS_H

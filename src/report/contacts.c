@@ -49,9 +49,10 @@ static void every(struct buf *o, double seconds)
 
 static void text_lines(struct buf *o, const struct regular *r, bool colour)
 {
-	const char *what = *r->what == 'b'   ? " messages inside of connections"
-			   : *r->what == 'd' ? " questions for the name"
-					     : " connections";
+	const char *what = str_eq(r->protocol, STR("icmp")) ? " pings"
+			   : *r->what == 'b'		    ? " messages inside of connections"
+			   : *r->what == 'd'		    ? " questions for the name"
+							    : " connections";
 
 	buf_puts(o, colour ? "\033[33m" : "");
 	escape_text(o, r->host);

@@ -409,6 +409,49 @@ static void test_how_connections_begin_and_end(void **state UNUSED)
 
 #define QUESTION "\x12\x34\1\0\0\1\0\0\0\0\0\0\1a\4test\0\0\1\0\1"
 
+static void add_ping(struct wire *w, int from, uint8_t type, const char *content)
+{
+	char b[64] = { (char)type, 0, 0, 0, 0x12, 0x34, 0, 1 };
+
+	memcpy(b + 8, content, strlen(content));
+	add_ip(w, from, w->v6 ? 58 : 1, b, 8 + strlen(content), 0, 0);
+}
+
+static void test_pings_are_a_flow_and_its_bursts(void **state UNUSED)
+{
+	struct probe p = { .columns = " op flow protocol src_port dst_port answer bursts bytes "
+				      "dir end ",
+			   .kinds = 1u << EV_FLOW | 1u << EV_BURST | 1u << EV_BANNER };
+	struct gate_read_stats s;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct wire w = { .link = LINK_RAW, .v6 = v6 };
+
+		begin_file(&w);
+		for (int i = 0; i < 3; i++) {
+			add_ping(&w, PROGRAM, v6 ? 128 : 8, i ? "" : "order?");
+			add_ping(&w, SERVER, v6 ? 129 : 0, i ? "" : "order?");
+			w.t += i == 1 ? 70000000 : 30000000;
+		}
+		add_ping(&w, SERVER, v6 ? 1 : 3, "nobody is there");
+		assert_string_equal(
+			read_wire(&w, &p, 0, &s),
+			"flow op=begin flow=1 protocol=icmp src_port=4660\n"
+			"burst flow=1 dir=out bytes=14\n"
+			"burst flow=1 dir=in bytes=14\n"
+			"burst flow=1 dir=out bytes=8\n"
+			"burst flow=1 dir=in bytes=8\n"
+			"flow op=end flow=1 protocol=icmp src_port=4660 bursts=2 end=timeout\n"
+			"flow op=begin flow=2 protocol=icmp src_port=4660\n"
+			"burst flow=2 dir=out bytes=8\n"
+			"burst flow=2 dir=in bytes=8\n"
+			"flow op=end flow=2 protocol=icmp src_port=4660 bursts=1\n");
+		assert_int_equal(s.skipped, 1);
+		buf_free(&w.file);
+	}
+	probe_free(&p);
+}
+
 static void test_a_pause_ends_a_udp_flow(void **state UNUSED)
 {
 	struct probe p = { .columns = " op flow answer app end ", .kinds = 1u << EV_FLOW };
@@ -700,6 +743,7 @@ int main(void)
 		cmocka_unit_test(test_what_the_capture_lacks_is_told),
 		cmocka_unit_test(test_how_connections_begin_and_end),
 		cmocka_unit_test(test_a_pause_ends_a_udp_flow),
+		cmocka_unit_test(test_pings_are_a_flow_and_its_bursts),
 		cmocka_unit_test(test_fragments_are_put_together),
 		cmocka_unit_test(test_headers_between_ipv6_and_what_it_carries),
 		cmocka_unit_test(test_headers_that_are_longer_than_their_packet),

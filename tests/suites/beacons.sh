@@ -9,7 +9,7 @@ set -u
 . "$BELLJAR_SRC/tests/lib/tap.sh"
 
 # Three hosts: .5 asks c2.example.com every minute, give or take ten seconds, and on a connection that stays open sends
-# something every half minute; .6 asks at times of chance; .7 tries a port that refuses it, three times each ten minutes.
+# something every half minute, and one of its programs pings every twenty seconds; .6 asks at times of chance; .7 tries a port that refuses it, three times each ten minutes.
 python3 - >made.pcap <<'END'
 import random, struct, sys
 random.seed(4)
@@ -41,6 +41,10 @@ for i in range(20):
     for k in range(3):
         tcp(1000 + 600 * i + .5 * k, c, 42000 + i, server, 9, 7, 0, SYN)
         tcp(1000 + 600 * i + .5 * k + .01, server, 9, c, 42000 + i, 0, 8, RST | ACK)
+for i in range(60):
+    for back in False, True:
+        ends = (a, (198, 51, 100, 3))[::-1 if back else 1]
+        ip(1000 + 20 * i + random.uniform(-2, 2) + back * .01, 1, *ends, struct.pack('>BBHHH', 0 if back else 8, 0, 0, 77, i) + b'who am I')
 open_tcp(1000, a, 39999, (198, 51, 100, 2), 4444)
 for i in range(60):  # with a keep-alive between, which says nothing; and one message that was not captured
     if i != 30:
@@ -72,6 +76,7 @@ equal "messages inside of a connection are counted, keep-alives and gaps of the 
 	"[(True, 30, True)]"
 equal "a port that refuses is asked once, not three times" \
 	"$(ask "[(r['contacts'], r['told']) for r in [one('7', 'connection', 'address', '198.51.100.1')]]")" "[(20, True)]"
+equal "pings are contacts" "$(ask "[(r['port'], r['told']) for r in [one('5', 'burst', 'address', '198.51.100.3')] if 50 <= r['contacts'] <= 60]")" "[(0, True)]"
 equal "the same under another key is told once" \
 	"$(ask "[r['told'] for r in (one('5', 'connection', 'address', '198.51.100.1'), one('5', 'connection', 'undeclared', ''))]")" \
 	"[False, False]"

@@ -31,7 +31,8 @@ for family, protocol, at, kind in (socket.AF_INET, 1, "203.0.113.7", 8), (socket
 equal "pings are answered, IPv4 and IPv6" "$out" "$(printf "203.0.113.7 0 b'payload'\n2001:db8::7 129 b'payload'")"
 check "by the gate, for the process that sent them" recorded pings \
 	"(SELECT count(*) FROM flow WHERE op='end' AND protocol='icmp' AND answer='sinkhole' AND bytes_out=7 AND
-	 bytes_in=7 AND proc > 0) = 2"
+	 bytes_in=7 AND bursts=1 AND proc > 0) = 2 AND
+	(SELECT count(*) FROM burst b JOIN flow f USING (flow) WHERE f.op='begin' AND f.protocol='icmp' AND b.dir='out' AND b.bytes=15) = 2"
 each_ends pings
 
 out=$(run groups -- python3 -c '

@@ -318,6 +318,12 @@ static void settle(struct watch *w, uint64_t t)
 	maybe_tell_banner(w, t);
 }
 
+void watch_mute(struct watch *w)
+{
+	w->done = true;
+	settle(w, 0);
+}
+
 void watch_feed(struct watch *w, enum dir dir, uint64_t t, const void *p, size_t n)
 {
 	struct watch_side *s = &w->side[dir];

@@ -57,6 +57,8 @@ struct watch *watch_new(const struct flow_facts *facts, bool inner, const struct
 void watch_feed(struct watch *w, enum dir dir, uint64_t t, const void *p, size_t n);
 /** watch_count() - bytes that pass without being read (splice): they count for bursts only */
 void watch_count(struct watch *w, enum dir dir, uint64_t t, size_t n);
+/** watch_mute() - what is said on this flow is no protocol: bytes count for bursts only */
+void watch_mute(struct watch *w);
 /** watch_chains() - ask @fn about each chain of certificates that a server shows in clear (TLS 1.2
  * and older; @p: body of the Certificate message), before its event: what it says, borrowed, is the
  * event's verdict; NULL none */

@@ -211,6 +211,8 @@ struct flow *flow_begin_ping(struct inside *in, const struct addr *src, const st
 	if (!resolver_name_of(in->resolver, dst, in->now, f->facts.name, &real))
 		f->facts.name[0] = 0;
 	tell(in, f, NULL);
+	f->watch = watch_new(&f->facts, false, &in->emit);
+	watch_mute(f->watch);
 	return f;
 }
 
@@ -231,6 +233,8 @@ struct flow *flow_begin_astray(struct inside *in, bool tcp, bool other, const st
 		f->watch = watch_new(&f->facts, false, &in->emit);
 	return f;
 }
+
+#define PING_HEAD 8 /* bytes; a ping without content is one, too */
 
 /* ---- while it lasts ----------------------------------------------------------------------- */
 
@@ -258,9 +262,9 @@ bool flow_saw(struct inside *in, struct flow *f, enum dir dir, const void *p, si
 	in->current = f;
 	content_add(&f->content[dir], &in->pool, f->facts.id, dir, false, p, n);
 	if (!f->watch)
-		; /* a ping speaks no protocol that is read */
+		;
 	else if (watch_idle(f->watch))
-		watch_count(f->watch, dir, in->now, n);
+		watch_count(f->watch, dir, in->now, n + (f->icmp ? PING_HEAD : 0));
 	else
 		watch_feed(f->watch, dir, in->now, p, n);
 	if (dir == DIR_OUT)

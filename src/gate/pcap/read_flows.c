@@ -5,8 +5,9 @@
  * Theory of operation
  *
  * A flow is found by its two ends in a hash table, and stands in a list by its last packet, one
- * list for TCP and one for UDP. Who opened it is taken for the program: who sends the SYN; where
- * that was not captured, who does not have the port of a known service.
+ * list for TCP and one for UDP and pings, whose two ports are their identifier. Who opened it is
+ * taken for the program: who sends the SYN; where that was not captured, who does not have the port
+ * of a known service.
  *
  * A TCP flow that has ended stays in the table, without its watch, so that what is still under way
  * is not taken for a new one; a new SYN begins a new one. Its bytes go through order.c to the
@@ -25,14 +26,14 @@
 #define HOLE_WAIT (3 * NSEC_PER_SEC)
 
 enum { FIN = 1, SYN = 2, RST = 4, ACK = 16 };
-enum { TCP = 6, UDP = 17 };
+enum { ICMP = 1, TCP = 6, UDP = 17, ICMP6 = 58 };
+enum { ECHO_REPLY = 0, ECHO = 8, ECHO6 = 128, ECHO6_REPLY = 129 };
 
 /* both ends, the smaller first, without padding between: compared and hashed as bytes */
 struct key {
 	uint8_t ip[2][16];
 	uint16_t port[2];
-	uint8_t v6, tcp;
-	uint16_t zero;
+	uint8_t v6, tcp, icmp, zero;
 };
 
 struct flow {
@@ -58,7 +59,7 @@ struct list {
 
 struct flows {
 	struct emit emit;
-	struct list list[2]; /* UDP, TCP */
+	struct list list[2]; /* UDP and pings, TCP */
 	unsigned n;
 	uint32_t ids;
 	uint64_t early;
@@ -127,15 +128,14 @@ static struct flow *find(struct flows *fs, const struct key *k, struct flow ***r
 static void tell(struct flows *fs, const struct flow *f, const char *op, uint64_t t,
 		 struct event *ev)
 {
-	static const char *const protocol[] = { "udp", "tcp" };
-
 	ev->kind = EV_FLOW;
 	ev->t = t;
 	ev->v[EV_AT(FLOW, OP)] = V_Z(op);
 	ev->v[EV_AT(FLOW, FLOW)] = V_INT(f->facts.id);
-	ev->v[EV_AT(FLOW, PROTOCOL)] = V_Z(protocol[f->facts.tcp]);
+	ev->v[EV_AT(FLOW, PROTOCOL)] = V_Z(f->facts.tcp ? "tcp" : f->key.icmp ? "icmp" : "udp");
 	ev->v[EV_AT(FLOW, SRC_PORT)] = V_INT(f->facts.src.port);
-	ev->v[EV_AT(FLOW, DST_PORT)] = V_INT(f->facts.dst.port);
+	if (!f->key.icmp)
+		ev->v[EV_AT(FLOW, DST_PORT)] = V_INT(f->facts.dst.port);
 	emit_event(&fs->emit, ev);
 }
 
@@ -342,32 +342,61 @@ static void account(struct flows *fs, struct flow *f)
 		forget_oldest(fs);
 }
 
+/* The flow of a datagram, which has been seen now; one that was silent for long is another. */
+static struct flow *datagram_flow(struct flows *fs, const struct key *k, uint64_t t, bool second,
+				  bool from_program)
+{
+	struct flow **at, *f = find(fs, k, &at);
+
+	if (f && t > f->last + READ_UDP_IDLE) {
+		end_flow(fs, f, "timeout");
+		forget(fs, f);
+		f = NULL;
+		find(fs, k, &at);
+	}
+	if (!f) {
+		f = begin_flow(fs, k, at, t, second, from_program);
+		f->watch = watch_new(&f->facts, false, &fs->emit);
+	}
+	touch(fs, f, t);
+	f->answered |= f->swapped != second;
+	return f;
+}
+
 static void udp_packet(struct flows *fs, uint64_t t, const struct packet *p)
 {
 	uint16_t sport = be16(p->p), dport = be16(p->p + 2), len = be16(p->p + 4);
 	size_t n = p->n - 8;
 	struct key k;
 	bool second = make_key(&k, p, false, sport, dport);
-	struct flow **at, *f = find(fs, &k, &at);
-	enum dir dir;
+	struct flow *f;
 
 	if (len >= 8 && len - 8u < n)
 		n = len - 8u;
-	if (f && t > f->last + READ_UDP_IDLE) {
-		end_flow(fs, f, "timeout");
-		forget(fs, f);
-		f = NULL;
-		find(fs, &k, &at);
-	}
-	if (!f)
-		f = begin_flow(fs, &k, at, t, second, !is_server(false, sport, dport));
-	touch(fs, f, t);
-	dir = f->swapped == second ? DIR_OUT : DIR_IN;
-	f->answered |= dir == DIR_IN;
-	if (!f->watch)
-		f->watch = watch_new(&f->facts, false, &fs->emit);
-	watch_feed(f->watch, dir, t, p->p + 8, n);
+	f = datagram_flow(fs, &k, t, second, !is_server(false, sport, dport));
+	watch_feed(f->watch, f->swapped == second ? DIR_OUT : DIR_IN, t, p->p + 8, n);
 	account(fs, f);
+}
+
+/* A ping, whose identifier stands for its ports. Return: false for what else ICMP says */
+static bool ping_packet(struct flows *fs, uint64_t t, const struct packet *p)
+{
+	bool request = p->p[0] == (p->protocol == ICMP ? ECHO : ECHO6);
+	uint16_t id = be16(p->p + 4);
+	struct key k;
+	bool second;
+	struct flow *f;
+
+	if (!request && p->p[0] != (p->protocol == ICMP ? ECHO_REPLY : ECHO6_REPLY))
+		return false;
+	second = make_key(&k, p, false, id, id);
+	k.icmp = true;
+	f = datagram_flow(fs, &k, t, second, request);
+	watch_mute(f->watch);
+	/* with its head: one without content is a ping, too */
+	watch_count(f->watch, f->swapped == second ? DIR_OUT : DIR_IN, t, p->full_n);
+	account(fs, f);
+	return true;
 }
 
 /* A SYN on a flow that is there: the same again, or a new connection with the same ends? */
@@ -479,7 +508,11 @@ bool flows_packet(struct flows *fs, uint64_t t, const struct packet *p)
 		forget_oldest(fs);
 	if (p->protocol == TCP && p->n >= 20)
 		return tcp_packet(fs, t, p);
-	if (p->protocol != UDP || p->n < 8)
+	if (p->n < 8)
+		return false;
+	if (p->protocol == (p->src.v6 ? ICMP6 : ICMP))
+		return ping_packet(fs, t, p);
+	if (p->protocol != UDP)
 		return false;
 	udp_packet(fs, t, p);
 	return true;

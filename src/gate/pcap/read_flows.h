@@ -17,8 +17,8 @@
 
 struct flows;
 struct flows *flows_new(const struct emit *emit);
-/** flows_packet() - a whole IP datagram at @t. Return: false when it is neither TCP nor UDP, or
- * malformed */
+/** flows_packet() - a whole IP datagram at @t. Return: false when it is neither TCP, UDP nor
+ * a ping, or malformed */
 bool flows_packet(struct flows *f, uint64_t t, const struct packet *p);
 /** flows_end() - the file is over: all flows end */
 void flows_end(struct flows *f);
