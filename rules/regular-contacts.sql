@@ -9,14 +9,37 @@
 -- innocent: Updates, licences, clocks and mail are also asked for at regular times; then the name
 --   belongs to the vendor, and the vendor can say what is sent.
 -- done: What is sent to everybody in the machine's own network, as file sharing and discovery do, is a note.
+--   Four addresses without a name and more that are contacted after about the same time are told as one.
 WITH regular AS MATERIALIZED (
   SELECT * FROM beacon WHERE p <= 0.01 AND contacts >= 8 AND proc IN (SELECT proc FROM subject_process)
     -- a name without a dot is this machine's or its network's: nobody outside is asked
-    AND NOT (what = 'dns' AND instr(rtrim(COALESCE(name, destination), '.'), '.') = 0))
+    AND NOT (what = 'dns' AND instr(rtrim(COALESCE(name, destination), '.'), '.') = 0)),
+told AS MATERIALIZED (
+  SELECT row_number() OVER () AS id, r.*,
+    -- everybody in the machine's own network, or a group: file and printer sharing, discovery
+    destination IN ('10.0.2.255', '255.255.255.255') OR destination GLOB '22[4-9].*' OR destination GLOB '23[0-9].*'
+      OR destination GLOB 'ff[0-9a-f]*:*' AS everybody
+  FROM regular r
+  -- the same contacts under another key, or seen again inside of their connections, are told once
+  WHERE (key = 'name' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.key = 'name' AND n.image IS r.image AND n.what = r.what
+      AND (r.key = 'undeclared' OR n.port IS r.port AND (r.name = n.destination OR r.name LIKE '%.' || n.destination))))
+    AND (key <> 'undeclared' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.key <> 'undeclared' AND n.image IS r.image AND n.what = r.what))
+    AND (what = 'connection' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.what = 'connection' AND n.key = r.key AND n.image IS r.image
+      AND n.destination IS r.destination AND (r.what = 'dns' OR n.port IS r.port)))),
+-- a crowd of equals, whom a program contacts when its own clock says so, is told once: addresses without
+-- a name, all after about the same time as the most regular of them
+nameless AS MATERIALIZED (
+  SELECT *, first_value(id) OVER w AS lead, first_value(period) OVER w AS lead_period FROM told
+  WHERE key = 'address' AND name IS NULL AND NOT everybody AND answer IS NOT 'allowed' WINDOW w AS (PARTITION BY image ORDER BY p, contacts DESC, id)),
+near AS MATERIALIZED (
+  SELECT * FROM nameless WHERE period BETWEEN lead_period / 2 AND lead_period * 2),
+crowd AS MATERIALIZED (
+  SELECT lead, count(DISTINCT destination) AS addresses FROM near GROUP BY lead HAVING addresses >= 4)
 SELECT
   evidence, proc, contacts AS count,
   CASE key WHEN 'undeclared' THEN COALESCE(image, 'a program') || ' to names and addresses that nobody declared'
-    ELSE destination || COALESCE(' port ' || NULLIF(port, 0), '') || ' by ' || COALESCE(image, 'a program') END AS subject,
+    ELSE destination || COALESCE(' port ' || NULLIF(port, 0), '') || COALESCE(' and ' || (c.addresses - 1) || ' more addresses', '')
+      || ' by ' || COALESCE(image, 'a program') END AS subject,
   contacts || ' ' || CASE WHEN protocol = 'icmp' THEN 'pings' WHEN what = 'burst' THEN 'messages inside of connections' WHEN what = 'dns' THEN 'questions for the name'
     ELSE 'connections' END || ', about every ' || CASE
       WHEN period < 120 THEN CAST(round(period) AS INTEGER) || ' seconds'
@@ -25,13 +48,7 @@ SELECT
     || ', spread ' || CAST(round(100 * jitter) AS INTEGER) || ' %, chance is as regular once in ' || CAST(round(1 / MAX(p, 1e-6)) AS INTEGER)
     || ' cases' || CASE WHEN regular_start > 0 THEN '; the first ' || regular_start || ' at equal distances, later ones not' ELSE '' END
     || CASE WHEN same_size > 0.8 THEN '; nearly all of one size' ELSE '' END AS detail,
-  -- everybody in the machine's own network, or a group: file and printer sharing, discovery
-  CASE WHEN destination IN ('10.0.2.255', '255.255.255.255') OR destination GLOB '22[4-9].*' OR destination GLOB '23[0-9].*' OR destination GLOB 'ff[0-9a-f]*:*' THEN 'note'
+  CASE WHEN everybody THEN 'note'
     WHEN answer = 'allowed' OR (name IS NOT NULL AND COALESCE(port, 0) IN (0, 53, 80, 123, 443)) OR what = 'dns' THEN 'note' ELSE 'concern' END AS grade
-FROM regular r
--- the same contacts under another key, or seen again inside of their connections, are told once
-WHERE (key = 'name' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.key = 'name' AND n.image IS r.image AND n.what = r.what
-    AND (r.key = 'undeclared' OR n.port IS r.port AND (r.name = n.destination OR r.name LIKE '%.' || n.destination))))
-  AND (key <> 'undeclared' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.key <> 'undeclared' AND n.image IS r.image AND n.what = r.what))
-  AND (what = 'connection' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.what = 'connection' AND n.key = r.key AND n.image IS r.image
-    AND n.destination IS r.destination AND (r.what = 'dns' OR n.port IS r.port)))
+FROM told t LEFT JOIN crowd c ON c.lead = t.id
+WHERE id NOT IN (SELECT id FROM near n JOIN crowd USING (lead) WHERE n.id <> n.lead)

@@ -162,11 +162,14 @@ struct regular {
 	uint16_t port;		/* 0 none */
 	bool declared;		/* whoever asked has said that this is known */
 	bool told;		/* regular, undeclared, and not told by another series already */
-	uint64_t contacts;	/* events that are close together are one */
-	double first, seconds;	/* since the first packet; from the first contact to the last */
-	bool too_few;		/* to judge; what follows is then nothing */
-	double period, jitter;	/* seconds; (Q3 - Q1)/median of the distances */
-	double p;		/* how often chance is as regular */
+	uint64_t crowd;		/* so many addresses without a name, this one among them, are told
+				 * as one: all contacted after about the same time; 0 none */
+	struct str lead;       /* the address by which the crowd of this one is told; empty: none */
+	uint64_t contacts;     /* events that are close together are one */
+	double first, seconds; /* since the first packet; from the first contact to the last */
+	bool too_few;	       /* to judge; what follows is then nothing */
+	double period, jitter; /* seconds; (Q3 - Q1)/median of the distances */
+	double p;	       /* how often chance is as regular */
 	size_t blocks, flagged; /* stretches that were judged alone, and those with p <= 0.01 */
 	size_t regular_start;	/* first distances that are equal, when later ones spread; else 0 */
 	double same_size;	/* share of messages as large as the one before */

@@ -30,9 +30,14 @@ static void json_line(struct buf *o, const struct regular *r)
 			   r->p);
 	buf_printf(o,
 		   ",\"blocks\":%zu,\"flagged\":%zu,\"regular_start\":%zu,\"same_size\":%.6g"
-		   ",\"told\":%s}\n",
+		   ",\"told\":%s,\"crowd\":%llu,\"lead\":",
 		   r->blocks, r->flagged, r->regular_start, r->same_size,
-		   r->told ? "true" : "false");
+		   r->told ? "true" : "false", (unsigned long long)r->crowd);
+	if (r->lead.n)
+		escape_json(o, r->lead);
+	else
+		buf_puts(o, "null");
+	buf_puts(o, "}\n");
 }
 
 static void every(struct buf *o, double seconds)
@@ -67,6 +72,9 @@ static void text_lines(struct buf *o, const struct regular *r, bool colour)
 		escape_text(o, r->protocol);
 		buf_printf(o, " port %u", r->port);
 	}
+	if (r->crowd)
+		buf_printf(o, ", and %llu more addresses without a name after about the same time",
+			   (unsigned long long)r->crowd - 1);
 	buf_puts(o, "\n  ");
 	put_number(o, r->contacts);
 	buf_printf(o, "%s, about ", what);

@@ -306,6 +306,61 @@ static void test_what_is_declared_is_judged_and_not_told(void **state UNUSED)
 	capture_contacts_free(c);
 }
 
+static void crowd(struct capture_contacts *c, int first, int n, double period)
+{
+	for (int k = 0; k < n; k++)
+		for (int i = 0; i < 20; i++) {
+			int id = first + 100 * k + i;
+			char dst[32];
+
+			snprintf(dst, sizeof(dst), "198.51.100.%d", first / 1000 + k);
+			flow(c, period * (i + 0.1 * k) + i % 3, "begin", id, dst, 5000, 6000 + k,
+			     "udp");
+			flow(c, period * (i + 0.1 * k) + 5, "end", id, dst, 5000, 6000 + k, "udp");
+		}
+}
+
+static void test_a_crowd_without_names_is_told_as_one(void **state UNUSED)
+{
+	struct capture_contacts *c = capture_contacts_new(NULL, NULL);
+	size_t n, told = 0, members = 0;
+	uint64_t addresses = 0;
+
+	crowd(c, 10000, 6, 100);
+	crowd(c, 30000, 1, 1000); /* another habit */
+	crowd(c, 50000, 3, 5000); /* three are no crowd */
+	n = capture_contacts_judge(c);
+	for (size_t i = 0; i < n; i++) {
+		const struct regular *r = capture_contacts_get(c, i);
+
+		told += r->told;
+		addresses += r->crowd;
+		members += r->lead.n != 0;
+		assert_false(r->told && r->lead.n);
+	}
+	assert_int_equal(told, 1 + 1 + 3);
+	assert_int_equal(addresses, 6);
+	assert_int_equal(members, 5);
+	capture_contacts_free(c);
+	/* what has a name speaks for itself */
+	c = capture_contacts_new(NULL, NULL);
+	flow(c, 0, "begin", 1, "192.168.1.1", 5353, 53, "udp");
+	for (int k = 10; k < 16; k++) {
+		char name[32], answer[64];
+
+		snprintf(name, sizeof(name), "a%d.host%d.test", k, k);
+		snprintf(answer, sizeof(answer), "%s 60 A 198.51.100.%d", name, k);
+		dns(c, 0, 1, "answer", name, answer);
+	}
+	crowd(c, 10000, 6, 100);
+	n = capture_contacts_judge(c);
+	told = 0;
+	for (size_t i = 0; i < n; i++)
+		told += capture_contacts_get(c, i)->told;
+	assert_int_equal(told, 6);
+	capture_contacts_free(c);
+}
+
 static void test_memory_is_bounded(void **state UNUSED)
 {
 	struct capture_contacts *c = capture_contacts_new(NULL, NULL);
@@ -333,6 +388,7 @@ int main(void)
 		cmocka_unit_test(test_who_begins_inside_of_a_connection_is_told_there),
 		cmocka_unit_test(test_neighbours_are_not_judged),
 		cmocka_unit_test(test_what_is_declared_is_judged_and_not_told),
+		cmocka_unit_test(test_a_crowd_without_names_is_told_as_one),
 		cmocka_unit_test(test_memory_is_bounded),
 	};
 
