@@ -6,7 +6,6 @@ gate_world.py FOLDER: serves at the addresses of 192.0.2.0/24 and 2001:db8::/64 
 writes FOLDER/ready when it does. Each server writes what it got into FOLDER. Certificates of the
 test's own authority are made in FOLDER by openssl.
 """
-import ctypes
 import os
 import socket
 import socketserver
@@ -153,10 +152,9 @@ class Stuck(socketserver.BaseRequestHandler):
         time.sleep(600)
 
 
-def deaf(sock):
-    """Nothing reaches it any more, and so nothing is acknowledged: BPF `ret 0` by SO_ATTACH_FILTER."""
-    nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
-    sock.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HP", 1, ctypes.addressof(nothing)))
+def full(at):
+    """A listener whose queue is full: it answers no SYN."""
+    return socket.create_server(at, backlog=0), socket.create_connection(at)
 
 
 class Vanishing(socketserver.BaseRequestHandler):
@@ -165,7 +163,7 @@ class Vanishing(socketserver.BaseRequestHandler):
     def handle(self):
         self.request.sendall(b"here\n")
         self.request.recv(1)
-        deaf(self.request)
+        self.request.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0x10)  # to nowhere: own-net
         log("vanished", "gone")
         time.sleep(600)
 
@@ -276,8 +274,7 @@ def main():
         Tcp(("192.0.2.30", 8), Resetting), Tcp(("192.0.2.30", 9), Stuck),
         Tcp(("192.0.2.30", 22), First), Tcp(("192.0.2.30", 10), Half), Tcp(("192.0.2.30", 11), Vanishing),
     ]
-    silent = Tcp(("192.0.2.30", 12), Stuck)
-    deaf(silent.socket)
+    silent = full(("192.0.2.30", 12))
     for s in servers:
         threading.Thread(target=s.serve_forever, daemon=True).start()
     open(os.path.join(FOLDER, "ready"), "w").close()
