@@ -15,18 +15,11 @@
  */
 #include "gate/decode/packet.h"
 #include "gate/inside/inside.h"
+#include "gate/inside/packet_filter.h"
 
-#include <linux/filter.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <net/if.h>
 
 #define PACKETS_A_TURN 256
-
-#define AUX(what)	     ((uint32_t)(SKF_AD_OFF + (what)))
-#define IP(at)		     ((uint32_t)(SKF_NET_OFF + (at)))
-#define LOAD(size, at)	     BPF_STMT(BPF_LD | (size) | BPF_ABS, at)
-#define IF_EQUAL(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, yes, no)
 
 static int filter(int s)
 {
@@ -43,12 +36,11 @@ static int filter(int s)
 		LOAD(BPF_B, IP(6)),
 		IF_EQUAL(IPPROTO_HOPOPTS, 2, 0),
 		IF_EQUAL(IPPROTO_ICMPV6, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
-		BPF_STMT(BPF_RET | BPF_K, 0),
+		SEEN,
+		UNSEEN,
 	};
-	struct sock_fprog program = { ARRAY_SIZE(code), code };
 
-	return setsockopt(s, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+	return packet_filter(s, code, ARRAY_SIZE(code));
 }
 
 int astray_open(const char *interface, struct err *err)

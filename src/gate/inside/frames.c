@@ -17,11 +17,9 @@
 #include "gate/decode/be.h"
 #include "gate/decode/packet.h"
 #include "gate/inside/inside.h"
+#include "gate/inside/packet_filter.h"
 
 #include <dlfcn.h>
-#include <linux/filter.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
@@ -91,10 +89,6 @@ void frames_unload(struct frames *f)
 	free(f);
 }
 
-#define AUX(what)	     ((uint32_t)(SKF_AD_OFF + (what)))
-#define LOAD(size, at)	     BPF_STMT(BPF_LD | (size) | BPF_ABS, at)
-#define IF_EQUAL(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, yes, no)
-
 /* What leaves. What the box's kernel says by itself (neighbours, group membership) is nobody's. */
 static int filter(int s)
 {
@@ -104,19 +98,18 @@ static int filter(int s)
 		LOAD(BPF_W, AUX(SKF_AD_PROTOCOL)),
 		IF_EQUAL(ETH_P_IPV6, 3, 0),
 		IF_EQUAL(ETH_P_IP, 0, 8),
-		LOAD(BPF_B, (uint32_t)(SKF_NET_OFF + 9)),
+		LOAD(BPF_B, IP(9)),
 		IF_EQUAL(IPPROTO_IGMP, 6, 5),
-		LOAD(BPF_B, (uint32_t)(SKF_NET_OFF + 6)),
+		LOAD(BPF_B, IP(6)),
 		IF_EQUAL(IPPROTO_HOPOPTS, 4, 0),
 		IF_EQUAL(IPPROTO_ICMPV6, 0, 2),
-		LOAD(BPF_B, (uint32_t)(SKF_NET_OFF + 40)),
+		LOAD(BPF_B, IP(40)),
 		IF_EQUAL(ICMP6_ECHO_REQUEST, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
-		BPF_STMT(BPF_RET | BPF_K, 0),
+		SEEN,
+		UNSEEN,
 	};
-	struct sock_fprog program = { ARRAY_SIZE(code), code };
 
-	return setsockopt(s, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+	return packet_filter(s, code, ARRAY_SIZE(code));
 }
 
 static int open_ring(struct frames *f)
