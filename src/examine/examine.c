@@ -3,7 +3,6 @@
  * examine.c - go through the table: runs, begin and end of each experiment, what is done already
  */
 #include <assert.h>
-#include <sqlite3.h>
 
 #include "examine/inner.h"
 
@@ -38,33 +37,35 @@ static bool is_done(const struct exam *x, const char *name)
 	"FROM clock c JOIN run_begin r ON r.run = c.run WHERE c.seq = (SELECT max(seq) FROM clock)"
 
 /* The box's date goes on from where it was when whoever examined it was interrupted. */
-static int read_date(struct exam *x, sqlite3 *db, struct err *err)
+static void take_date(void *to, sqlite3_stmt *st)
 {
-	uint64_t now = clock_real_ns();
-	sqlite3_stmt *st = NULL;
-	int rc = sqlite3_prepare_v2(db, DATE_SQL, -1, &st, NULL);
+	struct exam *x = to;
+	int64_t ahead = sqlite3_column_int64(st, 0), last = sqlite3_column_int64(st, 1);
+	int64_t since = last - (int64_t)clock_real_ns();
 
-	if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		int64_t ahead = sqlite3_column_int64(st, 0), last = sqlite3_column_int64(st, 1);
+	if (since > ahead)
+		ahead = since;
+	x->ahead_ns = ahead > 0 ? (uint64_t)ahead : 0;
+}
 
-		if (last - (int64_t)now > ahead)
-			ahead = last - (int64_t)now;
-		x->ahead_ns = ahead > 0 ? (uint64_t)ahead : 0;
-		rc = SQLITE_DONE;
-	}
-	if (rc != SQLITE_DONE)
-		err_set(err, EIO, "examine: read the box's date from the record");
-	sqlite3_finalize(st);
-	return rc == SQLITE_DONE ? 0 : -EIO;
+static void take_done(void *to, sqlite3_stmt *st)
+{
+	struct exam *x = to;
+	const char *name = (const char *)sqlite3_column_text(st, 0);
+	unsigned i = name ? row_of(name) : nexperiments;
+
+	if (i < nexperiments && sqlite3_column_int(st, 1))
+		x->done |= 1ull << i;
 }
 
 static int read_done(struct exam *x, struct err *err)
 {
+	const struct rows done = { .what = "marks", .sql = DONE_SQL, .take = take_done, .to = x };
+	const struct rows date = { .what = "dates", .sql = DATE_SQL, .take = take_date, .to = x };
 	cleanup_free char *path = xasprintf("%s/journal.db", box_path(x->s.box));
 	cleanup_free char *keys = xasprintf("%s/key", x->s.home.path);
 	struct journal_reader *r = NULL;
 	struct journal *j = NULL;
-	sqlite3_stmt *st = NULL;
 	int rc;
 
 	/* what a killed run left in the spool is stored first */
@@ -75,19 +76,9 @@ static int read_done(struct exam *x, struct err *err)
 		rc = journal_read_open(path, &r, err);
 	if (rc)
 		return rc;
-	rc = sqlite3_prepare_v2(journal_db(r), DONE_SQL, -1, &st, NULL);
-	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		const char *name = (const char *)sqlite3_column_text(st, 0);
-		unsigned i = name ? row_of(name) : nexperiments;
-
-		if (i < nexperiments && sqlite3_column_int(st, 1))
-			x->done |= 1ull << i;
-		rc = SQLITE_OK;
-	}
-	if (rc != SQLITE_DONE)
-		err_set(err, EIO, "examine: read the marks of the record");
-	sqlite3_finalize(st);
-	rc = rc == SQLITE_DONE ? read_date(x, journal_db(r), err) : -EIO;
+	rc = rows_each(r, &done, err);
+	if (!rc)
+		rc = rows_each(r, &date, err);
 	journal_read_close(r);
 	return rc;
 }

@@ -7,14 +7,16 @@
  * table.c lists the experiments. examine.c walks the list: it marks begin and end, begins the runs
  * (control; install and what follows; restart; the look after a restart), and skips what the
  * journal says is done. acts*.c do. Who is meant is asked of the record itself: subject.c keeps the
- * table of processes from the journal's `process` rows, state.c the files and entries that differ
- * from before the install. file.c and recorder_pidfd() act from outside: nothing of ours runs in
- * the box but what is marked.
+ * table of processes from the journal's `process` rows (rows.c reads them), state.c the files and
+ * entries that differ from before the install. file.c and recorder_pidfd() act from outside:
+ * nothing of ours runs in the box but what is marked.
  *
  * Invariant: every act is in the journal before it is done.
  */
 #ifndef BELLJAR_EXAMINE_INNER_H
 #define BELLJAR_EXAMINE_INNER_H
+
+#include <sqlite3.h>
 
 #include "examine/examine.h"
 
@@ -70,8 +72,6 @@ struct subject {
 	uint64_t seq; /* read up to here */
 	bool cut;
 };
-/** record_open() - the journal as of now, for reading; it is a snapshot, and to be closed soon */
-int record_open(struct exam *x, struct journal_reader **ret, struct err *err);
 /** subject_update() - take what the journal has gained in this run */
 int subject_update(struct exam *x, struct err *err);
 void subject_clear(struct subject *s);
@@ -82,6 +82,20 @@ size_t subject_long_lived(struct exam *x, uint32_t ret[LONG_LIVED_MAX]);
 const char *proc_file(const struct proc_row *p);
 /** proc_same() - do both run the same program? */
 bool proc_same(const struct proc_row *a, const struct proc_row *b);
+
+/* ---- rows.c: rows of the record ------------------------------------------------------------ */
+
+/** struct rows - a query, and who takes its rows, in their order */
+struct rows {
+	const char *what, *sql; /* what they are, for people */
+	int64_t bind[2];	/* ?1, ?2, where it has them */
+	void (*take)(void *to, sqlite3_stmt *st);
+	void *to;
+};
+/** rows_each() - -EIO: what could be read was taken */
+int rows_each(struct journal_reader *r, const struct rows *q, struct err *err);
+/** rows_read() - of the journal as of now */
+int rows_read(struct exam *x, const struct rows *q, struct err *err);
 
 /* ---- state.c: files and entries ------------------------------------------------------------ */
 

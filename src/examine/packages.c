@@ -11,7 +11,6 @@
  * Invariant: what can run is explained by a list, a link to what is on one, or a copy of it, never
  * by who wrote it.
  */
-#include <sqlite3.h>
 #include <sys/stat.h>
 
 #include "examine/inner.h"
@@ -196,8 +195,9 @@ static void set(char **to, const char *z)
 	*to = z ? xstrdup(z) : NULL;
 }
 
-static void take_owner(struct packages *l, sqlite3_stmt *st)
+static void take_owner(void *to, sqlite3_stmt *st)
 {
+	struct packages *l = to;
 	uint32_t key = (uint32_t)sqlite3_column_int64(st, 0);
 	uint32_t parent = (uint32_t)sqlite3_column_int64(st, 2);
 	const char *script = (const char *)sqlite3_column_text(st, 3);
@@ -225,36 +225,16 @@ static void take_owner(struct packages *l, sqlite3_stmt *st)
 	}
 }
 
-static int read_owners(struct exam *x, struct packages *l, struct err *err)
-{
-	struct journal_reader *r = NULL;
-	sqlite3_stmt *st = NULL;
-	int rc = record_open(x, &r, err);
-
-	if (rc)
-		return rc;
-	rc = sqlite3_prepare_v2(journal_db(r), OWNERS, -1, &st, NULL);
-	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		take_owner(l, st);
-		rc = SQLITE_OK;
-	}
-	if (rc != SQLITE_DONE)
-		err_set(err, EIO, "examine: read the processes of the record: %s",
-			sqlite3_errmsg(journal_db(r)));
-	sqlite3_finalize(st);
-	journal_read_close(r);
-	return rc == SQLITE_DONE ? 0 : -EIO;
-}
-
 int packages_read(struct exam *x, const struct state *s, struct packages **ret, struct err *err)
 {
 	struct packages *l = xcalloc(1, sizeof(*l));
+	const struct rows q = { .what = "processes", .sql = OWNERS, .take = take_owner, .to = l };
 	int rc = 0;
 
 	l->state = s;
 	read_lists(x, l);
 	if (l->nlists)
-		rc = read_owners(x, l, err);
+		rc = rows_read(x, &q, err);
 	if (rc)
 		packages_free(l);
 	else

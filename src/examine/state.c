@@ -6,7 +6,6 @@
  * differs; what is below the kernel's own file systems.
  */
 #include <ctype.h>
-#include <sqlite3.h>
 
 #include "examine/inner.h"
 
@@ -121,29 +120,20 @@ const struct state_path *state_find(const struct state *s, const char *path)
 	"NULL AND (path2 IS NULL OR op<>'symlink') UNION ALL SELECT path, proc, seq FROM file "      \
 	"WHERE op='symlink' UNION ALL SELECT path, writer, seq FROM change WHERE writer>0 ORDER BY 3"
 
+static void take_writer(void *to, sqlite3_stmt *st)
+{
+	const char *path = (const char *)sqlite3_column_text(st, 0);
+	struct state_path *p = path ? (struct state_path *)state_find(to, path) : NULL;
+
+	if (p)
+		p->writer = (uint32_t)sqlite3_column_int64(st, 1);
+}
+
 int state_writers(struct exam *x, struct state *s, struct err *err)
 {
-	struct journal_reader *r = NULL;
-	sqlite3_stmt *st = NULL;
-	int rc = record_open(x, &r, err);
+	const struct rows q = { .what = "files", .sql = WRITERS, .take = take_writer, .to = s };
 
-	if (rc)
-		return rc;
-	rc = sqlite3_prepare_v2(journal_db(r), WRITERS, -1, &st, NULL);
-	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		const char *path = (const char *)sqlite3_column_text(st, 0);
-		struct state_path *p = path ? (struct state_path *)state_find(s, path) : NULL;
-
-		if (p)
-			p->writer = (uint32_t)sqlite3_column_int64(st, 1);
-		rc = SQLITE_OK;
-	}
-	if (rc != SQLITE_DONE)
-		err_set(err, EIO, "examine: read the files of the record: %s",
-			sqlite3_errmsg(journal_db(r)));
-	sqlite3_finalize(st);
-	journal_read_close(r);
-	return rc == SQLITE_DONE ? 0 : -EIO;
+	return rows_read(x, &q, err);
 }
 
 /* Rows of a class that start nothing: links that stop at a runlevel, lists of who may use cron,

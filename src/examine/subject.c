@@ -6,7 +6,6 @@
  * (`cause`). The installer's descendants, those of a boot's entries, and what a use has started are
  * the subject.
  */
-#include <sqlite3.h>
 
 #include "examine/inner.h"
 
@@ -111,8 +110,9 @@ static char *place_of(const char *cause)
 	return xstrndup(place, end ? (size_t)(end - place) : strlen(place));
 }
 
-static void take(struct subject *s, sqlite3_stmt *st)
+static void take(void *to, sqlite3_stmt *st)
 {
+	struct subject *s = to;
 	const char *op = (const char *)sqlite3_column_text(st, C_OP);
 	const char *cause = (const char *)sqlite3_column_text(st, C_CAUSE);
 	uint32_t key = (uint32_t)sqlite3_column_int64(st, C_PROC);
@@ -142,35 +142,13 @@ static void take(struct subject *s, sqlite3_stmt *st)
 	}
 }
 
-int record_open(struct exam *x, struct journal_reader **ret, struct err *err)
-{
-	cleanup_free char *path = xasprintf("%s/journal.db", box_path(x->s.box));
-	int rc = journal_sync(x->s.journal, err);
-
-	return rc ? rc : journal_read_open(path, ret, err);
-}
-
 int subject_update(struct exam *x, struct err *err)
 {
-	struct journal_reader *r = NULL;
-	sqlite3_stmt *st = NULL;
-	int rc = record_open(x, &r, err);
+	const struct rows q = {
+		"processes", ROWS, { x->s.nr, (int64_t)x->subject.seq }, take, &x->subject
+	};
 
-	if (rc)
-		return rc;
-	rc = sqlite3_prepare_v2(journal_db(r), ROWS, -1, &st, NULL);
-	if (rc == SQLITE_OK) {
-		sqlite3_bind_int64(st, 1, x->s.nr);
-		sqlite3_bind_int64(st, 2, (int64_t)x->subject.seq);
-		while ((rc = sqlite3_step(st)) == SQLITE_ROW)
-			take(&x->subject, st);
-	}
-	if (rc != SQLITE_DONE)
-		err_set(err, EIO, "examine: read the processes of the record: %s",
-			sqlite3_errmsg(journal_db(r)));
-	sqlite3_finalize(st);
-	journal_read_close(r);
-	return rc == SQLITE_DONE ? 0 : -EIO;
+	return rows_read(x, &q, err);
 }
 
 const char *proc_file(const struct proc_row *p)
