@@ -14,7 +14,9 @@ WITH counted AS (
   SELECT s.*, row_number() OVER (PARTITION BY s.sign ORDER BY s.id) AS nr FROM sign s
   WHERE s.grade = 'concern' AND s.attributed),
 kinds AS (
-  SELECT c.sign, min(c.title) AS title, group_concat(DISTINCT c.subject) AS subjects FROM counted c WHERE c.nr <= 5 GROUP BY c.sign),
+  SELECT c.sign, min(c.title) AS title, (SELECT group_concat(subject, ', ') FROM
+    (SELECT DISTINCT k.subject FROM counted k WHERE k.sign = c.sign AND k.nr <= 5 ORDER BY k.id)) AS subjects
+  FROM counted c GROUP BY c.sign),
 evidence AS (
   SELECT e.seq, row_number() OVER (PARTITION BY c.sign ORDER BY e.seq) AS nr FROM counted c JOIN sign_evidence e ON e.id = c.id)
 SELECT (SELECT group_concat(seq) FROM evidence WHERE nr <= 12) AS evidence,

@@ -64,7 +64,7 @@ static void text_lines(struct buf *o, const struct regular *r, bool colour)
 	buf_puts(o, colour ? "\033[0m" : "");
 	buf_puts(o, " asks ");
 	if (r->destination.n)
-		escape_text(o, clip(r->destination, NAME_SHOWN_MAX));
+		put_shown(o, escape_text, r->destination, NAME_SHOWN_MAX);
 	else
 		buf_puts(o, "all whom nobody declared");
 	if (r->port) {

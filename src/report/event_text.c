@@ -9,11 +9,7 @@
 
 void words_name(struct words *w, struct str s)
 {
-	struct str shown = clip(s, NAME_SHOWN_MAX);
-
-	w->esc(w->out, shown);
-	if (shown.n < s.n)
-		buf_printf(w->out, "… (+%zu bytes)", s.n - shown.n);
+	put_shown(w->out, w->esc, s, NAME_SHOWN_MAX);
 }
 
 void words_field(struct words *w, int at)

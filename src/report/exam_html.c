@@ -61,7 +61,7 @@ static void term(struct html *h, const char *what, struct str s)
 	if (!s.n)
 		return;
 	buf_printf(h->out, "<dt>%s</dt><dd>", what);
-	escape_html(h->out, clip(s, NAME_SHOWN_MAX));
+	put_shown(h->out, escape_html, s, DETAIL_SHOWN_MAX);
 	buf_puts(h->out, "</dd>\n");
 }
 
@@ -77,9 +77,9 @@ static void one_finding(struct html *h, const struct finding *f)
 		   grade_name(f->grade));
 	escape_html(o, str_z(f->title));
 	buf_puts(o, "</h3>\n<p>");
-	html_name(o, clip(f->subject, NAME_SHOWN_MAX));
+	html_name(o, f->subject);
 	buf_puts(o, " ");
-	escape_html(o, clip(f->detail, NAME_SHOWN_MAX));
+	put_shown(o, escape_html, f->detail, DETAIL_SHOWN_MAX);
 	buf_puts(o, "</p>\n<dl>");
 	term(h, "Why it matters", str_z(f->why));
 	term(h, "The harmless explanation", str_z(f->innocent));

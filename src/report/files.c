@@ -14,7 +14,7 @@ static void line(struct buf *out, const char *what, struct str s)
 	if (!s.n)
 		return;
 	key(out, what);
-	escape_text(out, clip(s, NAME_SHOWN_MAX));
+	put_shown(out, escape_text, s, NAME_SHOWN_MAX);
 	buf_puts(out, "\n");
 }
 
@@ -45,7 +45,7 @@ static void imports(struct buf *out, const struct file_look *l)
 	key(out, "can");
 	put_imports(out, l->imports);
 	buf_puts(out, " (");
-	escape_text(out, clip(l->names, NAME_SHOWN_MAX));
+	put_shown(out, escape_text, l->names, NAME_SHOWN_MAX);
 	buf_puts(out, ")\n");
 }
 
@@ -76,7 +76,7 @@ static void signature(struct buf *out, const struct file_look *l)
 		return;
 	}
 	key(out, "signer");
-	escape_text(out, clip(l->signer, NAME_SHOWN_MAX));
+	put_shown(out, escape_text, l->signer, NAME_SHOWN_MAX);
 	buf_printf(out, "; %s", signature_words(l));
 	if (l->signed_at.n) {
 		buf_puts(out, ", time stamp ");
@@ -114,7 +114,7 @@ static void look_text(struct buf *out, const struct file_look *l)
 static void as_text(struct buf *out, const struct file_info *f, bool colour)
 {
 	buf_puts(out, colour ? "\033[1m" : "");
-	escape_text(out, clip(f->path, NAME_SHOWN_MAX));
+	put_shown(out, escape_text, f->path, NAME_SHOWN_MAX);
 	buf_puts(out, colour ? "\033[0m  " : "  ");
 	put_bytes(out, f->size);
 	buf_puts(out, f->executed ? ", was run\n" : "\n");
@@ -124,7 +124,7 @@ static void as_text(struct buf *out, const struct file_info *f, bool colour)
 		line(out, "is", STR("not looked at: its bytes are not there"));
 	if (f->similar) {
 		key(out, "like");
-		escape_text(out, clip(f->similar->path, NAME_SHOWN_MAX));
+		put_shown(out, escape_text, f->similar->path, NAME_SHOWN_MAX);
 		if (f->similarity == 100)
 			buf_puts(out, ": the same but for what a build or a signature changes\n");
 		else

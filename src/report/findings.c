@@ -4,6 +4,7 @@
  */
 #include "report/inner.h"
 
+#define INDENT	       12
 #define EVIDENCE_SHOWN 12 /* event numbers on a line of text; JSON has all that were kept */
 
 static const char *const colours[GRADES] = {
@@ -15,11 +16,13 @@ static const char *const colours[GRADES] = {
 
 static void line(struct buf *out, const char *what, struct str s)
 {
+	cleanup_buf struct buf b = { 0 };
+
 	if (!s.n)
 		return;
+	put_shown(&b, escape_text, s, DETAIL_SHOWN_MAX);
 	buf_printf(out, "  %-9s ", what);
-	escape_text(out, clip(s, NAME_SHOWN_MAX));
-	buf_puts(out, "\n");
+	put_wrapped(out, (struct str){ b.p, b.n }, INDENT);
 }
 
 static void evidence(struct buf *out, const char *what, const uint64_t *seqs, size_t n,

@@ -14,12 +14,8 @@
 
 void html_name(struct buf *out, struct str s)
 {
-	struct str shown = clip(s, NAME_SHOWN_MAX);
-
 	buf_puts(out, "<code>");
-	escape_html(out, shown);
-	if (shown.n < s.n)
-		buf_printf(out, "… (+%zu bytes)", s.n - shown.n);
+	put_shown(out, escape_html, s, NAME_SHOWN_MAX);
 	buf_puts(out, "</code>");
 }
 

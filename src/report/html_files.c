@@ -9,7 +9,7 @@ static void words(struct html *h, const char *what, struct str s)
 	if (!s.n)
 		return;
 	buf_printf(h->out, "; %s ", what);
-	html_name(h->out, clip(s, NAME_SHOWN_MAX));
+	html_name(h->out, s);
 }
 
 static void one(struct html *h, const struct file_info *f)
@@ -17,7 +17,7 @@ static void one(struct html *h, const struct file_info *f)
 	const struct file_look *l = f->look;
 
 	buf_puts(h->out, "<li>");
-	html_name(h->out, clip(f->path, NAME_SHOWN_MAX));
+	html_name(h->out, f->path);
 	buf_puts(h->out, ": ");
 	file_kind_words(h->out, l);
 	buf_printf(h->out, "%s; ", f->executed ? ", was run" : "");

@@ -17,6 +17,8 @@
 #define REPORT_EVENTS_FULL 2000	      /* a page holds all events when there are no more than this */
 #define REPORT_REFS_MAX	   50000      /* events that one page links to */
 #define NAME_SHOWN_MAX	   400	      /* bytes of one name that a line shows; JSON has all of it */
+#define DETAIL_SHOWN_MAX   2000	      /* of the facts of a finding */
+#define TEXT_COLUMNS	   100
 
 /* ---- words: words.c ----------------------------------------------------------------------- */
 
@@ -37,6 +39,12 @@ bool plain_word(struct str s);
 struct str base_name(struct str path);
 struct str dir_name(struct str path);	   /* without the last '/', "/" at least */
 struct str clip(struct str s, size_t max); /* not inside a UTF-8 sequence */
+typedef void escape_fn(struct buf *out, struct str s);
+/** put_shown() - what a box says, at most @max bytes of it, and how many more there are */
+void put_shown(struct buf *out, escape_fn *esc, struct str s, size_t max);
+/** put_wrapped() - words that can be shown, folded at TEXT_COLUMNS, and a newline; @indent for all
+ * lines but the first, which has its own already */
+void put_wrapped(struct buf *out, struct str s, int indent);
 
 /* ---- files: files.c ----------------------------------------------------------------------- */
 
@@ -179,7 +187,6 @@ void finding_json(struct buf *out, const struct finding *f);
 
 void event_json(struct buf *out, const struct event *ev, const struct procs *ps /* or NULL */);
 /** event_words() - what happened, without time and process; names pass @esc */
-typedef void escape_fn(struct buf *out, struct str s);
 void event_words(struct buf *out, const struct event *ev, const struct procs *ps, escape_fn *esc);
 void event_line(struct buf *out, const struct event *ev, const struct procs *ps, bool colour);
 /** put_who() - image name and pid; names pass @esc */

@@ -10,8 +10,6 @@
 #include "report/exam.h"
 #include "report/text.h"
 
-#define TEXT_COLUMNS 100
-
 static void paint(struct text *t, const char *code)
 {
 	if (t->colour)
@@ -20,11 +18,7 @@ static void paint(struct text *t, const char *code)
 
 void text_name(struct buf *out, struct str s)
 {
-	struct str shown = clip(s, NAME_SHOWN_MAX);
-
-	escape_text(out, shown);
-	if (shown.n < s.n)
-		buf_printf(out, "… (+%zu bytes)", s.n - shown.n);
+	put_shown(out, escape_text, s, NAME_SHOWN_MAX);
 }
 
 void text_section(struct text *t, const char *title)
@@ -34,32 +28,6 @@ void text_section(struct text *t, const char *title)
 	for (const char *p = title; *p; p++)
 		buf_printf(t->out, "%c", toupper((unsigned char)*p));
 	paint(t, "0");
-	buf_puts(t->out, "\n");
-}
-
-/* Words, folded at the margin; @indent for all lines but the first, which has its own already. */
-static void wrapped(struct text *t, struct str s, int indent)
-{
-	size_t at = 0, col = (size_t)indent, blanks = 0;
-
-	while (at < s.n) {
-		size_t end = at, w = 0;
-
-		while (end < s.n && s.p[end] != ' ')
-			w += ((unsigned char)s.p[end++] & 0xc0) != 0x80;
-		if (at && col + blanks + w > TEXT_COLUMNS && col > (size_t)indent) {
-			buf_printf(t->out, "\n%*s", indent, "");
-			col = (size_t)indent;
-		} else {
-			buf_printf(t->out, "%*s", (int)blanks, "");
-			col += blanks;
-		}
-		buf_add(t->out, s.p + at, end - at);
-		col += w;
-		for (blanks = 0; end < s.n && s.p[end] == ' '; end++)
-			blanks++;
-		at = end;
-	}
 	buf_puts(t->out, "\n");
 }
 
@@ -84,7 +52,7 @@ void text_line(struct text *t, const struct line *l, int indent)
 			buf_add(&b, l->p[i].s.p, l->p[i].s.n);
 	}
 	text_ref(&b, l->seq, l->more);
-	wrapped(t, (struct str){ b.p, b.n }, indent);
+	put_wrapped(t->out, (struct str){ b.p, b.n }, indent);
 }
 
 static void free_line(struct line *l)
@@ -137,9 +105,9 @@ static void put_looks(struct text *t)
 			buf_printf(t->out, "     … and %llu more\n",
 				   (unsigned long long)(k->rows.total - k->rows.n));
 		buf_puts(t->out, "     Why it matters: ");
-		wrapped(t, str_z(k->why), 21);
+		put_wrapped(t->out, str_z(k->why), 21);
 		buf_puts(t->out, "     Can be harmless: ");
-		wrapped(t, str_z(k->innocent), 21);
+		put_wrapped(t->out, str_z(k->innocent), 21);
 	}
 }
 
@@ -162,7 +130,7 @@ static void put_runs(struct text *t)
 		}
 		text_ref(&b, r->begin_seq, 0);
 		buf_puts(t->out, "  ");
-		wrapped(t, (struct str){ b.p, b.n }, 4);
+		put_wrapped(t->out, (struct str){ b.p, b.n }, 4);
 		b.n = 0;
 		buf_puts(&b, "network ");
 		text_name(&b, r->net.n ? r->net : STR("?"));
@@ -174,7 +142,7 @@ static void put_runs(struct text *t)
 			buf_puts(&b, r->limits.p[k] == ';' ? " " : "");
 		}
 		buf_puts(t->out, "     ");
-		wrapped(t, (struct str){ b.p, b.n }, 5);
+		put_wrapped(t->out, (struct str){ b.p, b.n }, 5);
 	}
 	text_more(t, t->rep->rows_max, t->rep->procs.nrun, "runs");
 }
@@ -260,7 +228,7 @@ static int put_rows(struct text *t, const struct plain_rows *rows, struct err *e
 		event_words(&b, &ev, &t->rep->procs, escape_text);
 		text_ref(&b, ev.seq, 0);
 		buf_puts(t->out, "  ");
-		wrapped(t, (struct str){ b.p, b.n }, 6);
+		put_wrapped(t->out, (struct str){ b.p, b.n }, 6);
 	}
 	text_more(t, rows->n, rows->total, "like these");
 	return 0;

@@ -206,6 +206,40 @@ struct str clip(struct str s, size_t max)
 	return (struct str){ s.p, max };
 }
 
+void put_shown(struct buf *out, escape_fn *esc, struct str s, size_t max)
+{
+	struct str shown = clip(s, max);
+
+	esc(out, shown);
+	if (shown.n < s.n)
+		buf_printf(out, "… (+%zu bytes)", s.n - shown.n);
+}
+
+void put_wrapped(struct buf *out, struct str s, int indent)
+{
+	size_t at = 0, col = (size_t)indent, blanks = 0;
+
+	while (at < s.n) {
+		size_t end = at, w = 0;
+
+		while (end < s.n && s.p[end] != ' ')
+			w += ((unsigned char)s.p[end++] & 0xc0) != 0x80;
+		if (at && col + blanks + w > TEXT_COLUMNS && col > (size_t)indent) {
+			buf_printf(out, "\n%*s", indent, "");
+			col = (size_t)indent;
+		} else {
+			buf_printf(out, "%*s", (int)blanks, "");
+			col += blanks;
+		}
+		buf_add(out, s.p + at, end - at);
+		col += w;
+		for (blanks = 0; end < s.n && s.p[end] == ' '; end++)
+			blanks++;
+		at = end;
+	}
+	buf_puts(out, "\n");
+}
+
 bool plain_word(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
