@@ -401,7 +401,9 @@ int do_readonly(struct setup *s UNUSED, const struct step *st, struct err *err)
 
 int do_mask(struct setup *s UNUSED, const struct step *st, struct err *err)
 {
-	if (mount("/dev/null", st->path, NULL, MS_BIND, NULL) && errno != ENOENT)
+	if (mount("/dev/null", st->path, NULL, MS_BIND, NULL) && errno != ENOENT &&
+	    (errno != ENOTDIR || mount("tmpfs", st->path, "tmpfs",
+				       MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=555")))
 		return wall_missing(err, errno, "box: mask '%s'", st->path);
 	return 0;
 }

@@ -103,6 +103,8 @@ static const char *const proc_masked[] = { "/proc/kcore",	 "/proc/keys",
 					   "/proc/key-users",	 "/proc/timer_list",
 					   "/proc/sched_debug",	 "/proc/kallsyms",
 					   "/proc/latency_stats" };
+/* … and what says the machine's date where the box has its own: the battery-backed clock */
+static const char *const clock_masked[] = { "/proc/driver/rtc", "/sys/class/rtc" };
 
 static void add_kernel_files(struct box_plan *p, const struct box_info *info, enum box_net net)
 {
@@ -265,6 +267,8 @@ static void plan_steps(struct box_plan *p, const struct box *box, const struct b
 		  p->limits.disk < 8 * TMPFS_RUN_MAX ? p->limits.disk / 8 : TMPFS_RUN_MAX);
 	if (opts->clock)
 		add(p, STEP_CLOCK, "/proc/uptime", "/proc/uptime: by the box's clock");
+	for (size_t i = 0; opts->clock && i < ARRAY_SIZE(clock_masked); i++)
+		add(p, STEP_MASK, clock_masked[i], "masked: %s", clock_masked[i]);
 	if (opts->clock == BOX_CLOCK_DATED)
 		add(p, STEP_CLOCK, "/proc/stat", "/proc/stat: by the box's clock");
 	add_binds(p);

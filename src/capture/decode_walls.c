@@ -14,8 +14,9 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/timex.h>
+#include <time.h>
 
-#include "capture/recorder.h"
+#include "capture/lapse.h"
 
 static const struct {
 	const char *category;
@@ -237,10 +238,22 @@ void decode_vm_write(struct held *h)
 
 void decode_adjtime(struct held *h)
 {
+	uint64_t at = h->a[h->call->detail];
+	bool date = !h->call->detail || (uint32_t)h->a[0] == CLOCK_REALTIME;
 	uint32_t modes;
+	int64_t rc;
 
+	if (target_read(h->tid, at, &modes, sizeof(modes)))
+		return;
 	/* struct timex begins with modes; 0 only asks */
-	if (target_read(h->tid, h->a[h->call->detail], &modes, sizeof(modes)) || !modes)
+	if (!modes && h->rec->lapse && date) {
+		rc = lapse_timex(h->rec->lapse, h->tid, at, h->ia32 && h->call->nr[0] >= 0);
+		if (rc < 0)
+			answer_error(h, (int)-rc);
+		else
+			answer_value(h, rc);
+	}
+	if (!modes)
 		return;
 	snprintf(h->text, sizeof(h->text), "modes %#x", modes);
 	attempt(h, "clock", h->text, "refused", EPERM, walls[WALL_CLOCK].reason);

@@ -103,6 +103,7 @@ bool blocked_read(char *line, struct blocked *ret);
 struct wait {
 	enum { WAIT_SHORT, WAIT_EVER, WAIT_TIMED } what; /* SHORT: the kernel is at work for it */
 	enum { WAIT_FOR, WAIT_UNTIL, WAIT_UNTIL_DATE } how;
+	uint64_t at;	   /* where the time stands in its memory; 0 nowhere */
 	uint64_t ns;	   /* for so long; until then, by the box's monotonic clock or its date */
 	int64_t result;	   /* of a time-out */
 	uint64_t left;	   /* address at which the kernel says what is left; 0 */
@@ -289,6 +290,9 @@ bool lapse_signalled(struct lapse *l, pid_t tid, pid_t tgid, int sig, int *ret_s
  * stop it at its end, for lapse_call_end() */
 bool lapse_call(struct lapse *l, pid_t tid, pid_t tgid, bool narrow);
 bool lapse_call_end(struct lapse *l, pid_t tid, pid_t tgid);
+/** lapse_timex() - adjtimex(2) that only asks, into a task's memory; @narrow: as i386 has the
+ * structure. Return: what the call returns; -errno */
+int64_t lapse_timex(struct lapse *l, pid_t tid, uint64_t at, bool narrow);
 /** lapse_filter() - in the program's process, before the recorder's own */
 int lapse_filter(struct err *err);
 
@@ -352,6 +356,13 @@ uint64_t lapse_vdso_of(struct lapse *l, pid_t tgid);
 bool lapse_is_narrow(struct lapse *l, pid_t tgid);
 void lapse_unturn(struct lapse *l, pid_t tid);
 void lapse_unturn_all(struct lapse *l);
+
+/** lapse_scratch() - where the times of a call are put that gets others than the task's own: below
+ * its stack and the ABI's red zone; @sp: its stack pointer */
+static inline uint64_t lapse_scratch(uint64_t sp)
+{
+	return (sp - 128 - 4 * sizeof(int64_t)) & ~15ull;
+}
 
 /** lapse_answer() - the stopped call is not carried out and returns @value */
 void lapse_answer(pid_t tid, struct user_regs_struct *r, int64_t value);

@@ -9,10 +9,14 @@
  */
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/timerfd.h>
+#include <sys/timex.h>
 #include <time.h>
 
 #include "capture/lapse.h"
@@ -23,12 +27,14 @@
 
 /* x86_64, i386; clock_gettime has a test of its own */
 static const struct {
-	uint32_t data, arch;
+	uint32_t data, arch, setsockopt, ioctl;
 	uint8_t nclocks, n;
 	uint32_t clocks[2], calls[20];
 } traced[] = {
 	{ FILTER_LAPSE,
 	  AUDIT_ARCH_X86_64,
+	  SYS_setsockopt,
+	  SYS_ioctl,
 	  1,
 	  13,
 	  { SYS_clock_gettime },
@@ -38,22 +44,59 @@ static const struct {
 	/* the same, and the four that are there twice */
 	{ FILTER_LAPSE_32,
 	  AUDIT_ARCH_I386,
+	  366,
+	  54,
 	  2,
 	  16,
 	  { 265, 403 },
 	  { 78, 13, 116, 43, 27, 104, 105, 259, 260, 409, 261, 408, 262, 263, 325, 411 } },
 };
-#define TRACED_MAX (ARRAY_SIZE(traced[0].calls) + ARRAY_SIZE(traced[0].clocks) + 9)
+/* When a packet came, by the kernel's clock: SO_TIMESTAMP and its kin are accepted and do nothing,
+ * and nobody was told of a packet's time yet (SIOCGSTAMP). A program then asks its clock. */
+static const uint32_t stamp_options[] = {
+	SO_TIMESTAMP_OLD, SO_TIMESTAMPNS_OLD, SO_TIMESTAMPING_OLD,
+	SO_TIMESTAMP_NEW, SO_TIMESTAMPNS_NEW, SO_TIMESTAMPING_NEW
+};
+static const uint32_t stamp_ioctls[] = { SIOCGSTAMP_OLD, SIOCGSTAMPNS_OLD, SIOCGSTAMP_NEW,
+					 SIOCGSTAMPNS_NEW };
+#define STAMPS_MAX (ARRAY_SIZE(stamp_options) + ARRAY_SIZE(stamp_ioctls) + 9)
+#define TRACED_MAX (STAMPS_MAX + ARRAY_SIZE(traced[0].calls) + ARRAY_SIZE(traced[0].clocks) + 9)
 
 #define STMT(code, k)	  (struct sock_filter) BPF_STMT(code, k)
 #define IF(test, k, y, n) (struct sock_filter) BPF_JUMP(BPF_JMP | (test) | BPF_K, k, y, n)
 #define LOAD(what)	  STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, what))
+
+/* One of @values gets an answer, others pass. */
+static size_t emit_answer(struct sock_filter *f, const uint32_t *values, size_t n, uint32_t error)
+{
+	for (size_t i = 0; i < n; i++)
+		f[i] = IF(BPF_JEQ, values[i], (uint8_t)(n - i), 0);
+	f[n] = STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	f[n + 1] = STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error);
+	return n + 2;
+}
+
+static size_t emit_stamps(struct sock_filter *f, size_t which)
+{
+	size_t n = 0;
+
+	f[n++] = IF(BPF_JEQ, traced[which].setsockopt, 0, ARRAY_SIZE(stamp_options) + 6);
+	f[n++] = LOAD(args[1]);
+	f[n++] = IF(BPF_JEQ, SOL_SOCKET, 1, 0);
+	f[n++] = STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	f[n++] = LOAD(args[2]);
+	n += emit_answer(f + n, stamp_options, ARRAY_SIZE(stamp_options), 0);
+	f[n++] = IF(BPF_JEQ, traced[which].ioctl, 0, ARRAY_SIZE(stamp_ioctls) + 3);
+	f[n++] = LOAD(args[1]);
+	return n + emit_answer(f + n, stamp_ioctls, ARRAY_SIZE(stamp_ioctls), ENOENT);
+}
 
 static size_t emit(struct sock_filter *f, size_t which)
 {
 	size_t n = 0, calls = traced[which].n, clocks = traced[which].nclocks;
 
 	f[n++] = LOAD(nr);
+	n += emit_stamps(f + n, which);
 	for (size_t i = 0; i < calls; i++) /* to the last but one */
 		f[n++] = IF(BPF_JEQ, traced[which].calls[i], (uint8_t)(calls - i + clocks + 4), 0);
 	for (size_t i = 0; i < clocks; i++)
@@ -136,6 +179,51 @@ static int64_t read_seconds(const struct lapse *l, pid_t tid, const struct block
 	return b->a[0] && times_write(tid, b->times, b->a[0], &s, 1) ? -EFAULT : s;
 }
 
+/* struct timex as adjtimex(2) of i386 has it: kernel/time/time.c */
+struct timex_32 {
+	int32_t modes, offset, freq, maxerror, esterror, status, constant, precision, tolerance;
+	int32_t sec, part, tick, ppsfreq, jitter, shift, stabil, jitcnt, calcnt, errcnt, stbcnt;
+	int32_t tai, none[11];
+};
+
+static void narrow_timex(const struct timex *t, struct timex_32 *ret)
+{
+	*ret = (struct timex_32){ .offset = (int32_t)t->offset,
+				  .freq = (int32_t)t->freq,
+				  .maxerror = (int32_t)t->maxerror,
+				  .esterror = (int32_t)t->esterror,
+				  .status = t->status,
+				  .constant = (int32_t)t->constant,
+				  .precision = (int32_t)t->precision,
+				  .tolerance = (int32_t)t->tolerance,
+				  .sec = (int32_t)t->time.tv_sec,
+				  .part = (int32_t)t->time.tv_usec,
+				  .tick = (int32_t)t->tick,
+				  .tai = t->tai };
+}
+
+int64_t lapse_timex(struct lapse *l, pid_t tid, uint64_t at, bool narrow)
+{
+	struct timex t = { 0 };
+	struct timex_32 small;
+	int state = adjtimex(&t);
+	uint64_t unit = t.status & STA_NANO ? 1 : 1000, ns;
+
+	if (state < 0)
+		return -errno;
+	pthread_mutex_lock(&l->lock); /* no clock of the box is read in the middle of a jump */
+	ns = offset_of(l, true);
+	pthread_mutex_unlock(&l->lock);
+	ns += (uint64_t)t.time.tv_sec * NSEC_PER_SEC + (uint64_t)t.time.tv_usec * unit;
+	t.time.tv_sec = (time_t)(ns / NSEC_PER_SEC);
+	t.time.tv_usec = (suseconds_t)(ns % NSEC_PER_SEC / unit);
+	narrow_timex(&t, &small);
+	if (narrow ? target_write(tid, at, &small, sizeof(small))
+		   : target_write(tid, at, &t, sizeof(t)))
+		return -EFAULT;
+	return state;
+}
+
 /* ---- timers with a descriptor ------------------------------------------------------------- */
 
 static uint64_t clock_of_timerfd(pid_t tgid, int fd)
@@ -154,16 +242,11 @@ static uint64_t clock_of_timerfd(pid_t tgid, int fd)
 }
 
 /* A moment of the box's clock is one of ours for the kernel. The task's own structure is left
- * alone: the call gets one below its stack, out of the ABI's red zone. */
-static uint64_t scratch(const struct user_regs_struct *r)
-{
-	return (r->rsp - 128 - 4 * sizeof(int64_t)) & ~15ull;
-}
-
+ * alone. */
 static bool timerfd_call(struct lapse *l, pid_t tid, pid_t tgid, const struct blocked *b,
 			 struct user_regs_struct *r)
 {
-	uint64_t clock, offset, at = scratch(r), ns;
+	uint64_t clock, offset, at = lapse_scratch(r->rsp), ns;
 	int64_t v[4];
 
 	atomic_store(&l->timerfds, true);
@@ -196,7 +279,7 @@ static bool until_call(struct lapse *l, pid_t tid, pid_t tgid, const struct bloc
 		{ NULL, NULL, &r->rdx, &r->r10, &r->r8, NULL },
 		{ NULL, NULL, &r->rdx, &r->rsi, &r->rdi, NULL },
 	};
-	uint64_t at = scratch(r), ns;
+	uint64_t at = lapse_scratch(r->rsp), ns;
 	struct blocked raw = call_of_regs(r, b->narrow);
 	struct wait w;
 	int64_t v[2];

@@ -117,6 +117,14 @@ static bool is_restart(const struct blocked *b)
 	return b->nr == (b->narrow ? 0 : SYS_restart_syscall);
 }
 
+/* In a box of an earlier date: a task that stands before a wait until a date, for its tracer to
+ * turn that date into ours (lapse_calls.c). By our clock it would be over long ago. */
+static bool is_unturned(const struct lapse *l, const struct seen *s)
+{
+	return lapse_date_is_past(l) && s->w.what == WAIT_TIMED && s->w.how == WAIT_UNTIL_DATE &&
+	       s->w.at != lapse_scratch(s->b.sp);
+}
+
 static void begins(struct lapse *l, struct seen *s, const struct blocked *b)
 {
 	/* a call that goes on after a stop: the same wait, for which the kernel has kept the end */
@@ -133,6 +141,8 @@ static void begins(struct lapse *l, struct seen *s, const struct blocked *b)
 		s->w = (struct wait){ .what = WAIT_EVER };
 	else
 		wait_of(s->tgid, s->tid, b, &s->w);
+	if (is_unturned(l, s))
+		s->w.what = WAIT_EVER;
 	s->since = lapse_now(l);
 	s->ahead = l->clock->ahead;
 	s->jumps = l->jumps;

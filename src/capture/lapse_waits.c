@@ -189,6 +189,7 @@ static void wait_of_row(pid_t tgid, pid_t tid, const struct blocked *b, const st
 
 	w->what = WAIT_EVER;
 	w->times = b->times;
+	w->at = at;
 	w->result = r->result;
 	w->left = r->left ? b->a[r->left - 1] : 0;
 	w->left_at_once = r->left - 1 == r->at;

@@ -5,6 +5,7 @@
  * dates            makes files, waits two hours, makes others, waits, asks for their times in each
  *                  way that Linux has: "NAME ok", or what it got and what it should be
  * dates show FILE… "FILE minutes", for each, since it was changed
+ * dates set FILE SECONDS [ago]   gives it a date, or one before now
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -169,6 +170,12 @@ int main(int argc, char **argv)
 {
 	if (argc < 2)
 		all();
+	if (argc > 3 && !strcmp(argv[1], "set")) {
+		int64_t sec = atoll(argv[3]);
+
+		set(argv[2], argc > 4 ? time(NULL) - sec : sec);
+		return 0;
+	}
 	for (int i = 2; i < argc; i++)
 		printf("%s %lld\n", argv[i], (long long)age_of(argv[i]) / 60);
 	return 0;

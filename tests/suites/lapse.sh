@@ -20,7 +20,7 @@ wrong() { # FILE: lines of the program that are not "… ok"; "nothing" without 
 	[ -s "$1" ] && grep -v ' ok$' "$1" || { [ -s "$1" ] || echo nothing; }
 }
 all_ways() { # NAME FILE: of all ways of $waits/waits, lines of the program that are not two hours on every clock
-	equal "$1" "$(grep -cxE '[a-z0-9_]+( (7199|7200|7201)){10}' "$2") $(grep -vxE '[a-z0-9_]+( (7199|7200|7201)){10}' "$2")" \
+	equal "$1" "$(grep -cxE '[a-z0-9_]+( (7199|7200|7201)){11}' "$2") $(grep -vxE '[a-z0-9_]+( (7199|7200|7201)){11}' "$2")" \
 		"$("$waits/waits" list | grep -c .) "
 }
 
@@ -29,8 +29,8 @@ for kind in waits waits-static; do
 	inside "$waits/$kind" sh -c "cd; for w in \$(./$kind list); do ./$kind \$w 7200; done" >got 2>said
 	for w in $("$waits/$kind" list); do
 		line=$(grep "^$w " got | sed "s/^$w //")
-		# whole seconds of ten clocks, each read by itself: one second is between two of them
-		if grep -qxE '(7199|7200|7201)( (7199|7200|7201)){9}' <<<"$line"; then
+		# whole seconds of eleven clocks, each read by itself: one second is between two of them
+		if grep -qxE '(7199|7200|7201)( (7199|7200|7201)){10}' <<<"$line"; then
 			ok "$kind: two hours by $w are two hours on every clock"
 		else
 			not_ok "$kind: two hours by $w are two hours on every clock"
@@ -124,6 +124,19 @@ up = float(open("/proc/uptime").read().split()[0])
 boot = [int(l.split()[1]) for l in open("/proc/stat") if l.startswith("btime")][0]
 print(abs(time.clock_gettime(time.CLOCK_BOOTTIME) - up) < 2, abs(time.time() - up - boot) < 3)')" "True True"
 
+equal "when packets came: nobody is told a time of another clock" "$(lapse python3 -c '
+import socket, struct, time
+time.sleep(864000)
+a = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+a.bind(("127.0.0.1", 0))
+for option in 29, 35, 37, 63, 64, 65: # SO_TIMESTAMP and its kin
+    a.setsockopt(socket.SOL_SOCKET, option, 24)
+a.sendto(b"x", a.getsockname())
+got = a.recvmsg(9, 999)
+print([t for level, kind, data in got[1] for t in struct.unpack_from("q", data) if abs(t - time.time()) > 60])')" "[]"
+
+equal "the machine's own clock is not to be read" "$(lapse sh -c 'cat /proc/driver/rtc /sys/class/rtc/*/since_epoch 2>/dev/null')" ""
+
 # ---- files that stay -----------------------------------------------------------------------------
 "$BELLJAR" run -q -b kept --net off --speed lapse -- sh -c 'sleep 864000; touch /root/a; date +%s; stat -c %Y /root/a' >got
 "$BELLJAR" run -q -b kept --net off -- touch /root/b
@@ -142,6 +155,21 @@ open(\"/root/now\", \"w\").close(); os.utime(\"/root/now\", (time.time(),) * 2)
 open(\"/root/then\", \"w\").close(); os.utime(\"/root/then\", (631152001,) * 2)"'
 check "a file that a program dates now, by the box's clock, is not told as dated by a call; another one is" recorded set \
 	"SELECT group_concat(path || coalesce(mtime_set, 0), ' ') = '/root/now0 /root/then1' FROM (SELECT * FROM change WHERE path LIKE '/root/%' AND op = 'added' ORDER BY path)"
+
+forged() { # NAME YES|NO WORDS DATES-SET OPTION…: is it told that a file's date was forged?
+	local name=$1 yes=$2 words=$3 how=$4 n
+	shift 4
+	"$BELLJAR" run -q -b "$name" --no-judge --net off --copy "$waits/dates" "$@" -- sh -c "mkdir -p /opt/x
+		echo '#!/bin/sh' >/opt/x/p; chmod 755 /opt/x/p; sleep 7776000; ./dates set /opt/x/p $how"
+	n=$("$BELLJAR" judge "$name" --rules "$BELLJAR_SRC/rules" --json | grep -c '"rule":"time-stamps-forged"')
+	equal "$words" "$n" "$yes"
+}
+forged f1 1 "a date of 1999 is forged where the box began in 2001" 915148800 --until 2001-02-03
+forged f2 0 "… its own date there is not" "3600 ago" --until 2001-02-03
+forged f3 1 "this machine's date is forged where the box began in 2033" "$(date +%s)" --until 2033-04-05
+forged f4 0 "… its own of some days before is not" "864000 ago" --until 2033-04-05
+forged f5 0 "a date of two months ago is not forged in a run that has lasted three" "5184000 ago" --speed lapse
+forged f6 1 "… one of half a year ago is" "17280000 ago" --speed lapse
 
 # ---- a process with another identity of the box -------------------------------------------------
 equal "a program of another user" \
