@@ -29,7 +29,7 @@ domains AS MATERIALIZED (
   FROM ranked GROUP BY domain
   HAVING (names >= 16 OR rare >= 8) AND asked <= 4 * questions AND (bytes >= 1000 OR other >= 16 OR rare >= 8)),
 answered AS MATERIALIZED (
-  SELECT d.domain, count(*) AS answers, sum(a.answer IS 'allowed') AS allowed, sum(instr(a.answers, ' A 127.') > 0) AS listed,
+  SELECT d.domain, count(*) AS answers, sum(a.answer IS 'allowed' AND a.reason IS NOT 'everybody is allowed who is not denied (mode open)') AS allowed, sum(instr(a.answers, ' A 127.') > 0) AS listed,
     sum(CASE WHEN a.type NOT IN ('A', 'AAAA') THEN max(length(a.answers) - length(a.name), 0) END) AS data
   FROM dns a JOIN domains d ON d.domain = registrable_domain(a.name) WHERE a.op = 'answer' GROUP BY d.domain)
 SELECT d.evidence, d.proc, d.names AS count, 'names below ' || d.domain AS subject,

@@ -37,6 +37,9 @@ enum event_kind {
 #define EVENT_TEXT_MAX	 (4u << 20) /* longest TEXT field: a command line of 2 MiB, quoted */
 #define EVENT_MAX	 (5u << 20) /* longest encoded event */
 
+/* FLOW.reason and DNS.reason of what is allowed though nobody has named it; rules know it, too */
+#define REASON_OPEN "everybody is allowed who is not denied (mode open)"
+
 enum val_type { VAL_NULL = 0, VAL_INT, VAL_TEXT };
 
 struct val {

@@ -399,7 +399,7 @@ static void on_dns(struct capture_contacts *c, const struct event *ev, double t)
 		learn_all(c, l->host, name, text(&ev->v[EV_AT(DNS, ANSWERS)]));
 	for (int i = 0; i < 2; i++)
 		if (str_eq(text(&ev->v[EV_AT(DNS, OP)]), STR("answer")))
-			contact_answered(c->book, series[i]);
+			contact_answered(c->book, series[i], name);
 		else
 			contact_question(c->book, series[i], t, ev->seq, name);
 }

@@ -87,8 +87,8 @@ void registrable_domain(struct str name, char *out, size_t size)
 	snprintf(out, size, "%s", domain ? domain : lower);
 }
 
-/* So many labels at the front of @s, each of at most @digits digits of @base, and the dot behind: as
- * the reverse of an address. Return: bytes; 0 when it is none */
+/* So many labels at the front of @s, each of at most @digits digits of @base, and the dot behind:
+ * as the reverse of an address. Return: bytes; 0 when it is none */
 static size_t reversed(struct str s, int labels, int digits, int base)
 {
 	size_t at = 0;
@@ -244,30 +244,58 @@ void contact_burst(struct contact_book *b, uint32_t series, double t, uint64_t s
 	c->size = size;
 }
 
+/* Of a name, in place of it; never 0. */
+static uint64_t name_hash(struct str name)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	for (size_t i = 0; i < name.n; i++)
+		h = (h ^ (unsigned char)name.p[i]) * 0x100000001b3ull;
+	return h | 1;
+}
+
+/* Where a name stands that waits for its answer; else where it may stand, as the oldest goes. */
+static int asked_place(const struct contacts *c, uint64_t name)
+{
+	int oldest = 0;
+
+	for (int i = 0; i < CONTACT_ASKED; i++) {
+		if (c->asked[i] == name)
+			return i;
+		if (!c->asked[i] || (c->asked[oldest] && c->asked_at[i] < c->asked_at[oldest]))
+			oldest = i;
+	}
+	return oldest;
+}
+
 void contact_question(struct contact_book *b, uint32_t series, double t, uint64_t seq,
 		      struct str name)
 {
 	struct contacts *c = series ? &b->v[series - 1] : NULL;
-	uint64_t asked = 0xcbf29ce484222325ull;
-	bool again;
+	uint64_t asked = name_hash(name);
+	int at;
 
 	if (!c)
 		return;
-	for (size_t i = 0; i < name.n; i++)
-		asked = (asked ^ (unsigned char)name.p[i]) * 0x100000001b3ull;
-	asked |= 1;
-	again = c->asked == asked && t - c->asked_at < ASKED_SECONDS;
-	c->asked = asked;
-	if (again)
+	at = asked_place(c, asked);
+	if (c->asked[at] == asked && t - c->asked_at[at] < ASKED_SECONDS)
 		return;
-	c->asked_at = t;
+	c->asked[at] = asked;
+	c->asked_at[at] = t;
 	contact_add(b, series, t, seq);
 }
 
-void contact_answered(struct contact_book *b, uint32_t series)
+void contact_answered(struct contact_book *b, uint32_t series, struct str name)
 {
-	if (series)
-		b->v[series - 1].asked = 0;
+	struct contacts *c = series ? &b->v[series - 1] : NULL;
+	uint64_t asked = name_hash(name);
+	int at;
+
+	if (!c)
+		return;
+	at = asked_place(c, asked);
+	if (c->asked[at] == asked)
+		c->asked[at] = 0;
 }
 
 void contact_by_name(struct contacts *like, char domain[256])
@@ -332,6 +360,12 @@ static void three_keys(struct contact_book *b, struct contacts like, struct str 
 	}
 }
 
+/* "allowed" means declared: not where everybody is let through, whom nobody has named. */
+static struct str answer_of(const struct event *ev, int answer, int reason)
+{
+	return str_eq(text(&ev->v[reason]), STR(REASON_OPEN)) ? STR("open") : text(&ev->v[answer]);
+}
+
 static void on_flow(struct contact_book *b, const struct event *ev, double t)
 {
 	struct str address = text(&ev->v[EV_AT(FLOW, DST)]);
@@ -339,7 +373,7 @@ static void on_flow(struct contact_book *b, const struct event *ev, double t)
 		.what = CONTACT_CONNECTION,
 		.name = text(&ev->v[EV_AT(FLOW, NAME)]),
 		.protocol = text(&ev->v[EV_AT(FLOW, PROTOCOL)]),
-		.answer = text(&ev->v[EV_AT(FLOW, ANSWER)]),
+		.answer = answer_of(ev, EV_AT(FLOW, ANSWER), EV_AT(FLOW, REASON)),
 		.port = number(&ev->v[EV_AT(FLOW, DST_PORT)]),
 	};
 	uint32_t flow = (uint32_t)number(&ev->v[EV_AT(FLOW, FLOW)]), series[3];
@@ -378,7 +412,7 @@ static void on_dns(struct contact_book *b, const struct event *ev, double t)
 		.name = text(&ev->v[EV_AT(DNS, NAME)]),
 		.protocol = STR("dns"),
 	};
-	struct str answer = text(&ev->v[EV_AT(DNS, ANSWER)]), name = like.name;
+	struct str answer = answer_of(ev, EV_AT(DNS, ANSWER), EV_AT(DNS, REASON)), name = like.name;
 	char domain[256];
 	uint32_t series;
 
@@ -391,7 +425,7 @@ static void on_dns(struct contact_book *b, const struct event *ev, double t)
 		contact_question(b, series, t, ev->seq, name);
 		return;
 	}
-	contact_answered(b, series);
+	contact_answered(b, series, name);
 	if (!answer.n || str_eq(answer, STR("allowed")))
 		return;
 	contact_any(&like);

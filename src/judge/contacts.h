@@ -19,6 +19,7 @@
 #define CONTACT_TIMES_MAX  100000     /* of one series; later ones are counted, not judged */
 #define CONTACT_TIMES_ALL  (4u << 20) /* of all series together, likewise */
 #define CONTACT_SEQS_MAX   100
+#define CONTACT_ASKED	   8 /* names that somebody looks up at the same time */
 
 enum contact_by { CONTACT_BY_NAME, CONTACT_BY_ADDRESS, CONTACT_BY_UNDECLARED };
 enum contact_what { CONTACT_CONNECTION, CONTACT_BURST, CONTACT_DNS };
@@ -37,8 +38,10 @@ struct contacts {
 	size_t nseqs;
 	int64_t size;	      /* bytes of the last burst */
 	uint64_t sizes, same; /* bursts with a size; of them as large as the one before */
-	uint64_t asked;	      /* DNS: what the last question was, 0 when it is answered … */
-	double asked_at;      /* … and when it was asked */
+	/* DNS: the questions that have no answer yet, a name each (0 none), and when they were
+	 * asked first */
+	uint64_t asked[CONTACT_ASKED];
+	double asked_at[CONTACT_ASKED];
 };
 
 struct contact_book;
@@ -66,8 +69,8 @@ void contact_burst(struct contact_book *b, uint32_t series, double t, uint64_t s
  * since no answer came, is no contact */
 void contact_question(struct contact_book *b, uint32_t series, double t, uint64_t seq,
 		      struct str name);
-/** contact_answered() - the last question of a series has its answer */
-void contact_answered(struct contact_book *b, uint32_t series);
+/** contact_answered() - a question for @name has its answer */
+void contact_answered(struct contact_book *b, uint32_t series, struct str name);
 /** contact_is_near() - multicast, broadcast, link-local, loopback: nobody far away answers there */
 bool contact_is_near(struct str address);
 /** contact_is_private() - of an IPv4 network that is not routed (RFC 1918) */

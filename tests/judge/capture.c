@@ -197,6 +197,12 @@ static void test_a_question_asked_again_is_one_contact(void **state UNUSED)
 		dns(c, 100 * i + 5, 1, "query", name, NULL); /* nobody had answered */
 		dns(c, 100 * i + 15, 1, "query", name, NULL);
 	}
+	/* several at once, each waits for its own answer */
+	for (int i = 0; i < 4; i++) {
+		dns(c, 1230 + 5 * i, 1, "query", "a.example.net", NULL);
+		dns(c, 1230 + 5 * i, 1, "query", "b.example.net", NULL);
+		dns(c, 1231 + 5 * i, 1, "answer", "c.example.net", NULL);
+	}
 	dns(c, 1250, 1, "query", "1.2.0.192.in-addr.arpa", NULL);
 	dns(c, 1260, 1, "query", "9.8.7.203.in-addr.arpa", NULL);
 	dns(c, 1300, 1, "query", "y.example.org", NULL);
@@ -207,6 +213,7 @@ static void test_a_question_asked_again_is_one_contact(void **state UNUSED)
 	assert_int_equal(r->contacts, 12);
 	assert_true(r->told);
 	assert_int_equal(find(c, n, "dns", "name", "example.org")->contacts, 2);
+	assert_int_equal(find(c, n, "dns", "name", "example.net")->contacts, 2);
 	/* addresses that are looked up are one destination */
 	assert_int_equal(find(c, n, "dns", "name", "in-addr.arpa")->contacts, 2);
 	capture_contacts_free(c);

@@ -291,7 +291,7 @@ static struct judged of_the_rest(const struct policy *p, const struct found *f, 
 	char word[96];
 
 	if (p->mode == GATE_OPEN)
-		return judge(VERDICT_ALLOW, "everybody is allowed who is not denied (mode open)");
+		return judge(VERDICT_ALLOW, REASON_OPEN);
 	if (f->elsewhere)
 		return judge(VERDICT_SINK, "a rule allows %s, but not at port %u",
 			     word_of(f->elsewhere, word), port);
