@@ -111,6 +111,7 @@ struct change {
 	char sha256[SHA256_HEX]; /* "" for what is no regular file, or could not be read */
 	struct str detail;	 /* meta: what differs; symlink: target */
 	int64_t mtime_ns; /* regular files, not removed: modification time, since the epoch */
+	int64_t ctime_ns; /* when its state was last changed, by our clock; 0 when removed */
 	bool mtime_set;	  /* a time that no write can have left: some call set it */
 	/* before, where op is changed or meta */
 	uint32_t mode_before, uid_before, gid_before;

@@ -26,10 +26,9 @@ struct delta {
 	struct change c;
 	uint64_t dev, ino; /* of the entry now: hard links share them */
 	uint32_t nlink;
-	int64_t ctime_ns; /* 0 when removed */
-	bool program;	  /* ELF, PE, script, or executable by mode */
-	bool gone;	  /* taken out of the list (by pairing) */
-	uint32_t writer;  /* process key, 0 none: filled by truth */
+	bool program;	 /* ELF, PE, script, or executable by mode */
+	bool gone;	 /* taken out of the list (by pairing) */
+	uint32_t writer; /* process key, 0 none: filled by truth */
 };
 
 /** struct limit_hit - a limit that the walk reached; strings point into the set */

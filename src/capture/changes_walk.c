@@ -131,7 +131,7 @@ static void fill(struct delta *d, const struct tree_stat *st)
 	d->dev = st->dev;
 	d->ino = st->ino;
 	d->nlink = st->nlink;
-	d->ctime_ns = st->ctime_ns > 0 ? st->ctime_ns : 0;
+	d->c.ctime_ns = st->ctime_ns > 0 ? st->ctime_ns : 0;
 }
 
 static void fill_before(struct delta *d, const struct tree_stat *st)
@@ -222,7 +222,7 @@ static void removed(struct cmp *w, const struct entry *e)
 	char room[TREE_TARGET_MAX];
 
 	fill(&d, &e->st);
-	d.ctime_ns = 0;
+	d.c.ctime_ns = 0;
 	if (S_ISLNK(e->st.mode))
 		d.c.detail = link_target(e, room);
 	note_removed(w, &e->st);

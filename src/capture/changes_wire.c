@@ -72,7 +72,7 @@ void rec_change(struct rec_out *o, const struct delta *d)
 				 d->dev,
 				 d->ino,
 				 d->nlink,
-				 (uint64_t)d->ctime_ns,
+				 (uint64_t)d->c.ctime_ns,
 				 (uint64_t)c->mtime_ns };
 
 	buf_add(&o->rec, head, sizeof(head));
@@ -178,7 +178,7 @@ static bool get_change(struct rd *r, struct changeset *set)
 	d.dev = rd_number(r, UINT64_MAX);
 	d.ino = rd_number(r, UINT64_MAX);
 	d.nlink = (uint32_t)rd_number(r, UINT32_MAX);
-	d.ctime_ns = (int64_t)rd_number(r, INT64_MAX);
+	d.c.ctime_ns = (int64_t)rd_number(r, INT64_MAX);
 	d.c.mtime_ns = (int64_t)rd_number(r, UINT64_MAX);
 	get_sha(r, d.c.sha256);
 	get_sha(r, d.c.sha256_before);

@@ -358,10 +358,10 @@ bool history_is_setup(const struct history *h, const struct delta *d)
 {
 	int64_t from = 0;
 
-	if (!d->ctime_ns)
+	if (!d->c.ctime_ns)
 		return false;
 	for (size_t i = 0; i < h->nruns; i++) {
-		if (d->ctime_ns >= from && d->ctime_ns < h->run[i].begin_ns)
+		if (d->c.ctime_ns >= from && d->c.ctime_ns < h->run[i].begin_ns)
 			return true;
 		from = h->run[i].end_ns;
 	}

@@ -63,7 +63,8 @@ struct finder {
 	size_t nruns;
 	bool cut_run; /* the latest run has no end: its calls stand in for its CHANGE rows */
 	uint32_t last_run;
-	bool gaps; /* truth was not recorded whole */
+	int64_t begin_ns; /* of the latest run: what is older was made before it by belljar */
+	bool gaps;	  /* truth was not recorded whole */
 };
 
 static struct str own(struct str s)
@@ -209,6 +210,7 @@ static int take(void *ctx, const struct event *ev)
 	case EV_RUN_BEGIN:
 		f->cut_run = true;
 		f->last_run = ev->run;
+		f->begin_ns = ev->v[EV_AT(RUN_BEGIN, WALL)].i;
 		break;
 	case EV_RUN_END:
 		f->cut_run = false;
@@ -336,7 +338,8 @@ static int take_file(void *ctx, const struct change *c)
 	x->c.path2 = own(c->path2);
 	x->c.detail = own(c->detail);
 	x->by = doer_of(f, c->path);
-	x->setup = !maker_of(f, c->path) && !f->cut_run && !f->gaps;
+	x->setup = !maker_of(f, c->path) && !f->gaps &&
+		   (!f->cut_run || (c->ctime_ns && c->ctime_ns < f->begin_ns));
 	if (x->setup)
 		x->by.who = BY_BELLJAR;
 	return 0;

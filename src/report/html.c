@@ -303,7 +303,7 @@ static void disk(struct html *h)
 	if (h->rep->ndir)
 		html_folders(h);
 	else
-		buf_puts(h->out, "<p class=\"none\">Nothing.</p>\n");
+		buf_printf(h->out, "<p class=\"none\">%s</p>\n", say_none(h->rep, "Nothing."));
 	buf_puts(h->out, "</section>\n");
 }
 
@@ -330,7 +330,8 @@ static void starts(struct html *h)
 
 	section_nr(h, 7);
 	if (!rep->start[ST_START].n)
-		buf_puts(h->out, "<p class=\"none\">Nothing was added, changed or removed.</p>\n");
+		buf_printf(h->out, "<p class=\"none\">%s</p>\n",
+			   say_none(rep, "Nothing was added, changed or removed."));
 	entries(h, NULL, &rep->start[ST_START]);
 	entries(h, "What runs inside or in place of other programs", &rep->start[ST_HOOK]);
 	buf_puts(h->out, "</section>\n");
@@ -380,7 +381,8 @@ static void trust(struct html *h)
 	entries(h, "Whom the machine believes", &rep->start[ST_TRUST]);
 	entries(h, "Where names and connections lead", &rep->start[ST_NET]);
 	if (!rep->nconcern)
-		buf_puts(h->out, "<p class=\"none\">No file of that sort was touched.</p>\n");
+		buf_printf(h->out, "<p class=\"none\">%s</p>\n",
+			   say_none(rep, "No file of that sort was touched."));
 	else
 		buf_puts(h->out, "<h3>Files</h3>\n");
 	if (rep->nconcern)

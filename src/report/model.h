@@ -205,6 +205,10 @@ void say_summary(struct rep *rep);
 void find_looks(struct rep *rep);
 /** all_seen() - no gap, no mismatch, no run cut, nothing beyond a limit of the report */
 bool all_seen(const struct rep *rep);
+/** disk_not_looked_at() - the last run has no end, at which what it left on disk is found */
+bool disk_not_looked_at(const struct rep *rep);
+/** say_none() - of a section about the disk that is empty: @none, if it was looked at */
+const char *say_none(const struct rep *rep, const char *none);
 /** say_group() - one group of a section as a line */
 void say_group(struct rep *rep, struct line *l, const struct group *g);
 void say_start(struct rep *rep, struct line *l, const struct start_row *s);

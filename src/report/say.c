@@ -84,6 +84,16 @@ bool all_seen(const struct rep *rep)
 	       rep->procs.nrun > 0;
 }
 
+bool disk_not_looked_at(const struct rep *rep)
+{
+	return rep->procs.nrun && !rep->procs.run[rep->procs.nrun - 1].end_seq;
+}
+
+const char *say_none(const struct rep *rep, const char *none)
+{
+	return disk_not_looked_at(rep) ? "Not looked at: the recording was cut off." : none;
+}
+
 static void say_one_run(struct rep *rep)
 {
 	const struct run_info *r = &rep->procs.run[0];
@@ -164,6 +174,16 @@ static void say_files(struct rep *rep)
 	struct line *l = lines_add(&rep->summary);
 	uint64_t dirs = rep->folders[CH_ADDED];
 
+	if (disk_not_looked_at(rep)) {
+		line_say(
+			&rep->a, l,
+			"What %s left on disk, and what starts by itself since, was not looked at: "
+			"only its calls are on record.",
+			rep->procs.nrun == 1 ? "it" : "the last run");
+		if (rep->procs.nrun == 1)
+			return;
+		l = lines_add(&rep->summary);
+	}
 	line_say(&rep->a, l, "On disk, ");
 	say_number(rep, l, rep->changes[CH_ADDED], "file was", "files were");
 	line_say(&rep->a, l, " added");
@@ -187,7 +207,7 @@ static void say_files(struct rep *rep)
 		line_say(&rep->a, l, " ");
 		say_number(rep, l, rep->start[ST_START].fresh, "entry makes", "entries make");
 		line_say(&rep->a, l, " something start by itself from now on.");
-	} else {
+	} else if (!disk_not_looked_at(rep)) {
 		line_say(&rep->a, l, " Nothing was set up to start by itself.");
 	}
 }

@@ -272,7 +272,7 @@ static void put_changes(struct text *t)
 		buf_puts(t->out, "\n");
 	}
 	if (!rep->ndir)
-		buf_puts(t->out, "  Nothing.\n");
+		buf_printf(t->out, "  %s\n", say_none(rep, "Nothing."));
 	text_more(t, shown, rep->ndir, "folders");
 	text_more(t, 0, rep->dirs_lost, "changes in further folders");
 	if (!rep->nchange)
@@ -309,7 +309,8 @@ static void put_starts(struct text *t)
 	text_section(t, "What starts by itself");
 	put_entries(t, &rep->start[ST_START]);
 	if (!rep->start[ST_START].total)
-		buf_puts(t->out, "  Nothing was added, changed or removed.\n");
+		buf_printf(t->out, "  %s\n",
+			   say_none(rep, "Nothing was added, changed or removed."));
 	if (!rep->start[ST_HOOK].total)
 		return;
 	text_section(t, "What runs inside or in place of other programs");
@@ -386,7 +387,7 @@ static void put_concerns(struct text *t)
 	}
 	if (!rep->nconcern && !rep->start[ST_RIGHTS].n && !rep->start[ST_TRUST].n &&
 	    !rep->start[ST_NET].n)
-		buf_puts(t->out, "  Nothing of that sort was touched.\n");
+		buf_printf(t->out, "  %s\n", say_none(rep, "Nothing of that sort was touched."));
 	else if (rep->nconcern >= rep->rows_max)
 		buf_puts(t->out, "  … and perhaps more; belljar changes has all of them\n");
 }

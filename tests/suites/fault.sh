@@ -64,6 +64,21 @@ equal "no file is on the disk that is not on record" "$lost" ""
 equal "SQL over the cut record sees every event of it" "$unasked" ""
 equal "the box can be used again" "$unusable" ""
 
+"$b" run -q -b cut -- sh -c 'echo "* * * * * root /bin/true" >/etc/cron.d/late; echo made; sleep 600' >"$TMPDIR/made" 2>&1 &
+pid=$!
+wait_for 60 grep -q made "$TMPDIR/made"
+kill -9 $pid
+wait $pid 2>/dev/null
+"$b" report cut >"$TMPDIR/report"
+"$b" report cut --format html >>"$TMPDIR/report"
+check "the report of a cut run does not say that nothing was changed or starts by itself" bash -c \
+	"grep -q 'left on disk.*was not looked at' '$TMPDIR/report' &&
+	[ \$(grep -c 'Not looked at: the recording was cut off' '$TMPDIR/report') -ge 6 ] &&
+	! grep -qE 'Nothing was (set up|added)|0 files were added' '$TMPDIR/report'"
+equal "its changes are what the program did, beside what belljar set up" "$("$b" changes cut --json |
+	python3 -c 'import json, sys; print(*[f["path"] for f in json.load(sys.stdin)["files"] if not f.get("set_up")])')" \
+	/etc/cron.d/late
+
 survivors=""
 for ms in 0 4 10 30 60 120 250 500 900; do
 	kill_at "$ms" ""
