@@ -15,10 +15,11 @@
  * of wait is a row of a table (lapse_waits.c). A wait begins when it is first seen, which is never
  * too early.
  *
- * Everybody waits when two looks, one after the other, find each task blocked and none has run in
- * between: then there was a moment, between the two, at which all were blocked. Belljar's own
- * threads for the box and the gate process count as tasks of the box here: so no call is held, no
- * task is stopped for its tracer, no packet is on its way.
+ * Everybody waits when two looks, one after the other, find each task blocked, off its processor,
+ * and thereafter none has been woken, nor has run since: then there was a moment, at the end of the
+ * second look, at which all were asleep. Belljar's own threads for the box and the gate process
+ * count as tasks of the box here: so no call is held, no task is stopped for its tracer, no packet
+ * is on its way.
  *
  * A wait is ended by a SIGSTOP of ours: the call breaks off, the task stops for its tracer before
  * it runs on, and there the call is given the result of a time-out and the signal is dropped.
@@ -139,6 +140,7 @@ struct seen {
 	pid_t tid, tgid;
 	int call_fd, runs_fd; /* -1: opened each time */
 	bool ours;	      /* a thread of belljar's or the gate process: it has no waits */
+	bool hidden;	      /* … and shows its state alone */
 	bool told;	      /* a SIGSTOP is on its way to end this wait */
 	bool done;	      /* the wait was ended: it counts no longer */
 	bool broken; /* a signal of somebody else has broken it off, and what is left is told */
@@ -233,7 +235,8 @@ void lapse_list_tasks(struct lapse *l);
 /** lapse_look() - true when each task is blocked, and as it was at the look before */
 bool lapse_look(struct lapse *l);
 /** lapse_at_rest() - after such a look: no call is at the disk, which counts as a wait by its
- * number (read), and nobody was woken meanwhile */
+ * number (read), and nobody, threads of ours neither, was woken or has run meanwhile: all slept
+ * when it ended */
 bool lapse_at_rest(struct lapse *l);
 /** lapse_broke_off() - a signal of ours has broken off whatever @tid was waiting in, which it will
  * begin again: that is the same wait */

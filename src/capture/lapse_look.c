@@ -149,12 +149,26 @@ static void begins(struct lapse *l, struct seen *s, const struct blocked *b)
 	s->due = due_of(l, &s->w);
 }
 
-/* A thread of ours sleeps? What it waits for is its own affair: see lapse_work(). */
+/*
+ * A thread of ours sleeps? What it waits for is its own affair: see lapse_work().
+ *
+ * The state in its stat does not say so: a thread that looks for work is in state S already while
+ * it looks, in wait4() for as long as it takes to go through its tasks and to take one's status,
+ * and an emulated or crowded processor may stand still just there. Its line of syscall is "running"
+ * until it has left the processor. An undumpable process of ours (the gate) has that for root
+ * alone.
+ */
 static bool sleeps(struct lapse *l, struct seen *s, char *line, size_t n)
 {
 	const char *at;
 
-	if (read_proc(l, &s->call_fd, s->tid, "stat", line, n) <= 0)
+	if (!s->hidden) {
+		if (read_proc(l, &s->call_fd, s->tid, "syscall", line, n) > 0)
+			return strncmp(line, "running", 7) != 0;
+		seen_close(l, s);
+		s->hidden = state_of(s->tid) != 0;
+	}
+	if (!s->hidden || read_proc(l, &s->call_fd, s->tid, "stat", line, n) <= 0)
 		return false;
 	at = strrchr(line, ')');
 	return at && !strncmp(at, ") S", 3);
@@ -304,15 +318,19 @@ static bool is_vfork(pid_t tid, struct blocked b)
 
 bool lapse_at_rest(struct lapse *l)
 {
-	uint64_t now = clock_mono_ns();
+	uint64_t now = clock_mono_ns(), runs[2];
 	struct seen *s, *next;
 
 	HASH_ITER(hh, l->seen, s, next)
 	{
-		char state = s->ours || !s->blocked ? 0 : state_of(s->tid);
+		char state = state_of(s->tid);
 
-		if (state == 'R' ||
+		/* woken, but not yet on its processor: it stands in its call as before */
+		if (state == 'R' || (s->ours && state != 'S') ||
 		    (state == 'D' && !is_vfork(s->tid, s->b) && now - s->since_real < ON_DISK_NS))
+			return false;
+		runs_of(l, s, runs);
+		if (memcmp(runs, s->runs, sizeof(runs)) != 0)
 			return false;
 	}
 	return true;
