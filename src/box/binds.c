@@ -91,7 +91,12 @@ static int mount_on(int to, const char *type, const char *const (*options)[2], u
 	return steal_fd(&root);
 }
 
-/* The folder @src, read-only, on @to. Return: its root, or -errno. */
+/* The folder @src, read-only, on @to. Return: its root, or -errno.
+ *
+ * Beside it lies an empty folder, for an overlay wants two. That is one of a tmpfs of the box's
+ * own, for the layer can be below what is shown, and one lower folder must not lie in the other
+ * (ELOOP). It must not be removed either: then the kernel lists nothing of both. So it is one that
+ * no name leads to, for something is mounted there. */
 static int overlay_on(const struct setup *s, int src, int to)
 {
 	char lower[2 * FD_PATH_MAX], path[2][FD_PATH_MAX];
@@ -196,21 +201,6 @@ static int show_file(const struct setup *s, int i, int over, int to)
 	return rc;
 }
 
-/* On a tmpfs of the box's own, and without a name from then on: the layer can be below what is
- * shown, and one lower folder of an overlay must not lie in the other (ELOOP). */
-static int empty_folder(struct setup *s, struct err *err)
-{
-	static const char name[] = "/dev/.empty";
-
-	if (s->empty >= 0)
-		return 0;
-	if (mkdir(name, 0555))
-		return err_set(err, errno, "box: make an empty folder");
-	s->empty = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	rmdir(name);
-	return s->empty < 0 ? err_set(err, errno, "box: open an empty folder") : 0;
-}
-
 /* The home of all boxes, where the bind on @st->path would show it, is an empty folder. */
 static int hide_home(const struct setup *s, const struct step *st)
 {
@@ -233,11 +223,9 @@ static int hide_home(const struct setup *s, const struct step *st)
 
 static int show_bind(struct setup *s, const struct step *st, bool rw, struct err *err)
 {
-	int i = st->index, rc = empty_folder(s, err), budget = SPLIT_MOUNTS_MAX;
+	int i = st->index, rc = 0, budget = SPLIT_MOUNTS_MAX;
 	const char *name;
 
-	if (rc)
-		return rc;
 	cleanup_close int to = bind_place(st->path, is_dir(s->bind[i]));
 	cleanup_close int parent = place_parent(st->path, &name);
 	if (to < 0 || parent < 0)

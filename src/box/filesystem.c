@@ -448,6 +448,10 @@ int do_dev(struct setup *s, const struct step *st, struct err *err)
 			return err_set(err, errno, "box: link '%s'", links[i][1]);
 	if (mkdir("/dev/shm", 0755) || mkdir("/dev/pts", 0755))
 		return err_set(err, errno, "box: make folders in '/dev'");
+	s->empty = open("/dev/pts",
+			O_PATH | O_DIRECTORY | O_CLOEXEC); /* what the mount covers: binds.c */
+	if (s->empty < 0)
+		return err_set(err, errno, "box: open an empty folder");
 	/* group tty has a number only where a range is mapped */
 	return mount_fs(s, "devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC,
 			s->box->info.range ? "newinstance,ptmxmode=0666,mode=0620,gid=5"

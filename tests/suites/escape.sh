@@ -188,6 +188,8 @@ echo 600 >"$dir/plain/seconds"
 	python3 reach.py "/mnt/host$dir/plain" /victim >"$TMPDIR/reached" 2>&1 &
 shown=$!
 wait_for 60 grep -q locked "$TMPDIR/reached"
+equal "a folder that --ro shows has all that is in it" \
+	"$("$BELLJAR" run -q --ro "$dir/plain:/shown" -- ls -A /shown)" "$(ls -A "$dir/plain")"
 check "a lock on a file that --ro shows does not hold outside" flock -n -x "$dir/plain/victim" true
 kill "$shown"
 wait "$shown" 2>/dev/null
