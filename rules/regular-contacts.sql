@@ -9,7 +9,8 @@
 -- innocent: Updates, licences, clocks and mail are also asked for at regular times; then the name
 --   belongs to the vendor, and the vendor can say what is sent.
 -- done: What is sent to everybody in the machine's own network, as file sharing and discovery do, is a note.
---   Four addresses without a name and more that are contacted after about the same time are told as one.
+--   Four addresses without a name and more that are contacted after about the same time, or from one
+--   socket, are told as one.
 WITH regular AS MATERIALIZED (
   SELECT * FROM beacon WHERE p <= 0.01 AND contacts >= 8 AND proc IN (SELECT proc FROM subject_process)
     -- a name without a dot is this machine's or its network's: nobody outside is asked
@@ -27,14 +28,26 @@ told AS MATERIALIZED (
     AND (what = 'connection' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.what = 'connection' AND n.key = r.key AND n.image IS r.image
       AND n.destination IS r.destination AND (r.what = 'dns' OR n.port IS r.port)))),
 -- a crowd of equals, whom a program contacts when its own clock says so, is told once: addresses without
--- a name, all after about the same time as the most regular of them
+-- a name, all after about the same time as one of them, or from one socket
 nameless AS MATERIALIZED (
-  SELECT *, first_value(id) OVER w AS lead, first_value(period) OVER w AS lead_period FROM told
-  WHERE key = 'address' AND name IS NULL AND NOT everybody AND answer IS NOT 'allowed' WINDOW w AS (PARTITION BY image ORDER BY p, contacts DESC, id)),
+  SELECT * FROM told WHERE key = 'address' AND name IS NULL AND NOT everybody AND answer IS NOT 'allowed'),
+likes AS MATERIALIZED (
+  SELECT a.id AS lead, a.image, a.p, b.id, b.destination, b.protocol, b.source_port
+  FROM (SELECT * FROM nameless ORDER BY p, contacts DESC, id LIMIT 200) a JOIN nameless b ON b.image IS a.image
+    AND (b.period BETWEEN a.period / 2 AND a.period * 2 OR b.source_port = a.source_port AND b.protocol = a.protocol)),
+leads AS MATERIALIZED (
+  SELECT image, lead, row_number() OVER (PARTITION BY image ORDER BY count(DISTINCT destination) DESC, p, lead) AS nr
+  FROM likes GROUP BY lead HAVING count(DISTINCT destination) >= 4),
+led AS MATERIALIZED (
+  SELECT k.* FROM likes k JOIN leads l ON l.lead = k.lead AND l.nr = 1),
+sockets AS MATERIALIZED (
+  SELECT DISTINCT lead, image, protocol, source_port FROM led WHERE source_port IS NOT NULL),
 near AS MATERIALIZED (
-  SELECT * FROM nameless WHERE period BETWEEN lead_period / 2 AND lead_period * 2),
+  SELECT lead, id, destination FROM led
+  UNION SELECT s.lead, n.id, n.destination FROM sockets s JOIN nameless n ON n.image IS s.image AND n.protocol = s.protocol
+    AND n.source_port = s.source_port),
 crowd AS MATERIALIZED (
-  SELECT lead, count(DISTINCT destination) AS addresses FROM near GROUP BY lead HAVING addresses >= 4)
+  SELECT lead, count(DISTINCT destination) AS addresses FROM near GROUP BY lead)
 SELECT
   evidence, proc, contacts AS count,
   CASE key WHEN 'undeclared' THEN COALESCE(image, 'a program') || ' to names and addresses that nobody declared'
@@ -51,4 +64,4 @@ SELECT
   CASE WHEN everybody THEN 'note'
     WHEN answer = 'allowed' OR (name IS NOT NULL AND COALESCE(port, 0) IN (0, 53, 80, 123, 443)) OR what = 'dns' THEN 'note' ELSE 'concern' END AS grade
 FROM told t LEFT JOIN crowd c ON c.lead = t.id
-WHERE id NOT IN (SELECT id FROM near n JOIN crowd USING (lead) WHERE n.id <> n.lead)
+WHERE id NOT IN (SELECT id FROM near WHERE id <> lead)

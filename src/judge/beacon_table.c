@@ -13,7 +13,7 @@ static const char schema[] =
 	"CREATE TABLE beacon(what TEXT, key TEXT, image TEXT, parent_image TEXT, destination TEXT,"
 	" name TEXT, protocol TEXT, port INTEGER, answer TEXT, proc INTEGER, contacts INTEGER,"
 	" seconds REAL, period REAL, jitter REAL, p REAL, blocks INTEGER, flagged INTEGER,"
-	" regular_start INTEGER, same_size REAL, evidence TEXT)";
+	" regular_start INTEGER, same_size REAL, evidence TEXT, source_port INTEGER)";
 
 enum {
 	WHAT,
@@ -35,7 +35,8 @@ enum {
 	FLAGGED,
 	REGULAR_START,
 	SAME_SIZE,
-	EVIDENCE
+	EVIDENCE,
+	SOURCE_PORT
 };
 
 struct rows {
@@ -129,6 +130,10 @@ static void column(const void *p, size_t i, sqlite3_context *ctx, int column)
 		sqlite3_result_text(ctx, keys[c->by], -1, SQLITE_STATIC);
 	else if (column == EVIDENCE)
 		give_evidence(ctx, c);
+	else if (column == SOURCE_PORT && c->source)
+		sqlite3_result_int64(ctx, c->source);
+	else if (column == SOURCE_PORT)
+		sqlite3_result_null(ctx);
 	else if (column < (int)ARRAY_SIZE(texts) && column != PORT)
 		row_table_text(ctx, texts[column]);
 	else if (column == SECONDS || (column >= PERIOD && column <= P) || column == SAME_SIZE)

@@ -19,6 +19,7 @@
 #include <uthash.h>
 
 #include "judge/contacts.h"
+#include "judge/crowds.h"
 #include "judge/judge.h"
 
 #define NAMES_MAX     100000
@@ -26,9 +27,6 @@
 #define NETBIOS	      137
 #define SAME_ATTEMPT  10.0 /* seconds */
 #define ATTEMPTS_KEPT 4096
-#define CROWD_MIN     4	  /* addresses */
-#define CROWD_PERIODS 2.0 /* from half the lead's period to so many times of it */
-#define CROWDS_MAX    1000
 
 /** struct live - a flow under way; strings are of the arena */
 struct live {
@@ -41,7 +39,7 @@ struct live {
 	double t;
 	uint64_t seq;
 	struct str host, address, protocol, name;
-	int64_t port;
+	int64_t port, source;
 	uint32_t series[3]; /* of its bursts: by name, by address, undeclared */
 	UT_hash_handle hh;
 };
@@ -223,7 +221,11 @@ static bool is_name(struct str s)
 static struct contacts like(const struct live *l)
 {
 	return (struct contacts){
-		.image = l->host, .protocol = l->protocol, .name = l->name, .port = l->port
+		.image = l->host,
+		.protocol = l->protocol,
+		.name = l->name,
+		.port = l->port,
+		.source = l->source,
 	};
 }
 
@@ -328,6 +330,7 @@ static void begin(struct capture_contacts *c, const struct event *ev, double t)
 	l->address = keep(c, address);
 	l->protocol = keep(c, text(&ev->v[EV_AT(FLOW, PROTOCOL)]));
 	l->port = number(&ev->v[EV_AT(FLOW, DST_PORT)]);
+	l->source = number(&ev->v[EV_AT(FLOW, SRC_PORT)]);
 	l->near = contact_is_near(address) || asks_neighbours(ev);
 	l->again = str_eq(l->protocol, STR("tcp")) && same_attempt(c, ev, t);
 	HASH_ADD_INT(c->live, flow, l);
@@ -496,73 +499,6 @@ static void tell_once(struct capture_contacts *c)
 	free(again);
 }
 
-/* ---- crowds ------------------------------------------------------------------------------- */
-
-static bool may_be_of_crowd(const struct regular *r, const struct contacts *of)
-{
-	return r->told && of->by == CONTACT_BY_ADDRESS && !r->name.n;
-}
-
-/* The most regular of those that are told alone, in *@ret; those of @done not. */
-static bool find_lead(const struct capture_contacts *c, const bool *done, size_t *ret)
-{
-	bool found = false;
-
-	for (size_t i = 0; i < c->n; i++)
-		if (!done[i] && may_be_of_crowd(&c->v[i], contact_book_get(c->book, i)) &&
-		    (!found || c->v[i].p < c->v[*ret].p)) {
-			*ret = i;
-			found = true;
-		}
-	return found;
-}
-
-/* Whom the same host contacts after about the same time: in @of, the lead first. Return: how many
- * different addresses they are */
-static size_t gather(const struct capture_contacts *c, size_t lead, size_t *of, size_t *ret_n)
-{
-	const struct regular *l = &c->v[lead], *r;
-	size_t addresses = 1, k;
-
-	of[0] = lead;
-	*ret_n = 1;
-	for (size_t i = 0; i < c->n; i++) {
-		r = &c->v[i];
-		if (i == lead || !may_be_of_crowd(r, contact_book_get(c->book, i)) ||
-		    !str_eq(r->host, l->host) || r->period > CROWD_PERIODS * l->period ||
-		    r->period * CROWD_PERIODS < l->period)
-			continue;
-		for (k = 0; k < *ret_n && !str_eq(c->v[of[k]].destination, r->destination); k++)
-			;
-		addresses += k == *ret_n;
-		of[(*ret_n)++] = i;
-	}
-	return addresses;
-}
-
-/* A program that belongs to a crowd of equals (files are shared, calls relayed, a botnet kept
- * together) contacts each of them when its own clock says so: addresses without a name, all after
- * about the same time. That is one habit, and is told once, by the most regular of them. */
-static void tell_crowds(struct capture_contacts *c)
-{
-	bool *done = xcalloc(c->n + 1, sizeof(*done));
-	size_t *of = xcalloc(c->n + 1, sizeof(*of)), n, lead = 0, addresses;
-
-	for (int i = 0; i < CROWDS_MAX && find_lead(c, done, &lead); i++) {
-		done[lead] = true;
-		addresses = gather(c, lead, of, &n);
-		if (addresses < CROWD_MIN)
-			continue;
-		c->v[lead].crowd = addresses;
-		for (size_t k = 1; k < n; k++) {
-			c->v[of[k]].told = false;
-			c->v[of[k]].lead = c->v[lead].destination;
-		}
-	}
-	free(of);
-	free(done);
-}
-
 size_t capture_contacts_judge(struct capture_contacts *c)
 {
 	struct live *l, *next;
@@ -575,7 +511,7 @@ size_t capture_contacts_judge(struct capture_contacts *c)
 	for (size_t i = 0; i < c->n; i++)
 		judge_series(contact_book_get(c->book, i), &c->v[i]);
 	tell_once(c);
-	tell_crowds(c);
+	crowds_tell(c->v, c->n, c->book);
 	return c->n;
 }
 

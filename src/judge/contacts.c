@@ -210,6 +210,8 @@ uint32_t contact_series(struct contact_book *b, const struct contacts *like)
 		c->name = arena_str(&b->a, like->name);
 		c->protocol = arena_str(&b->a, like->protocol);
 		c->answer = arena_str(&b->a, like->answer);
+	} else if (b->v[at].source != like->source) {
+		b->v[at].source = 0;
 	}
 	return at + 1;
 }
@@ -375,6 +377,7 @@ static void on_flow(struct contact_book *b, const struct event *ev, double t)
 		.protocol = text(&ev->v[EV_AT(FLOW, PROTOCOL)]),
 		.answer = answer_of(ev, EV_AT(FLOW, ANSWER), EV_AT(FLOW, REASON)),
 		.port = number(&ev->v[EV_AT(FLOW, DST_PORT)]),
+		.source = number(&ev->v[EV_AT(FLOW, SRC_PORT)]),
 	};
 	uint32_t flow = (uint32_t)number(&ev->v[EV_AT(FLOW, FLOW)]), series[3];
 	struct flow_of *of = flow_of(b, ev->run, flow);

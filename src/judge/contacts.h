@@ -29,7 +29,8 @@ struct contacts {
 	enum contact_by by;
 	enum contact_what what;
 	struct str image, parent_image, destination, name, protocol, answer;
-	int64_t port; /* 0 none */
+	int64_t port;	/* 0 none */
+	int64_t source; /* port, or identifier of pings, that all came from; 0 none, or different */
 	uint32_t proc;
 	double *t; /* seconds of box time; ascending after contact_book_end() */
 	size_t n, cap;

@@ -163,7 +163,8 @@ struct regular {
 	bool declared;		/* whoever asked has said that this is known */
 	bool told;		/* regular, undeclared, and not told by another series already */
 	uint64_t crowd;		/* so many addresses without a name, this one among them, are told
-				 * as one: all contacted after about the same time; 0 none */
+				 * as one: contacted after about the same time, or from one socket;
+				 * 0 none */
 	struct str lead;       /* the address by which the crowd of this one is told; empty: none */
 	uint64_t contacts;     /* events that are close together are one */
 	double first, seconds; /* since the first packet; from the first contact to the last */

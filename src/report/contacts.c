@@ -73,7 +73,7 @@ static void text_lines(struct buf *o, const struct regular *r, bool colour)
 		buf_printf(o, " port %u", r->port);
 	}
 	if (r->crowd)
-		buf_printf(o, ", and %llu more addresses without a name after about the same time",
+		buf_printf(o, ", and %llu more addresses without a name in the same way",
 			   (unsigned long long)r->crowd - 1);
 	buf_puts(o, "\n  ");
 	put_number(o, r->contacts);

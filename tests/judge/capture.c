@@ -313,7 +313,8 @@ static void test_what_is_declared_is_judged_and_not_told(void **state UNUSED)
 	capture_contacts_free(c);
 }
 
-static void crowd(struct capture_contacts *c, int first, int n, double period)
+/* @n addresses, from source port @first + their number, or all from @socket */
+static void crowd(struct capture_contacts *c, int first, int n, double period, int socket)
 {
 	for (int k = 0; k < n; k++)
 		for (int i = 0; i < 20; i++) {
@@ -321,9 +322,10 @@ static void crowd(struct capture_contacts *c, int first, int n, double period)
 			char dst[32];
 
 			snprintf(dst, sizeof(dst), "198.51.100.%d", first / 1000 + k);
-			flow(c, period * (i + 0.1 * k) + i % 3, "begin", id, dst, 5000, 6000 + k,
-			     "udp");
-			flow(c, period * (i + 0.1 * k) + 5, "end", id, dst, 5000, 6000 + k, "udp");
+			flow(c, period * (i + 0.1 * k) + i % 3, "begin", id, dst,
+			     socket ? socket : first + k, 6000 + k, "udp");
+			flow(c, period * (i + 0.1 * k) + 5, "end", id, dst,
+			     socket ? socket : first + k, 6000 + k, "udp");
 		}
 }
 
@@ -333,9 +335,9 @@ static void test_a_crowd_without_names_is_told_as_one(void **state UNUSED)
 	size_t n, told = 0, members = 0;
 	uint64_t addresses = 0;
 
-	crowd(c, 10000, 6, 100);
-	crowd(c, 30000, 1, 1000); /* another habit */
-	crowd(c, 50000, 3, 5000); /* three are no crowd */
+	crowd(c, 10000, 6, 100, 0);
+	crowd(c, 30000, 1, 1000, 0); /* another habit */
+	crowd(c, 50000, 3, 5000, 0); /* three are no crowd */
 	n = capture_contacts_judge(c);
 	for (size_t i = 0; i < n; i++) {
 		const struct regular *r = capture_contacts_get(c, i);
@@ -349,6 +351,16 @@ static void test_a_crowd_without_names_is_told_as_one(void **state UNUSED)
 	assert_int_equal(addresses, 6);
 	assert_int_equal(members, 5);
 	capture_contacts_free(c);
+	/* one socket, whatever the times */
+	c = capture_contacts_new(NULL, NULL);
+	for (int k = 0; k < 4; k++)
+		crowd(c, 10000 * (k + 1), 1, 100 * (3 * k + 1) * (3 * k + 1), 1701);
+	n = capture_contacts_judge(c);
+	told = 0;
+	for (size_t i = 0; i < n; i++)
+		told += capture_contacts_get(c, i)->told;
+	assert_int_equal(told, 1);
+	capture_contacts_free(c);
 	/* what has a name speaks for itself */
 	c = capture_contacts_new(NULL, NULL);
 	flow(c, 0, "begin", 1, "192.168.1.1", 5353, 53, "udp");
@@ -359,7 +371,7 @@ static void test_a_crowd_without_names_is_told_as_one(void **state UNUSED)
 		snprintf(answer, sizeof(answer), "%s 60 A 198.51.100.%d", name, k);
 		dns(c, 0, 1, "answer", name, answer);
 	}
-	crowd(c, 10000, 6, 100);
+	crowd(c, 10000, 6, 100, 0);
 	n = capture_contacts_judge(c);
 	told = 0;
 	for (size_t i = 0; i < n; i++)
