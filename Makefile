@@ -42,7 +42,7 @@ demo-package: all deps-demo
 test-packages: all
 	dir=$$(mktemp -d) && chmod 755 $$dir && mkdir $$dir/boxes && \
 	BELLJAR=$(CURDIR)/build/belljar BELLJAR_HOME=$$dir/boxes BELLJAR_SRC=$(CURDIR) TMPDIR=$$dir \
-		tests/packages/install.sh; status=$$?; \
+		sh -c 'tests/packages/install.sh; a=$$?; tests/packages/schedule.sh && exit $$a'; status=$$?; \
 	rm -rf $$dir 2>/dev/null || unshare --map-root-user --map-auto rm -rf $$dir; exit $$status
 
 # Public emulations of persistence, each in a fresh box: is every autostart place that they change in
