@@ -672,6 +672,132 @@ static void test_gzip_in_a_stream_of_another_protocol(void **state UNUSED)
 	canaries_free(h.c);
 }
 
+static void test_zlib_from_the_first_byte_on(void **state UNUSED)
+{
+	struct heard h;
+
+	heard_new(&h);
+	for (size_t cut = 1; cut < 20; cut++) {
+		uint8_t packed[200];
+		size_t n = pack(15, "id=desk-1a2b", 12, packed, sizeof(packed));
+
+		send_cut(&h, packed, n, cut, 3);
+		assert_string_equal(h.place, "stream");
+		expect(&h, "hostname", "zlib", "own protocol");
+		again(&h);
+	}
+	canaries_free(h.c);
+}
+
+/* RFC 6455 5.2, as a client writes it */
+static void put_masked(struct bytes *b, uint8_t first, const void *p, size_t n)
+{
+	static const uint8_t key[4] = { 0x9a, 0x01, 0xfe, 0x33 };
+	uint8_t head[4] = { first, (uint8_t)(0x80 | n) };
+
+	put(b, head, 2);
+	if (n > 125) {
+		b->n--;
+		head[0] = 0x80 | 126;
+		head[1] = 0;
+		head[2] = (uint8_t)n;
+		put(b, head, 3);
+	}
+	put(b, key, 4);
+	for (size_t i = 0; i < n; i++) {
+		uint8_t c = ((const uint8_t *)p)[i] ^ key[i % 4];
+
+		put(b, &c, 1);
+	}
+}
+
+static const char upgrade[] = "GET /ws HTTP/1.1\r\nHost: a.test\r\nUpgrade: websocket\r\n"
+			      "Connection: Upgrade\r\n\r\n";
+
+static void test_what_is_said_in_a_websocket(void **state UNUSED)
+{
+	char words[160];
+	struct heard h;
+
+	memset(words, '.', sizeof(words));
+	memcpy(words + 140, "desk-1a2b", 9);
+	heard_new(&h);
+	for (size_t cut = 1; cut < 260; cut++) {
+		struct bytes b = { .n = 0 };
+
+		put(&b, upgrade, sizeof(upgrade) - 1);
+		put_masked(&b, 0x81, words, sizeof(words));
+		send_cut(&h, b.p, b.n, cut, 7);
+		assert_string_equal(h.place, "websocket");
+		expect(&h, "hostname", "raw", "one frame");
+		again(&h);
+		b.n = 0;
+		put(&b, upgrade, sizeof(upgrade) - 1);
+		put_masked(&b, 0x02, "ZGVza", 5); /* base64 in two frames, a ping between them */
+		put_masked(&b, 0x89, "", 0);
+		put_masked(&b, 0x80, "y0xYTJi", 7);
+		send_cut(&h, b.p, b.n, cut, 7);
+		expect(&h, "hostname", "base64", "fragments");
+		again(&h);
+		b.n = 0;
+		put(&b, upgrade, sizeof(upgrade) - 1);
+		put_masked(&b, 0x89, "desk-1a2b", 9);
+		send_cut(&h, b.p, b.n, cut, 7);
+		expect(&h, "hostname", "raw", "a ping");
+		again(&h);
+	}
+	canaries_free(h.c);
+}
+
+/* RFC 7692: one deflate stream over all messages, each without the end of its flush */
+static void test_packed_messages_of_a_websocket(void **state UNUSED)
+{
+	static const char *const said[] = { "nothing special", "but now: desk-1a2b", "and more" };
+	struct bytes b = { .n = 0 };
+	z_stream z = { 0 };
+	struct heard h;
+
+	heard_new(&h);
+	put(&b, upgrade, sizeof(upgrade) - 1);
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	for (size_t i = 0; i < ARRAY_SIZE(said); i++) {
+		uint8_t out[100];
+
+		z.next_in = (Bytef *)said[i];
+		z.avail_in = (uInt)strlen(said[i]);
+		z.next_out = out;
+		z.avail_out = sizeof(out);
+		assert_int_equal(deflate(&z, Z_SYNC_FLUSH), Z_OK);
+		put_masked(&b, 0xc1, out, sizeof(out) - z.avail_out - 4);
+	}
+	deflateEnd(&z);
+	for (size_t cut = 1; cut < b.n; cut++) {
+		send_cut(&h, b.p, b.n, cut, 5);
+		expect(&h, "hostname", "deflate", "packed messages");
+		again(&h);
+	}
+	canaries_free(h.c);
+}
+
+static void test_a_websocket_that_was_refused_is_http_again(void **state UNUSED)
+{
+	struct heard h;
+
+	heard_new(&h);
+	for (size_t cut = 1; cut < 200; cut++) {
+		uint8_t packed[200];
+		size_t n = pack(15 + 16, "id=desk-1a2b", 12, packed, sizeof(packed));
+		struct bytes b = { .n = 0 };
+
+		put(&b, upgrade, sizeof(upgrade) - 1);
+		put_request(&b, "Content-Encoding: gzip\r\n", packed, n, 5);
+		send_cut(&h, b.p, b.n, cut, 9);
+		expect(&h, "hostname", "gzip", "refused");
+		again(&h);
+	}
+	canaries_free(h.c);
+}
+
 static void test_a_bomb_is_unpacked_up_to_a_limit(void **state UNUSED)
 {
 	size_t plain_n = CANARY_INFLATE_MAX + (1u << 20);
@@ -847,6 +973,10 @@ int main(void)
 		cmocka_unit_test(test_a_value_that_chunks_cut_is_found_once),
 		cmocka_unit_test(test_bodies_of_http2_in_frames_of_several_streams),
 		cmocka_unit_test(test_gzip_in_a_stream_of_another_protocol),
+		cmocka_unit_test(test_zlib_from_the_first_byte_on),
+		cmocka_unit_test(test_what_is_said_in_a_websocket),
+		cmocka_unit_test(test_packed_messages_of_a_websocket),
+		cmocka_unit_test(test_a_websocket_that_was_refused_is_http_again),
 		cmocka_unit_test(test_a_bomb_is_unpacked_up_to_a_limit),
 		cmocka_unit_test(test_only_so_much_is_unpacked_at_the_same_time),
 		cmocka_unit_test(test_what_is_wrong_in_http_ends_no_search),

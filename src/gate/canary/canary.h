@@ -5,7 +5,8 @@
  * At the start each value is written in every encoding (raw, hex in both cases, base64 at its three
  * offsets, URL, UTF-16LE, MD5/SHA-1/SHA-256 as hex, base64 and bytes) into one multi-pattern
  * automaton; streams are searched in one pass, across the borders of blocks. Bodies that announce
- * or show gzip, zlib or deflate are unpacked, at most CANARY_INFLATE_MAX bytes, and searched again.
+ * or show gzip, zlib or deflate are unpacked, at most CANARY_INFLATE_MAX bytes, and searched again;
+ * so are gzip anywhere in a stream, zlib at its beginning, and what is said in a WebSocket.
  */
 #ifndef BELLJAR_GATE_CANARY_H
 #define BELLJAR_GATE_CANARY_H

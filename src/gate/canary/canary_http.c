@@ -33,6 +33,7 @@ enum state {
 	IN_H2_PAD,
 	IN_H2_DATA,
 	IN_H2_SKIP,
+	IN_WEBSOCKET,
 	NO_HTTP,
 };
 
@@ -46,10 +47,14 @@ struct framing {
 	int nbodies;
 	struct body *now;
 	bool ends; /* HTTP/2: with this frame */
+	struct websocket *websocket;
 	/* gzip out of hand */
 	struct unpack *gzip[GZIPS];
 	uint8_t magic; /* bytes of its beginning that were the last ones seen */
 	unsigned gzips;
+	/* zlib, which only the first bytes of a stream can show */
+	uint8_t first[2], first_n;
+	struct unpack *zlib;
 };
 
 struct framing *framing_new(struct canary_stream *s)
@@ -88,6 +93,8 @@ void framing_free(struct framing *f)
 	drop_bodies(f);
 	for (int i = 0; i < GZIPS; i++)
 		unpack_free(f->gzip[i]);
+	unpack_free(f->zlib);
+	websocket_free(f->websocket);
 	buf_free(&f->head);
 	free(f);
 }
@@ -198,14 +205,18 @@ static void head_is_whole(struct framing *f, const uint8_t *p, size_t n)
 {
 	struct http1_head h;
 
-	if (http1_head_read(p, n, false, &h) || h.other_coding || h.bad_length || h.websocket ||
+	if (http1_head_read(p, n, false, &h) || h.other_coding || h.bad_length ||
 	    str_eq(h.head.method, STR("CONNECT"))) {
 		http1_head_free(&h);
 		give_up(f);
 		return;
 	}
 	f->state = IN_HEAD;
-	if (h.chunked) {
+	if (h.websocket) {
+		websocket_free(f->websocket);
+		f->websocket = websocket_new(f->s);
+		f->state = IN_WEBSOCKET;
+	} else if (h.chunked) {
 		begin_body(f, &h);
 		f->state = IN_SIZE;
 	} else if (h.head.has_length && h.head.length > 0) {
@@ -395,6 +406,20 @@ static size_t feed_h2(struct framing *f, const uint8_t *p, size_t n)
 	return k;
 }
 
+/* The server may have said no: then another request can follow. */
+static size_t feed_websocket(struct framing *f, const uint8_t *p, size_t n)
+{
+	bool over;
+	size_t k = websocket_feed(f->websocket, p, n, &over);
+
+	if (!over)
+		return k;
+	websocket_free(f->websocket);
+	f->websocket = NULL;
+	f->state = k ? NO_HTTP : IN_HEAD;
+	return k;
+}
+
 /* ---- both --------------------------------------------------------------------------------- */
 
 static size_t feed_start(struct framing *f, const uint8_t *p, size_t n)
@@ -442,14 +467,36 @@ static size_t feed_some(struct framing *f, const uint8_t *p, size_t n)
 	case IN_H2_DATA:
 	case IN_H2_SKIP:
 		return feed_h2(f, p, n);
+	case IN_WEBSOCKET:
+		return feed_websocket(f, p, n);
 	case NO_HTTP:
 		break;
 	}
 	return feed_other(f, p, n);
 }
 
+static void feed_zlib(struct framing *f, const uint8_t *p, size_t n)
+{
+	if (f->first_n < 2) {
+		while (f->first_n < 2 && n) {
+			f->first[f->first_n++] = *p++;
+			n--;
+		}
+		if (f->first_n < 2 || f->first[0] != 0x78)
+			return;
+		f->zlib = unpack_new(f->s, canary_place(f->s), f->first, false);
+		if (f->zlib)
+			unpack_feed(f->zlib, f->first, 2);
+	}
+	if (f->zlib && n && !unpack_feed(f->zlib, p, n)) {
+		unpack_free(f->zlib);
+		f->zlib = NULL;
+	}
+}
+
 void framing_feed(struct framing *f, const uint8_t *p, size_t n)
 {
+	feed_zlib(f, p, n);
 	while (n) {
 		size_t k = feed_some(f, p, n);
 

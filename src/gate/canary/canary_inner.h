@@ -130,6 +130,15 @@ struct framing *framing_new(struct canary_stream *s);
 void framing_feed(struct framing *f, const uint8_t *p, size_t n);
 void framing_free(struct framing *f);
 
+/* ---- canary_websocket.c -------------------------------------------------------------------- */
+
+struct websocket;
+struct websocket *websocket_new(struct canary_stream *s);
+/** websocket_feed() - what a client sends behind its request for a WebSocket. Return: bytes taken;
+ * @ret_over: what comes next is no frame */
+size_t websocket_feed(struct websocket *w, const uint8_t *p, size_t n, bool *ret_over);
+void websocket_free(struct websocket *w);
+
 /* ---- canary.c ----------------------------------------------------------------------------- */
 
 /** canary_hit() - @at of the place; @sample: the bytes in which it was found, at @from */
