@@ -8,7 +8,7 @@
  * flow's begin have a name. What a flow is called is known later, by what it says itself (SNI, HTTP
  * Host), or else by the last answer to that host which gave the address. So its contacts under a
  * name are counted when the name is known, at the latest with the flow's first burst or its end,
- * and as of the time when it began.
+ * and as of the time when it began. What has no name by then may get one from a later answer.
  *
  * One attempt is one contact: a SYN that is sent again belongs to its flow, and a flow that begins
  * soon after one with the same two ends (Windows tries a refused connection three times) does too.
@@ -153,10 +153,11 @@ static void learn(struct capture_contacts *c, struct str host, struct str addres
 	c->names[at] = keep(c, name);
 }
 
-static struct str answered_name(const struct capture_contacts *c, const struct live *l)
+static struct str answered_name(const struct capture_contacts *c, struct str host,
+				struct str address)
 {
 	cleanup_buf struct buf b = { 0 };
-	uint32_t at = intern_find(&c->asked, pair(&b, l->host, l->address));
+	uint32_t at = intern_find(&c->asked, pair(&b, host, address));
 
 	return at == INTERN_NONE ? (struct str){ "", 0 } : c->names[at];
 }
@@ -265,7 +266,7 @@ static void settle(struct capture_contacts *c, struct live *l)
 		return;
 	l->named = true;
 	if (!l->name.n)
-		l->name = answered_name(c, l);
+		l->name = answered_name(c, l->host, l->address);
 	l->known = declared(c, l);
 	if (l->again)
 		return;
@@ -499,12 +500,41 @@ static void tell_once(struct capture_contacts *c)
 	free(again);
 }
 
+/* A capture begins in the middle of connections, whose names were looked up before. When the host
+ * looks up a name later and is given the same address, that is whom it has asked all the time. */
+static void name_afterwards(struct capture_contacts *c, size_t at)
+{
+	struct contacts of = *contact_book_get(c->book, at), k;
+	struct str name = answered_name(c, of.image, of.destination);
+	char domain[256];
+	uint32_t series;
+
+	if (of.by != CONTACT_BY_ADDRESS || of.name.n || !name.n)
+		return;
+	contact_book_name(c->book, at, name);
+	if (c->declared && c->declared(c->ctx, name, of.destination, (uint16_t)of.port))
+		of.answer = STR("allowed");
+	k = (struct contacts){ .what = of.what,
+			       .image = of.image,
+			       .protocol = of.protocol,
+			       .answer = of.answer,
+			       .name = name,
+			       .port = of.port,
+			       .source = of.source };
+	contact_by_name(&k, domain);
+	series = contact_series(c->book, &k);
+	for (size_t i = 0; i < of.n; i++)
+		contact_add(c->book, series, of.t[i], i < of.nseqs ? of.seq[i] : 0);
+}
+
 size_t capture_contacts_judge(struct capture_contacts *c)
 {
 	struct live *l, *next;
 
 	HASH_ITER(hh, c->live, l, next)
 	settle(c, l);
+	for (size_t i = 0, n = contact_book_series(c->book); i < n; i++)
+		name_afterwards(c, i);
 	contact_book_end(c->book);
 	c->n = contact_book_series(c->book);
 	c->v = xcalloc(c->n + 1, sizeof(*c->v));

@@ -287,6 +287,11 @@ void contact_question(struct contact_book *b, uint32_t series, double t, uint64_
 	contact_add(b, series, t, seq);
 }
 
+void contact_book_name(struct contact_book *b, size_t i, struct str name)
+{
+	b->v[i].name = arena_str(&b->a, name);
+}
+
 void contact_answered(struct contact_book *b, uint32_t series, struct str name)
 {
 	struct contacts *c = series ? &b->v[series - 1] : NULL;

@@ -70,6 +70,8 @@ void contact_burst(struct contact_book *b, uint32_t series, double t, uint64_t s
  * since no answer came, is no contact */
 void contact_question(struct contact_book *b, uint32_t series, double t, uint64_t seq,
 		      struct str name);
+/** contact_book_name() - series @i, which had no name, is of @name */
+void contact_book_name(struct contact_book *b, size_t i, struct str name);
 /** contact_answered() - a question for @name has its answer */
 void contact_answered(struct contact_book *b, uint32_t series, struct str name);
 /** contact_is_near() - multicast, broadcast, link-local, loopback: nobody far away answers there */

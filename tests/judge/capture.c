@@ -163,6 +163,33 @@ static void test_what_is_below_a_domain_is_chosen_by_who_asks(void **state UNUSE
 	}
 }
 
+static void test_a_later_answer_names_who_was_asked_before(void **state UNUSED)
+{
+	struct capture_contacts *c = capture_contacts_new(NULL, NULL);
+	const struct regular *r;
+	size_t n;
+
+	/* begun before the capture: only what is said inside is seen */
+	begin(c, 0, 1, "192.0.2.1", 8883);
+	for (int i = 0; i < 20; i++)
+		burst(c, 60 * i, 1, 12);
+	begin(c, 0, 2, "192.0.2.2", 8883);
+	for (int i = 0; i < 20; i++)
+		burst(c, 60 * i, 2, 12);
+	flow(c, 1300, "begin", 3, "192.168.1.1", 5353, 53, "udp");
+	dns(c, 1300, 3, "answer", "mqtt.vendor.example.com",
+	    "mqtt.vendor.example.com 60 A 192.0.2.1");
+	n = capture_contacts_judge(c);
+	r = find(c, n, "burst", "name", "example.com");
+	assert_non_null(r);
+	assert_true(r->told);
+	assert_int_equal(r->contacts, 20);
+	assert_true(str_eq(r->name, STR("mqtt.vendor.example.com")));
+	assert_false(find(c, n, "burst", "address", "192.0.2.1")->told);
+	assert_true(find(c, n, "burst", "address", "192.0.2.2")->told);
+	capture_contacts_free(c);
+}
+
 static void test_an_attempt_is_one_contact(void **state UNUSED)
 {
 	struct capture_contacts *c = capture_contacts_new(NULL, NULL);
@@ -400,6 +427,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_name_comes_from_the_flow_itself_or_from_an_answer),
+		cmocka_unit_test(test_a_later_answer_names_who_was_asked_before),
 		cmocka_unit_test(test_an_attempt_is_one_contact),
 		cmocka_unit_test(test_what_is_below_a_domain_is_chosen_by_who_asks),
 		cmocka_unit_test(test_a_question_asked_again_is_one_contact),
