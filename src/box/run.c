@@ -538,14 +538,20 @@ int box_run_in_userns(struct box_run *run, int (*fn)(void *ctx), void *ctx, int 
 	if (pid < 0)
 		return err_set(err, errno, "box: make a process");
 	if (pid == 0) {
-		sigset_t none;
+		sigset_t ours;
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
 			_exit(EXIT_INTERNAL);
 		close(run->ctl); /* its end of file is what pid 1 lives by */
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
+		/* a terminal's signal comes to all of us; what it means is the supervisor's matter
+		 */
+		sigemptyset(&ours);
+		sigaddset(&ours, SIGINT);
+		sigaddset(&ours, SIGTERM);
+		sigaddset(&ours, SIGHUP);
+		sigaddset(&ours, SIGQUIT);
+		sigprocmask(SIG_SETMASK, &ours, NULL);
 		if (setns(run->userns, CLONE_NEWUSER))
 			_exit(EXIT_INTERNAL);
 		prctl(PR_SET_PDEATHSIG, SIGKILL); /* the change of credentials cleared it */

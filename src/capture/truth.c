@@ -281,6 +281,21 @@ static struct rd values_of(const struct known *k)
 			    .end = (const uint8_t *)k->value + k->value_n };
 }
 
+/* belljar itself has put another program where this one was: a packaged one, or an entry's whose
+ * place is as it was. */
+static bool only_ours(struct truth *t, const struct autostart_entry *e)
+{
+	const struct tracked *place = join_find(&t->join, e->place);
+	const struct tracked *w = place;
+
+	if (strcmp(e->class->name, "replaced-program") != 0) {
+		if (place || !e->program.n)
+			return false;
+		w = join_find(&t->join, e->program);
+	}
+	return w && w->how == TOUCH_OURS;
+}
+
 static int autostart_entry(void *ctx, const struct autostart_entry *e)
 {
 	struct truth *t = ctx;
@@ -296,7 +311,7 @@ static int autostart_entry(void *ctx, const struct autostart_entry *e)
 	add_field(&key, e->name);
 	known_put(&t->seen, key.p, key.n);
 	w = join_find(&t->join, e->place);
-	if (w && w->how == TOUCH_SETUP)
+	if ((w && w->how == TOUCH_SETUP) || only_ours(t, e))
 		return 0;
 	k = known_get(t->history.autostart, key.p, key.n);
 	if (k) {
@@ -398,6 +413,9 @@ int truth_record(struct box *box, struct box_run *run, struct journal *j, uint32
 		struct err first = local;
 
 		append_gap(&t, first.msg);
+		/* more differs than there is room for: the gap says so, and nothing has failed */
+		if (rc == -E2BIG)
+			return 0;
 		if (err)
 			*err = first;
 	}

@@ -16,7 +16,8 @@ struct examine_wish {
 	const char *installer, *dir;  /* dir: -o */
 	char name2[BOX_NAME_MAX + 1]; /* of the second, with --two-identities */
 	bool quiet, act_only, two, second;
-	char **arg; /* after the installer */
+	char manager[4096]; /* belljar's stand-in for the service manager */
+	char **arg;	    /* after the installer */
 	int nargs;
 };
 /** examine_parse() - Return: 0, or an exit status after its sentence */

@@ -203,8 +203,14 @@ static int open_file(const char *path, struct examine_file *ret)
 int examine_open(struct examine_wish *w)
 {
 	struct examine_opts *o = &w->opts;
+	struct err err = { 0 };
 	struct stat st;
 	int rc = open_file(w->installer, &o->installer);
+
+	if (!rc && program_beside("belljar-systemctl", w->manager, sizeof(w->manager), &err))
+		return cmd_fail(&err);
+	if (!rc)
+		rc = open_file(w->manager, &o->manager);
 
 	for (int i = 0; i < w->nargs && !rc; i++) {
 		o->arg[o->nargs++] = w->arg[i];

@@ -30,6 +30,8 @@ int act_control(struct exam *x, struct err *err)
 {
 	int rc = services_allow(x, err);
 
+	if (!rc)
+		rc = manager_bring(x, err);
 	return rc ? rc : act_watch(x, err);
 }
 
@@ -70,16 +72,18 @@ static int await(struct exam *x, int id, uint32_t key, const char *path, struct 
 		 struct err *err)
 {
 	uint64_t begin = session_box_now(&x->s), whole = scaled(x, x->now->watch);
-	int status = 0, rc = 0;
+	int status = 0, rc = 0, turn = 0;
 
 	if (whole < 60 * NSEC_PER_SEC)
 		whole = 60 * NSEC_PER_SEC;
-	while (!rc && session_box_now(&x->s) - begin < whole) {
+	while (!rc && !turn && session_box_now(&x->s) - begin < whole) {
 		rc = session_wait_box(&x->s, id, 0, NSEC_PER_SEC, &status, err);
+		if (rc >= 0)
+			turn = manager_turn(x, err);
 		progress(x, NULL);
 	}
-	if (rc < 0)
-		return rc;
+	if (rc < 0 || turn)
+		return rc < 0 ? rc : turn;
 	ret->failed = rc && status;
 	ret->status = rc && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 	if (!rc)
@@ -225,9 +229,16 @@ static bool runs_already(const struct exam *x, const struct boot_start *s)
 	return false;
 }
 
-int start_entries(struct exam *x, const char *when, struct err *err)
+static bool is_unit(const struct boot_start *s, const char *unit)
 {
-	cleanup_free char *words = NULL;
+	size_t n = strcspn(s->name, "@. ");
+
+	return strstr(s->place, "/systemd/") && strlen(unit) == n && !strncmp(s->name, unit, n);
+}
+
+/* Those that @when and @unit (NULL: any) allow are not skipped. Return: how many; -errno */
+static int list_entries(struct exam *x, const char *when, const char *unit, struct err *err)
+{
 	int rc = subject_update(x, err), n = 0;
 
 	boot_free(&x->boot);
@@ -238,11 +249,20 @@ int start_entries(struct exam *x, const char *when, struct err *err)
 	for (size_t i = 0; i < x->boot.n && !rc; i++) {
 		struct boot_start *s = &x->boot.v[i];
 
-		s->skip = when && (strcmp(s->when, when) != 0 || runs_already(x, s));
+		s->skip = (when && (strcmp(s->when, when) != 0 || runs_already(x, s))) ||
+			  (unit && !is_unit(s, unit));
 		n += !s->skip;
 	}
-	if (rc || !n)
-		return rc;
+	return rc ? rc : n;
+}
+
+int start_entries(struct exam *x, const char *when, struct err *err)
+{
+	cleanup_free char *words = NULL;
+	int n = list_entries(x, when, NULL, err), rc;
+
+	if (n <= 0)
+		return n;
 	words = xasprintf("%d entr%s started as %s would", n, n == 1 ? "y" : "ies",
 			  when && !strcmp(when, "boot") ? "a service manager"
 			  : when			? "cron and timers"
@@ -251,6 +271,22 @@ int start_entries(struct exam *x, const char *when, struct err *err)
 	if (!rc)
 		rc = boot_start_all(&x->boot, err);
 	progress(x, words);
+	return rc;
+}
+
+int start_unit(struct exam *x, const char *unit, uint32_t asker, struct err *err)
+{
+	cleanup_free char *words = NULL;
+	int n = list_entries(x, "boot", unit, err), rc;
+
+	if (n < 0)
+		return n;
+	words = xasprintf(n ? "started as a service manager would, for it was asked to start '%s'"
+			    : "not started: '%s', which no boot would start, or which runs already",
+			  unit);
+	rc = mark(x, &(struct mark){ .step = "act", .target2 = asker, .detail = words }, err);
+	if (!rc && n)
+		rc = boot_start_all(&x->boot, err);
 	return rc;
 }
 
@@ -326,6 +362,8 @@ int act_uninstall(struct exam *x, struct err *err)
 	progress(x, end.words[0] ? end.words : NULL);
 	if (!rc)
 		rc = services_stop(x, stops, err);
+	if (!rc)
+		rc = manager_finish(x, err);
 	stops_free(stops);
 	return rc;
 }

@@ -129,6 +129,7 @@ static int end_run(struct exam *x, struct err *err)
 	x->before_ns += session_box_now(&x->s);
 	x->ahead_ns = session_date_ahead(&x->s);
 	subject_clear(&x->subject);
+	x->manager = (struct manager){ .n = 0 };
 	rc = session_end(&x->s, -1, err);
 	boot_free(&x->boot);
 	return rc;

@@ -45,6 +45,7 @@ struct examine_progress {
 struct examine_opts {
 	struct session_opts session; /* name, create and net are the caller's choice */
 	struct examine_file installer;
+	struct examine_file manager; /* belljar-systemctl; name NULL: no stand-in */
 	int nargs;
 	const char *arg[EXAMINE_ARGS_MAX];
 	int nfiles; /* further files that the arguments name, brought in beside the installer */

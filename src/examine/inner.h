@@ -230,6 +230,32 @@ void stops_free(struct stops *s);
 /** services_stop() - end them, where their entries have gone */
 int services_stop(struct exam *x, struct stops *s, struct err *err);
 
+/* ---- manager.c: who asks the service manager for something is obeyed ------------------------ */
+
+#define MANAGER_WISHES 32
+#define MANAGER_UNIT   128
+
+/** struct wish - a unit that is to be stopped, started, or both */
+struct wish {
+	char unit[MANAGER_UNIT]; /* without its ".service" */
+	uint32_t asker;		 /* process key of the stand-in that was called */
+	unsigned does;
+	bool asked;   /* it was sent SIGTERM */
+	uint64_t due; /* when SIGKILL follows */
+};
+struct manager {
+	struct wish wish[MANAGER_WISHES];
+	size_t n;
+	uint64_t seq, events; /* of the record: read up to here */
+	bool busy;
+};
+/** manager_bring() - a stand-in for its programs into the box, before the install */
+int manager_bring(struct exam *x, struct err *err);
+/** manager_turn() - do what was asked for since the last turn; cheap when nothing was */
+int manager_turn(struct exam *x, struct err *err);
+/** manager_finish() - turns until nobody waits for anything, a minute at most */
+int manager_finish(struct exam *x, struct err *err);
+
 /** log_size(), log_last_line() - of what programs of ours print in the box: where it is now; the
  * last line since x->log_at, into x->said */
 off_t log_size(const struct exam *x);
@@ -252,6 +278,8 @@ void victims_free(struct victims *v);
 /** start_entries() - what a service manager would start of the box's entries
  * @when: boot: those that do not run yet; timer: each once; NULL: a whole boot and login */
 int start_entries(struct exam *x, const char *when, struct err *err);
+/** start_unit() - the unit of that name (without ".service"), when a boot would start it */
+int start_unit(struct exam *x, const char *unit, uint32_t asker, struct err *err);
 
 /** struct exam - an examination that is under way */
 struct exam {
@@ -266,11 +294,13 @@ struct exam {
 	enum installer_kind kind;
 	struct subject subject;
 	struct boot boot;
+	struct manager manager;
 	unsigned since;		     /* layer that looks compare with */
 	uint64_t done;		     /* bit by row */
 	char failed[64];	     /* as in examine_result */
 	char said[EXAMINE_SAID_MAX]; /* as in examine_result */
 	const char *refused;	     /* why nothing of the installer has run; NULL */
+	bool busy;		     /* a watch took too long: its programs work all the time */
 	bool made;		     /* the box is there because of this examination */
 	off_t log_at;		     /* where the box's log was when the installer began */
 	char *uninstall;

@@ -108,6 +108,10 @@ uint64_t session_box_now(const struct session_run *s);
 int session_wait_box(struct session_run *s, int id, pid_t pid, uint64_t box_ns, int *ret_status,
 		     struct err *err);
 
+/** session_wait_box_most() - the same for nobody's end, and for no longer than @real_ns of ours */
+int session_wait_box_most(struct session_run *s, uint64_t box_ns, uint64_t real_ns,
+			  struct err *err);
+
 /**
  * session_clock_ahead() - put the box's clocks forward at once; waits that are due by then end
  *

@@ -836,6 +836,15 @@ static int look(void *ctx)
 	return (int)st.st_uid;
 }
 
+static int asked_to_end(void *ctx UNUSED)
+{
+	static const int asks[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+
+	for (size_t i = 0; i < ARRAY_SIZE(asks); i++)
+		raise(asks[i]); /* as a terminal does, to all of its group */
+	return 7;
+}
+
 static int outside_view(void *arg UNUSED)
 {
 	const char *argv[] = { "sh", "-c", "umask 077; mkdir /usr/secret; echo 1 >/usr/secret/file",
@@ -851,6 +860,8 @@ static int outside_view(void *arg UNUSED)
 	CHECK(status == 0, "owner as seen inside: %d", status);
 	CHECK(!fstatat(box_run_rootfd(b.run), "usr/bin", &st, 0) && S_ISDIR(st.st_mode), "rootfd");
 	CHECK(!box_run_in_userns(b.run, look, &fd, &status, &b.err), "again");
+	CHECK(!box_run_in_userns(b.run, asked_to_end, NULL, &status, &b.err), "%s", b.err.msg);
+	CHECK(status == 7, "it does its work whoever asks it to end: %d", status);
 	boxed_close(&b);
 	return 0;
 }

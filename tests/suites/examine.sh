@@ -160,6 +160,71 @@ check "the host's policy about services does not hold in the box" recorded servi
 	"(SELECT count(*) FROM file WHERE path = '/etc/forbidden') = 0"
 check "on the page the package that stays is named" grep -q 'still installed: bellalong' served/report.txt
 
+# ---- scripts that ask the service manager --------------------------------------------------------
+
+cat >in/asks.run <<'S'
+#!/bin/sh
+set -e
+mkdir -p /opt/asks
+cat >/opt/asks/daemon <<'D'
+#!/bin/sh
+[ "$1" != deaf ] || trap '' TERM
+(while :; do sleep 40; done) &
+while :; do sleep 50; done
+D
+cat >/opt/asks/uninstall.sh <<'U'
+#!/bin/sh
+set -e
+systemctl stop one
+! systemctl is-active -q one
+systemctl disable one.service
+service two stop
+systemctl disable --now deaf
+rm -f /etc/systemd/system/*/two.service /etc/systemd/system/*/forgotten.service
+rm -f /etc/systemd/system/one.service /etc/systemd/system/two.service /etc/systemd/system/deaf.service
+systemctl daemon-reload
+rm -rf /opt/asks
+U
+chmod 755 /opt/asks/*
+for u in one two deaf forgotten; do
+	printf '[Service]\nExecStart=/opt/asks/daemon %s\n[Install]\nWantedBy=multi-user.target\n' $u >/etc/systemd/system/$u.service
+done
+systemctl daemon-reload
+systemctl enable one two deaf forgotten
+systemctl start one
+systemctl is-active -q one
+systemctl restart one
+S
+examine -b asks in/asks.run 2>err
+equal "an installer that calls the service manager succeeds" "$? $(cat err)" "0 "
+check "who is asked to start is started, for whom is on record" recorded asks \
+	"(SELECT count(*) FROM mark m JOIN process p ON p.proc = m.target2 AND p.op = 'exec' AND p.command_line IN
+	  ('systemctl start one', 'systemctl restart one') WHERE m.experiment = 'install' AND
+	  m.detail = 'started as a service manager would, for it was asked to start ''one''') = 2 AND
+	 (SELECT count(*) FROM process p JOIN mark m ON m.experiment = 'install' WHERE p.op = 'exec' AND m.run = p.run AND
+	  m.step = 'end' AND p.seq < m.seq AND p.command_line = '/bin/sh /opt/asks/daemon one') = 2"
+check "so is who is asked to stop, with all that it started" recorded asks \
+	"(SELECT count(DISTINCT m.target) FROM mark m JOIN process p ON p.proc = m.target2 AND p.op = 'exec' AND
+	  p.command_line = 'systemctl stop one' WHERE m.experiment = 'uninstall' AND m.path = '/opt/asks/daemon' AND EXISTS
+	  (SELECT 1 FROM process x WHERE x.proc = m.target AND x.op = 'exit' AND x.signal = 15 AND x.seq > m.seq)) = 2"
+check "by service(8) as well" recorded asks \
+	"(SELECT count(*) FROM mark m JOIN process p ON p.proc = m.target2 AND p.op = 'exec' AND p.command_line = 'service two stop'
+	  WHERE m.experiment = 'uninstall' AND m.path = '/opt/asks/daemon') = 2"
+check "whoever does not listen is killed a while later" recorded asks \
+	"(SELECT count(*) FROM mark m JOIN process p ON p.proc = m.target2 AND p.op = 'exec' AND
+	  p.command_line = 'systemctl disable --now deaf' JOIN process x ON x.proc = m.target AND x.op = 'exit' AND x.signal = 9
+	  WHERE m.experiment = 'uninstall' AND x.t - m.t >= 30000000000) > 0"
+check "the removal succeeded; of those nothing runs, starts or lies there" recorded asks \
+	"(SELECT count(*) FROM mark WHERE experiment = 'uninstall' AND detail = 'ended with status 0') = 1 AND
+	 (SELECT count(*) FROM residue WHERE detail LIKE '%daemon one%' OR detail LIKE '%daemon two%' OR detail LIKE '%daemon deaf%' OR
+	  path LIKE '/etc/systemd/system/%one%') = 0"
+check "whom nobody asked to stop runs on" recorded asks \
+	"(SELECT count(*) FROM residue WHERE experiment = 'look-0' AND what = 'process' AND detail LIKE '%daemon forgotten') > 0"
+check "what stands for the manager was there before the install" recorded asks \
+	"(SELECT count(*) FROM residue WHERE path LIKE '%/systemctl%' OR path LIKE '%/sbin/service%') = 0 AND
+	 (SELECT count(*) FROM change WHERE (path LIKE '%/bin/systemctl%' OR path LIKE '%/sbin/service%') AND (writer IS NOT 0 OR run > 1)) = 0 AND
+	 (SELECT count(*) FROM autostart WHERE run = 1) = 0"
+
 # ---- interrupted, and resumed --------------------------------------------------------------------
 
 cat >in/slow.run <<'S'
