@@ -194,9 +194,11 @@ static int open_file(const char *path, struct examine_file *ret)
 			&err, EXIT_UNREADABLE, 0,
 			"examine: '%s' is a folder: pack it into one file (tar -czf, npm pack)",
 			path);
+	else if (ret->fd >= 0)
+		err_set_exit(&err, EXIT_UNREADABLE, 0,
+			     "examine: '%s' is no file, but a pipe, socket or device", path);
 	else
-		err_set_exit(&err, EXIT_UNREADABLE, ret->fd < 0 ? errno : EINVAL,
-			     "examine: read the file '%s'", path);
+		err_set_exit(&err, EXIT_UNREADABLE, errno, "examine: read the file '%s'", path);
 	return cmd_fail(&err);
 }
 

@@ -133,6 +133,8 @@ int installer_find(const struct examine_file *f, enum installer_kind *ret, struc
 
 	if (n < 0)
 		return err_set_exit(err, EXIT_UNREADABLE, errno, "examine: read '%s'", f->name);
+	if (n == 0)
+		return err_set_exit(err, EXIT_UNREADABLE, 0, "examine: '%s' is empty", f->name);
 	if (!memcmp(b, "!<arch>\ndebian", 14))
 		*ret = INSTALLER_DEB;
 	else if (!memcmp(b, "\xed\xab\xee\xdb", 4))
@@ -148,6 +150,10 @@ int installer_find(const struct examine_file *f, enum installer_kind *ret, struc
 		*ret = INSTALLER_NPM;
 	else if (archive_tool(b))
 		*ret = INSTALLER_ARCHIVE;
+	else if (!memcmp(b, "MZ", 2))
+		return err_set_exit(err, EXIT_USAGE, 0,
+				    "examine: '%s' is a program for Windows: it does not run here",
+				    f->name);
 	else
 		return err_set_exit(
 			err, EXIT_USAGE, 0,
@@ -198,7 +204,7 @@ const char *installer_refused(enum installer_kind kind, int status)
 {
 	if (!kinds[kind].install)
 		return NULL;
-	return status == STATUS_DAMAGED	    ? "is damaged, or not what its beginning says"
+	return status == STATUS_DAMAGED	    ? "is damaged, or holds what a box does not allow"
 	       : status == STATUS_NO_SCRIPT ? "has no install script in it"
 					    : NULL;
 }

@@ -154,6 +154,8 @@ static void take_installed(void *ctx, sqlite3_stmt *st)
 	e->installed_files = (uint64_t)sqlite3_column_int64(st, 0);
 	e->installed_entries = (uint64_t)sqlite3_column_int64(st, 1);
 	e->installed_users = (uint64_t)sqlite3_column_int64(st, 2);
+	e->installed_gone = (uint64_t)sqlite3_column_int64(st, 3);
+	e->install_ended = sqlite3_column_int(st, 4);
 }
 
 /* Of the run of the install: what it left when it ended. */
@@ -161,7 +163,9 @@ static void take_installed(void *ctx, sqlite3_stmt *st)
 	"SELECT (SELECT count(*) FROM change c WHERE c.run=m.run AND c.op='added' AND "            \
 	"c.type<>'dir' AND c.path NOT LIKE '/root/Downloads%'), (SELECT count(*) FROM autostart "  \
 	"a WHERE a.run=m.run AND a.op='added'), (SELECT count(*) FROM change c WHERE "             \
-	"c.run=m.run AND c.path IN ('/etc/passwd','/etc/sudoers')) FROM mark m WHERE "             \
+	"c.run=m.run AND c.path IN ('/etc/passwd','/etc/sudoers')), (SELECT count(*) FROM change " \
+	"c WHERE c.run=m.run AND c.op='removed' AND c.type<>'dir'), EXISTS (SELECT 1 FROM mark n " \
+	"WHERE n.experiment='install' AND n.run=m.run AND n.step='end') FROM mark m WHERE "        \
 	"m.experiment='install' AND m.step='begin' ORDER BY m.seq DESC LIMIT 1"
 
 /* ---- contacts ----------------------------------------------------------------------------- */

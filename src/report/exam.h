@@ -43,7 +43,8 @@ struct exam {
 	uint64_t left[EXAM_LOOKS][EXAM_GRADES], explained[EXAM_LOOKS][EXAM_GRADES];
 	uint64_t gone[EXAM_LOOKS]; /* files that were there before */
 	struct str installer;	   /* its path in the box; empty: not on record */
-	uint64_t installed_files, installed_entries, installed_users;
+	uint64_t installed_files, installed_entries, installed_users, installed_gone;
+	bool install_ended;
 	/* contacts of the most frequent peers, in order of time */
 	struct exam_contact {
 		uint64_t t, seq;

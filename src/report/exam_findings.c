@@ -29,6 +29,7 @@ static const struct {
 	{ "trust-anchor-added", Q_CONTROL,
 	  "Whose certificates does it add, and who holds their keys?" },
 	{ "users-added", Q_CONTROL, NULL },
+	{ "system-files-removed", Q_STAYS, "Why are files of the system gone?" },
 	{ "name-service-changed", Q_CONTROL, "Why are names led elsewhere?" },
 	{ "proxy-changed", Q_CONTROL, "Why is the traffic of other programs led through a proxy?" },
 	{ "revive-each-other", Q_DEFENDS,
@@ -188,6 +189,8 @@ void words_verdict(struct words_of *w)
 
 	if (!v)
 		return;
+	if (w->e->install_failed)
+		words_only(w, "Its installer did not succeed, so little of the program was seen.");
 	/* a rule counts once: how often it was broken says little */
 	for (size_t i = 0; i < v->n; i++)
 		n[v->v[i].grade] += !asked(v, i);

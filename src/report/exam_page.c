@@ -280,6 +280,54 @@ static void take_offered(void *ctx, sqlite3_stmt *st)
 	"EXISTS (SELECT 1 FROM mark m WHERE m.experiment='restart' AND m.step='end') GROUP BY "    \
 	"place ORDER BY 1"
 
+static void take_entry(void *ctx, sqlite3_stmt *st)
+{
+	struct words_of *w = ctx;
+	struct line *l = words_next(w->to);
+
+	if (!l)
+		return;
+	line_name(&w->rep->a, l, exam_text(w->rep, st, 1));
+	line_say(&w->rep->a, l, " starts by itself: ");
+	line_name(&w->rep->a, l, exam_text(w->rep, st, 2));
+	line_ref(l, EV_AUTOSTART, (uint64_t)sqlite3_column_int64(st, 0), 0);
+}
+
+/* Those that start a program and are still there at the end of the last run. */
+#define ENTRIES                                                                                     \
+	"SELECT min(seq), place, COALESCE(command, name) FROM autostart a WHERE op IN "             \
+	"('added','changed') AND program IS NOT NULL AND writer IS NOT 0 AND NOT EXISTS (SELECT 1 " \
+	"FROM autostart r WHERE r.place=a.place AND r.op='removed' AND r.seq>a.seq) GROUP BY 2, 3 " \
+	"ORDER BY 1"
+
+/* What came is still there: how much of it, and what starts by itself. */
+static int say_not_removed(struct words_of *w, struct err *err)
+{
+	const struct exam *e = w->e;
+	cleanup_buf struct buf b = { 0 };
+	int rc;
+
+	words_only(w,
+		   e->n && !e->row[e->n - 1].end_seq
+			   ? "It was not removed: the examination ended before."
+			   : "It was not removed, for no command for that was found: --uninstall "
+			     "names one. All that it brought is there.");
+	if (e->install_ended) {
+		put_count(&b, e->installed_files, "file", "files");
+		line_say(&w->rep->a, lines_add(w->to), "Its install brought %s%s.",
+			 e->installed_files ? buf_z(&b) : "no file",
+			 e->installed_users ? ", and changed who has an account" : "");
+		if (e->installed_gone)
+			line_say(&w->rep->a, lines_add(w->to),
+				 "Of the files that were there before, %llu %s gone.",
+				 (unsigned long long)e->installed_gone,
+				 e->installed_gone == 1 ? "is" : "are");
+	}
+	rc = exam_query(w->rep, ENTRIES, take_entry, w, err);
+	words_findings(w, Q_STAYS);
+	return rc;
+}
+
 static int say_stays(struct words_of *w, struct err *err)
 {
 	int rc = exam_query(w->rep, FAILED, take_failed, w, err);
@@ -290,16 +338,16 @@ static int say_stays(struct words_of *w, struct err *err)
 		rc = say_list(w, OFFERED, take_offered, err);
 	if (rc)
 		return rc;
-	if (!w->e->nlooks) {
-		words_only(w, "It was not removed: no command for it was known, or the examination "
-			      "ended before.");
-		return 0;
-	}
+	if (!w->e->nlooks)
+		return say_not_removed(w, err);
 	say_counts(w, w->e->nlooks - 1);
 	rc = say_list(w, LEFT, take_left, err);
 	if (!rc)
 		rc = say_packages(w, err);
-	return rc ? rc : exam_query(w->rep, RESIDUE, take_residue, w, err);
+	if (!rc)
+		rc = exam_query(w->rep, RESIDUE, take_residue, w, err);
+	words_findings(w, Q_STAYS);
+	return rc;
 }
 
 /* ---- who it talks to ---------------------------------------------------------------------- */

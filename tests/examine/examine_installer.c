@@ -32,7 +32,7 @@ static enum installer_kind kind_of(const char *name, const void *p, size_t n)
 
 	close(f.fd);
 	if (rc) {
-		assert_int_equal(err.exit, EXIT_USAGE);
+		assert_int_equal(err.exit, n ? EXIT_USAGE : EXIT_UNREADABLE);
 		assert_non_null(strstr(err.msg, name));
 		assert_int_equal(kind, INSTALLERS); /* outputs are untouched on failure */
 	} else {
@@ -94,7 +94,7 @@ static void test_files_are_told_apart_by_their_first_bytes(void **state UNUSED)
 		ROW("a", "#!/bin/sh\n", INSTALLER_SCRIPT),
 		ROW("a.zip", "#!/bin/sh\n", INSTALLER_SCRIPT),
 		ROW("a.run", "echo hello\n", INSTALLER_SCRIPT),
-		ROW("a.sh", "", INSTALLER_SCRIPT),
+		ROW("a.sh", "", INSTALLERS),
 		ROW("a.txt", "echo hello\n", INSTALLERS),
 		ROW("empty", "", INSTALLERS),
 		ROW("a", "#", INSTALLERS),

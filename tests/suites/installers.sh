@@ -86,6 +86,18 @@ tar("absolute.tar.gz", [("/etc/cron.d/absolute", None), script])
 tar("above.tar.gz", [("../../../../etc/cron.d/above", None), script])
 tar("through.tar.gz", [("link", "/etc/cron.d"), ("link/through", None), script])
 tar("deep.tar.gz", [("/".join(["d" * 200] * 400) + "/f", None), script])
+def kinds(name, *members):
+    with tarfile.open("bad/" + name, "w:gz") as t:
+        for path, kind, to in members:
+            i = tarfile.TarInfo(path)
+            i.type, i.linkname, i.mode = kind, to, 0o755
+            i.size = len(script[1]) if kind == tarfile.REGTYPE else 0
+            t.addfile(i, io.BytesIO(script[1].encode()) if i.size else None)
+whole = ("p/install.sh", tarfile.REGTYPE, "")
+kinds("device.tar.gz", whole, ("p/sda", tarfile.BLKTYPE, ""))
+kinds("hard.tar.gz", whole, ("p/shadow", tarfile.LNKTYPE, "/etc/shadow"))
+kinds("folders.tar.gz", ("p", tarfile.DIRTYPE, ""))
+kinds("names.tar.gz", whole, ("p/a\nb\x1b[31m", tarfile.REGTYPE, ""), ("p/-rf", tarfile.REGTYPE, ""), ("p/$(touch x)", tarfile.REGTYPE, ""))
 with zipfile.ZipFile("bad/above.zip", "w") as z:
     z.writestr("../../../../etc/cron.d/zip", "x")
     z.writestr(*script)
@@ -112,6 +124,35 @@ refused() { # STATUS FILE: one sentence, that status, and no box
 }
 for f in cut.tar.gz cut.zip cut.deb head.deb cut.rpm cut.AppImage above.tar.gz through.tar.gz deep.tar.gz empty.zip; do refused 117 bad/$f; done
 refused 126 bad/cut.program
+: >bad/empty.run
+: >bad/empty.deb
+mkfifo bad/fifo.run
+ln -s nowhere bad/dangling.run
+printf 'MZ\220\0' >bad/setup.exe
+printf 'text' >bad/text.deb
+for f in empty.run empty.deb fifo.run dangling.run device.tar.gz hard.tar.gz folders.tar.gz; do refused 117 bad/$f; done
+for f in setup.exe text.deb; do refused 2 bad/$f; done
+refused 117 /dev/null
+if [ "$(id -u)" != 0 ]; then
+	cp bad/absolute.tar.gz bad/unreadable.tar.gz
+	chmod 000 bad/unreadable.tar.gz
+	refused 117 bad/unreadable.tar.gz
+fi
+# the bytes say what it is, and a name is no more than a name
+printf '#!/bin/sh\nmkdir -p /opt/came && touch /opt/came/here\n' >bad/script.deb
+ln -s script.deb bad/link
+cp bad/script.deb $'bad/a\nb \033[31m;$(touch x).run'
+cp bad/script.deb bad/-rf
+{ printf '#!/bin/sh\nmkdir -p /opt/came && touch /opt/came/here\nexit 0\n'; cat bad/empty.zip; } >bad/polyglot.zip
+odd=(script.deb link $'a\nb \033[31m;$(touch x).run' -rf polyglot.zip names.tar.gz)
+one_odd() { "$BELLJAR" examine -q -b "odd$1" "bad/${odd[$1]}" </dev/null >"$1.odd" 2>&1; echo $? >"$1.status"; }
+for i in "${!odd[@]}"; do jobs_of $AT_ONCE one_odd "$i"; done
+wait
+for i in "${!odd[@]}"; do
+	equal "$(printf '%q' "${odd[i]}") is installed" \
+		"$(cat "$i.status" "$i.odd") $(sql "odd$i" "SELECT count(*) FROM change WHERE path = '/opt/came/here'")" "0 1"
+done
+check "no name was a command" test ! -e x
 refused 117 bad
 for f in absolute.tar.gz above.zip; do
 	"$BELLJAR" examine -q -b "${f%%.*}" bad/$f </dev/null >said 2>&1
@@ -121,6 +162,12 @@ $(sql "${f%%.*}" "SELECT count(*) FROM change WHERE path LIKE '/etc/cron.d/%'")"
 0"
 done
 check "and nothing of it came to this machine" test -z "$(ls /etc/cron.d/absolute /etc/cron.d/above /etc/cron.d/through /etc/cron.d/zip 2>/dev/null)"
+
+printf '#!/bin/sh\nrm -f /usr/bin/sh /usr/bin/dash\n' >bad/shell.run
+"$BELLJAR" examine -q -b shell -o shell bad/shell.run </dev/null >said 2>&1
+equal "one that takes the machine's shell away is examined to the end" \
+	"$? $(cat said) $(sql shell "SELECT count(*) FROM mark WHERE experiment = 'restart' AND step = 'end'")" "1  1"
+check "and the report's page says so" grep -q 'concern: Files of the system are gone' shell/report.txt
 
 # Room that is taken but not written: cheap where files are on a disk, and the folder of the others is memory.
 if [ "${BELLJAR_USER_KIND:-root}" = single ] && [ "$(df -k --output=avail . | tail -n 1)" -gt 16000000 ]; then
