@@ -174,6 +174,11 @@ static void test_whom_a_request_is_for(void **state UNUSED)
 		{ "GET https://b?x HTTP/1.1\r\nHost : b\r\n\r\n", "b" },
 		{ "GET /http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", "a" },
 		{ "CONNECT b:443 HTTP/1.1\r\nHost: a\r\n\r\n", "b:443,a" },
+		/* what only some servers take for a request */
+		{ " GET\t/\tHTTP/1.1\t\r\nHost: a\r\n\r\n", "a" },
+		{ "get / http/1.1\r\nHost: a\r\n\r\n", "a" },
+		{ "GET / HTTP/2.0\r\nHost: a\r\n\r\n", "a" },
+		{ "GET / HTTP/1.1\r\nX: y\rHost: b\r\nHost: a\r\n\r\n", "b,a" },
 		{ "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", NULL },
 		{ "GET / HTTP/2\r\nHost: a\r\n\r\n", NULL },
 		{ "EHLO me\r\n\r\n", NULL },
@@ -204,6 +209,36 @@ static void test_whom_a_request_is_for(void **state UNUSED)
 	memset(big, 'a', sizeof(big));
 	memcpy(big, "GET /", 5);
 	assert_int_equal(http_host_read(big, sizeof(big), host), -EBADMSG);
+	memcpy(big, "GET / HTTP/1.1\r\nHost: a\r\nX:", 28);
+	assert_int_equal(http_host_read(big, sizeof(big), host), -EMSGSIZE);
+}
+
+/* Of such a connection it can not be said any more whom its requests are for. */
+static void test_requests_that_cannot_be_followed_are_told(void **state UNUSED)
+{
+	static const struct {
+		const char *sent;
+		bool lost;
+	} rows[] = {
+		{ "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nabGET / HTTP/1.1\r\n\r\n", false },
+		{ "POST / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 2\r\n\r\n", true },
+		{ "POST / HTTP/1.1\r\nContent-Length: +2\r\n\r\n", true },
+		{ "POST / HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n\r\n", true },
+		{ "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", true },
+		{ "get\t/\thttp/1.1\r\n\r\nanything\r\n\r\n", true },
+		{ "EHLO me\r\nGET / HTTP/1.1\r\n", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct probe p = { 0 };
+
+		probe_begin(&p, true, 80, false);
+		watch_feed(p.w, DIR_OUT, 0, rows[i].sent, strlen(rows[i].sent));
+		if (watch_http_lost(p.w) != rows[i].lost)
+			fail_msg("row %zu", i);
+		probe_end(&p);
+		probe_free(&p);
+	}
 }
 
 int main(void)
@@ -216,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_http_any_more_is_told_once),
 		cmocka_unit_test(test_limits_of_heads_hold),
 		cmocka_unit_test(test_whom_a_request_is_for),
+		cmocka_unit_test(test_requests_that_cannot_be_followed_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

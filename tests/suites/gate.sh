@@ -125,6 +125,38 @@ check "each with its reason" recorded b \
 	 (reason LIKE '%Host%shared-b%' OR reason LIKE '%SNI%shared-b%' OR reason LIKE '%certificate%')) = 3"
 equal "and nothing of them went out" "$(grep -c -e shared-b -e 'GET /[2345] ' "$world/http")" 0
 
+cat >shapes.py <<'END'
+import socket, sys, time
+A, B, big = b"shared-a.example", b"shared-b.example", b"".join(b"X-%d: %s\r\n" % (i, b"y" * 1000) for i in range(80))
+get = lambda host, line=b"GET /shape HTTP/1.1": line + b"\r\nHost: " + host + b"\r\n\r\n"
+shapes = {
+    "a second request": [get(A, b"GET /a HTTP/1.1"), get(B)],
+    "a head of 80 KB": [b"GET /shape HTTP/1.1\r\n" + big + b"Host: " + B + b"\r\n\r\n"],
+    "tabs": [get(B, b"GET\t/shape\tHTTP/1.1")],
+    "small letters": [get(B, b"get /shape http/1.1")],
+    "small letters, slowly": [b"get /shape http/1.1\r\n", get(B)[21:]],
+    "another version": [get(B, b"GET /shape HTTP/2.0")],
+    "two lengths": [b"POST /a HTTP/1.1\r\nHost: " + A + b"\r\nContent-Length: 0\r\nContent-Length: 99\r\n\r\n" + get(B)],
+    "an unknown coding": [b"POST /a HTTP/1.1\r\nHost: " + A + b"\r\nTransfer-Encoding: xchunked\r\n\r\n" + get(B)],
+    "tabs first": [get(A, b"GET\t/a\tHTTP/1.1"), get(B)],
+}
+for name, parts in shapes.items():
+    s = socket.create_connection((A, 80), 20)
+    s.settimeout(20)
+    try:
+        for i, part in enumerate(parts):
+            time.sleep(0.8 if i else 0)
+            s.sendall(part)
+        while s.recv(65536):
+            pass
+        print(name, "ended")
+    except ConnectionError:
+        pass
+END
+out=$(run shapes --allow shared-a.example --copy shapes.py -- python3 shapes.py)
+equal "a name on the same address is refused in whatever shape it is asked for" "$out" ""
+equal "and none of these requests went out" "$(grep -c -i -e shared-b -e '/shape' "$world/http")" 0
+
 # The gate's own handshake is shown the right certificate, the program's another: what is in clear is seen.
 out=$(run faces --allow faces.example -- sh -c 'curl -s -m 20 -k --tls-max 1.2 https://faces.example:8443/6; echo $?')
 equal "a server that shows the program another certificate than the gate is refused, where that can be seen" "$out" 35

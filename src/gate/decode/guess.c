@@ -8,8 +8,9 @@
  */
 #include "gate/decode/be.h"
 #include "gate/decode/dns.h"
+#include "gate/decode/http1.h"
+#include "gate/decode/http2.h"
 #include "gate/decode/quic.h"
-#include "gate/decode/watch_inner.h"
 
 #define GUESS_MAX 4096	      /* bytes of a side without a yes: it will not come */
 #define FIRST_MAX (64u << 10) /* bytes after which a banner waits no more for the other side */
@@ -48,6 +49,9 @@ static enum answer is_tls(const uint8_t *p, size_t n)
 	return n > 5 ? YES : MORE;
 }
 
+#define METHOD_MAX 64
+#define TOKEN_NOT  "\"(),/:;<=>?@[\\]{}" /* RFC 9110 5.6.2 */
+
 /* method, space, target - decided by the version at the end of the line, or at once by a well-known
  * method with a path, since its line can be long */
 static enum answer is_http_request(const uint8_t *p, size_t n)
@@ -55,25 +59,35 @@ static enum answer is_http_request(const uint8_t *p, size_t n)
 	static const char *const usual[] = { "GET /",	  "GET http", "POST /",	  "POST http",
 					     "HEAD /",	  "PUT /",    "DELETE /", "OPTIONS /",
 					     "OPTIONS *", "PATCH /",  NULL };
-	const uint8_t *end = memchr(p, '\n', n);
-	size_t i = 0, line = end ? (size_t)(end - p) : n;
+	const uint8_t *end;
+	size_t i = 0, line;
 
 	if (begins_any(p, n, usual) == YES)
 		return YES;
-	while (i < line && i < 24 && ((p[i] >= 'A' && p[i] <= 'Z') || p[i] == '-' || p[i] == '_'))
+	if (begins(p, n, H2_PREFACE) != NO)
+		return NO;
+	/* as lenient as http1_head_read() */
+	while (n && memchr(" \t\r\n", *p, 4)) {
+		p++;
+		n--;
+	}
+	end = memchr(p, '\n', n);
+	line = end ? (size_t)(end - p) : n;
+	while (i < line && i < METHOD_MAX && p[i] > ' ' && p[i] < 0x7f && !strchr(TOKEN_NOT, p[i]))
 		i++;
-	if (!i || i == 24 || (i < line && p[i] != ' '))
+	if ((!i && n) || i == METHOD_MAX || (i < line && p[i] != ' ' && p[i] != '\t'))
 		return NO;
 	if (!end)
 		return MORE;
-	if (line && p[line - 1] == '\r')
+	while (line && memchr(" \t\r", p[line - 1], 3))
 		line--;
-	return line > i + 10 && !memcmp(p + line - 9, " HTTP/1.", 8) ? YES : NO;
+	return line > i + 9 && http1_is_version(p + line - 8) && memchr(" \t", p[line - 9], 2) ? YES
+											       : NO;
 }
 
 static enum answer is_http2(const uint8_t *p, size_t n)
 {
-	return begins(p, n, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+	return begins(p, n, H2_PREFACE);
 }
 
 static enum answer is_http_response(const uint8_t *p, size_t n)

@@ -22,6 +22,9 @@ struct http1_head {
 	struct buf hosts;    /* as http_host_read() says */
 };
 
+/** http1_is_version() - eight bytes that a server might take for the version of a request: in
+ * either case, and of any number */
+bool http1_is_version(const void *p);
 /** http1_head_end() - bytes of the head with its empty line, 0 when it is not whole; the search
  * begins at @from */
 size_t http1_head_end(const uint8_t *p, size_t n, size_t from);

@@ -156,6 +156,19 @@ static void read_field(struct http1_head *h, struct str line)
 			fields[i].read(h, value);
 }
 
+/* There are servers for which a carriage return alone ends a line. */
+static void read_fields(struct http1_head *h, struct str line)
+{
+	const char *cr;
+
+	while ((cr = memchr(line.p, '\r', line.n))) {
+		read_field(h, (struct str){ line.p, (size_t)(cr - line.p) });
+		line.n -= (size_t)(cr + 1 - line.p);
+		line.p = cr + 1;
+	}
+	read_field(h, line);
+}
+
 /* ---- start lines -------------------------------------------------------------------------- */
 
 static bool read_version(struct http1_head *h, const char *p, size_t n)
@@ -190,14 +203,35 @@ static void read_target(struct http1_head *h)
 	add_host(&h->hosts, (struct str){ rest.p, n });
 }
 
+bool http1_is_version(const void *version)
+{
+	const char *p = version;
+
+	return !strncasecmp(p, "HTTP/", 5) && p[5] >= '0' && p[5] <= '9' && p[6] == '.' &&
+	       p[7] >= '0' && p[7] <= '9';
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Words may stand apart by any white space, also before the first (RFC 9112 3). */
 static int read_request_line(struct http1_head *h, struct str line)
 {
-	const char *space = memchr(line.p, ' ', line.n);
-	size_t n = line.n;
+	const char *space;
+	size_t n;
 
-	if (!space || space == line.p || n < 9 || !read_version(h, line.p + n - 8, 8) ||
-	    line.p[n - 9] != ' ')
+	line = trim(line);
+	n = line.n;
+	space = line.p;
+	while (space < line.p + n && !is_space(*space))
+		space++;
+	if (space == line.p || n < 9 || !http1_is_version(line.p + n - 8) ||
+	    !is_space(line.p[n - 9]))
 		return -EBADMSG;
+	snprintf(h->version, sizeof(h->version), "%c.%c", line.p[n - 3], line.p[n - 1]);
+	h->head.version = h->version;
 	h->head.method = (struct str){ line.p, (size_t)(space - line.p) };
 	if (space >= line.p + n - 9)
 		return -EBADMSG;
@@ -244,7 +278,7 @@ int http1_head_read(const uint8_t *p, size_t n, bool response, struct http1_head
 			break;
 		buf_add(&h->text, line.p, line.n);
 		buf_puts(&h->text, "\n");
-		read_field(h, line);
+		read_fields(h, line);
 	}
 	h->head.head = (struct str){ h->text.p ? h->text.p : "", h->text.n };
 	return first ? -EBADMSG : 0;

@@ -42,15 +42,13 @@ static int of_http1(const uint8_t *p, size_t n, char host[HOST_ROOM])
 		const uint8_t *nl = memchr(p, '\n', n);
 
 		/* a first line that is no request will not become one */
-		if (n >= HTTP1_HEAD_MAX || start > 64 || has_controls(p, nl ? (size_t)(nl - p) : n))
+		if (has_controls(p, nl ? (size_t)(nl - p) : n))
 			return -EBADMSG;
-		if (nl && http1_head_read(p, (size_t)(nl + 1 - p), false, &h))
-			rc = -EBADMSG;
-		else
-			rc = 0;
-		if (nl)
-			http1_head_free(&h);
-		return rc;
+		if (!nl)
+			return n + start >= HTTP1_HEAD_MAX ? -EBADMSG : 0;
+		rc = http1_head_read(p, (size_t)(nl + 1 - p), false, &h);
+		http1_head_free(&h);
+		return rc ? rc : n + start >= HTTP1_HEAD_MAX ? -EMSGSIZE : 0;
 	}
 	if (!http1_head_read(p, end, false, &h))
 		rc = give(&h.hosts, host);

@@ -199,10 +199,17 @@ static void maybe_tell_banner(struct watch *w, uint64_t t)
 
 ssize_t watch_stop(struct watch *w, uint64_t t, const char *why)
 {
-	if (why)
+	if (why) {
 		watch_gap(w, t, why);
+		w->lost = w->protocol == PROTO_HTTP1 || w->protocol == PROTO_HTTP2;
+	}
 	w->done = true;
 	return -EBADMSG;
+}
+
+bool watch_http_lost(const struct watch *w)
+{
+	return w->lost;
 }
 
 bool watch_http_event(struct watch *w, uint64_t t, struct event *ev)

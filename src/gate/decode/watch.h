@@ -57,6 +57,8 @@ struct watch *watch_new(const struct flow_facts *facts, bool inner, const struct
 void watch_feed(struct watch *w, enum dir dir, uint64_t t, const void *p, size_t n);
 /** watch_count() - bytes that pass without being read (splice): they count for bursts only */
 void watch_count(struct watch *w, enum dir dir, uint64_t t, size_t n);
+/** watch_http_lost() - it was HTTP, and whom later requests are for can not be read any more */
+bool watch_http_lost(const struct watch *w);
 /** watch_mute() - what is said on this flow is no protocol: bytes count for bursts only */
 void watch_mute(struct watch *w);
 /** watch_chains() - ask @fn about each chain of certificates that a server shows in clear (TLS 1.2
@@ -104,7 +106,7 @@ void hello_quic_free(struct hello_quic *q);
  * with prior knowledge), as sent, in lower case, with its port if it has one; "" when it does not
  * say. Where it says different things (two Host fields, Host and an absolute target), all of them,
  * with a comma between: no name that anybody allows. 1 found in @host, 0 more bytes needed,
- * -EBADMSG no request head, or one that is too long to read */
+ * -EBADMSG no request head, -EMSGSIZE one that is too long to read */
 int http_host_read(const void *p, size_t n, char host[NAME_MAX_DNS + 8]);
 
 #endif

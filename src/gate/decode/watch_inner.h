@@ -58,7 +58,7 @@ struct watch {
 	const struct reader *reader;
 	void *state; /* of the reader */
 	enum watch_protocol protocol;
-	bool inner, done, told_gap, told_banner, again;
+	bool inner, done, lost, told_gap, told_banner, again;
 	uint32_t burst_events, http_events;
 	struct watch_side side[2];
 };

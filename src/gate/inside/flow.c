@@ -254,6 +254,15 @@ static void search(struct inside *in, struct flow *f, struct canary_stream **s, 
 		canary_feed(*s, in->now, p, n);
 }
 
+/* A request that cannot be read may be for a name that is not allowed. */
+static void http_must_be_read(const struct inside *in, struct flow *f, const struct watch *w)
+{
+	if (w && watch_http_lost(w) && f->way == WAY_PEER && !f->refused[0] &&
+	    policy_mode(in->policy) == GATE_DECLARED)
+		snprintf(f->refused, sizeof(f->refused),
+			 "whom its HTTP requests are for cannot be read any more");
+}
+
 bool flow_saw(struct inside *in, struct flow *f, enum dir dir, const void *p, size_t n)
 {
 	f->bytes[dir] += n;
@@ -267,8 +276,10 @@ bool flow_saw(struct inside *in, struct flow *f, enum dir dir, const void *p, si
 		watch_count(f->watch, dir, in->now, n + (f->icmp ? PING_HEAD : 0));
 	else
 		watch_feed(f->watch, dir, in->now, p, n);
-	if (dir == DIR_OUT)
+	if (dir == DIR_OUT) {
 		search(in, f, &f->canary, false, p, n);
+		http_must_be_read(in, f, f->watch);
+	}
 	in->current = NULL;
 	if (f->refused[0] && !f->ended)
 		flow_refuse(in, f, f->refused);
@@ -281,8 +292,10 @@ void flow_saw_inside(struct inside *in, struct flow *f, enum dir dir, const void
 		f->inner = watch_new(&f->facts, true, &in->emit);
 	content_add(&f->content_inner[dir], &in->pool, f->facts.id, dir, true, p, n);
 	watch_feed(f->inner, dir, in->now, p, n);
-	if (dir == DIR_OUT)
+	if (dir == DIR_OUT) {
 		search(in, f, &f->canary_inner, true, p, n);
+		http_must_be_read(in, f, f->inner);
+	}
 }
 
 void flow_dial(struct inside *in, struct flow *f, bool check)

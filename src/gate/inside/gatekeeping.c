@@ -213,6 +213,10 @@ bool gate_first_bytes(struct inside *in, struct flow *f, bool last)
 			pass(in, f);
 		return true;
 	}
+	if (rc == -EMSGSIZE && policy_mode(in->policy) == GATE_DECLARED) {
+		flow_refuse(in, f, "the head of its HTTP request does not end");
+		return true;
+	}
 	if (rc == 0 && !last && f->hold_n < HOLD_MAX) {
 		/* half a head: it may be none */
 		if (!f->idle.in)
