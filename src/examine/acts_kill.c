@@ -96,13 +96,30 @@ static bool runs(const struct exam *x, const struct proc_row *p)
 	return false;
 }
 
+/* "/usr/bin/perl -w /usr/bin/agent -d" is what the kernel made of "/usr/bin/agent -d": where the
+ * script's name ends; NULL: it is not there */
+static const char *behind_script(const struct proc_row *p)
+{
+	size_t n = p->script && p->script[0] == '/' ? strlen(p->script) : 0;
+
+	for (const char *at = n ? strchr(p->command, ' ') : NULL; at; at = strchr(at + 1, ' '))
+		if (!strncmp(at + 1, p->script, n) && (!at[1 + n] || at[1 + n] == ' '))
+			return at + 1 + n;
+	return NULL;
+}
+
 static void add_command(struct buf *b, const struct proc_row *p)
 {
-	const char *rest = strchr(p->command, ' ');
+	const char *rest = strchr(p->command, ' '), *args = behind_script(p);
 
 	buf_puts(b, "exec ");
 	if (p->uid > 0)
 		buf_printf(b, "setpriv --reuid=%lld --clear-groups -- ", (long long)p->uid);
+	if (args) { /* a script is started as one, so that it is known again */
+		buf_quote(b, p->script, strlen(p->script));
+		buf_puts(b, args);
+		return;
+	}
 	if (p->command[0] == '/') {
 		buf_puts(b, p->command);
 		return;

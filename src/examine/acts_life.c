@@ -341,29 +341,37 @@ bool has_uninstall(struct exam *x)
 	return x->o->uninstall || x->uninstall;
 }
 
-int act_uninstall(struct exam *x, struct err *err)
+static int remove_it(struct exam *x, struct outcome *ret, struct err *err)
 {
-	struct outcome end = { 0 };
-	struct stops *stops = NULL;
 	struct err why = { 0 };
 	uint32_t key;
 	int id, rc;
 
-	rc = services_asked(x, &stops, err);
-	if (!rc && start_by_shell(x, x->uninstall, "uninstall", &id, &key, &why)) {
-		stops_free(stops);
+	if (start_by_shell(x, x->uninstall, "uninstall", &id, &key, &why))
 		return could_not_start(x, &why, err);
+	rc = mark(x, &(struct mark){ .step = "act", .target = key, .detail = x->uninstall }, err);
+	return rc ? rc : await(x, id, key, NULL, ret, err);
+}
+
+int act_uninstall(struct exam *x, struct err *err)
+{
+	struct outcome end = { 0 };
+	struct stops *stops = NULL;
+	int rc;
+
+	rc = services_asked(x, &stops, err);
+	if (!rc)
+		rc = remove_it(x, &end, err);
+	if (!rc && end.failed) {
+		rc = services_stop(x, stops, STOP_ASKED, err);
+		if (rc > 0)
+			rc = remove_it(x, &end, err);
 	}
-	if (!rc)
-		rc = mark(x, &(struct mark){ .step = "act", .target = key, .detail = x->uninstall },
-			  err);
-	if (!rc)
-		rc = await(x, id, key, NULL, &end, err);
 	progress(x, end.words[0] ? end.words : NULL);
-	if (!rc)
-		rc = services_stop(x, stops, err);
-	if (!rc)
+	if (!rc && end.words[0])
+		rc = services_stop(x, stops, STOP_GONE, err);
+	if (rc >= 0)
 		rc = manager_finish(x, err);
 	stops_free(stops);
-	return rc;
+	return rc < 0 ? rc : 0;
 }

@@ -227,8 +227,12 @@ struct stops;
 /** services_asked() - read before the removal, which takes the scripts away */
 int services_asked(struct exam *x, struct stops **ret, struct err *err);
 void stops_free(struct stops *s);
-/** services_stop() - end them, where their entries have gone */
-int services_stop(struct exam *x, struct stops *s, struct err *err);
+enum stop_when {
+	STOP_GONE,  /* those whose entries have gone */
+	STOP_ASKED, /* those whose package's script has run, in a removal that failed */
+};
+/** services_stop() - end them. Return: how many processes there were; -errno */
+int services_stop(struct exam *x, const struct stops *s, enum stop_when when, struct err *err);
 
 /* ---- manager.c: who asks the service manager for something is obeyed ------------------------ */
 

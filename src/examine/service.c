@@ -10,9 +10,15 @@
  * control group. Only what was started by an entry that has gone with the removal is stopped, and
  * only where a script asks for it: a program that nobody would stop runs on.
  *
+ * A removal can fail because its service runs: the script has another way of stopping it for
+ * machines without systemd, and that one does not work for what we have started. Then the services
+ * are stopped whose package's script has asked by then, as they would have been before, and the
+ * removal is made again.
+ *
  * Some machines have a policy that forbids packages to start services (policy-rc.d: images for
  * containers have). It is about the host, and taken out of the box before the install.
  */
+#include <ctype.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -25,8 +31,20 @@
 #define SCRIPT_MAX (1u << 20)
 
 struct stops {
-	char *place[STOPS_MAX]; /* of the entry */
+	struct {
+		char *place;  /* of the entry */
+		char *script; /* that asks */
+	} v[STOPS_MAX];
 	size_t n;
+};
+
+/** struct script - a package's, before its removal */
+struct script {
+	char *path, *text;
+};
+struct scripts {
+	struct script *v;
+	size_t n, cap;
 };
 
 int services_allow(struct exam *x, struct err *err)
@@ -71,14 +89,21 @@ static bool asks(const char *text, const char *service)
 	return false;
 }
 
-/* Packages' scripts, as one text. */
-static char *scripts(struct exam *x, const struct state *s)
+static void scripts_free(struct scripts *a)
 {
-	struct buf b = { 0 };
+	for (size_t i = 0; i < a->n; i++) {
+		free(a->v[i].path);
+		free(a->v[i].text);
+	}
+	free(a->v);
+}
 
+static void scripts_read(struct exam *x, const struct state *s, struct scripts *ret)
+{
+	*ret = (struct scripts){ 0 };
 	for (size_t i = 0; i < s->npaths; i++) {
 		const struct state_path *p = &s->path[i];
-		cleanup_free char *text = NULL;
+		struct script add = { 0 };
 		struct err err = { 0 };
 		struct kept_file f;
 
@@ -86,33 +111,68 @@ static char *scripts(struct exam *x, const struct state *s)
 		    strncmp(p->path, "/var/lib/dpkg/info/", 19) != 0 ||
 		    !str_ends(str_z(p->path), ".prerm") || file_take(x, p->path, &f, &err))
 			continue;
-		text = xcalloc(1, f.size + 1);
-		if (f.fd >= 0 && f.size <= SCRIPT_MAX && pread(f.fd, text, f.size, 0) >= 0)
-			buf_printf(&b, "%s\n", text);
+		add.text = xcalloc(1, f.size + 1);
+		if (f.fd >= 0 && f.size <= SCRIPT_MAX && pread(f.fd, add.text, f.size, 0) >= 0)
+			add.path = xstrdup(p->path);
 		kept_file_free(&f);
+		if (!add.path) {
+			free(add.text);
+			continue;
+		}
+		ret->v = vec_grow(ret->v, ret->n, &ret->cap, sizeof(*ret->v));
+		ret->v[ret->n++] = add;
 	}
-	return b.n ? buf_z(&b) : NULL;
 }
 
-/* "/usr/lib/systemd/system/cups@.service" → "cups" */
+/* "/usr/lib/systemd/system/cups@.service", "/etc/rc2.d/S01cups" → "cups" */
 static char *service_of(const char *place)
 {
 	const char *base = strrchr(place, '/') ? strrchr(place, '/') + 1 : place;
 
+	if (!strncmp(place, "/etc/rc", 7) && base[0] == 'S' && isdigit((unsigned char)base[1]) &&
+	    isdigit((unsigned char)base[2]))
+		base += 3;
 	return xstrndup(base, strcspn(base, "@."));
 }
 
-static bool known(const struct stops *s, const char *place)
+/* Of the process, or of whom it descends from; NULL: none has started it. */
+static const char *entry_of(const struct exam *x, const struct proc_row *p)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (!strcmp(s->place[i], place))
-			return true;
-	return false;
+	for (int depth = 0; p && depth < 64; depth++) {
+		if (p->entry)
+			return p->entry;
+		p = subject_get(&x->subject, p->parent);
+	}
+	return NULL;
+}
+
+/* Return: its number; s->n: none */
+static size_t find(const struct stops *s, const char *place)
+{
+	size_t i = 0;
+
+	while (i < s->n && strcmp(s->v[i].place, place) != 0)
+		i++;
+	return i;
+}
+
+static void take_asked(struct stops *s, const struct scripts *a, const char *place)
+{
+	cleanup_free char *service = service_of(place);
+
+	if (s->n == STOPS_MAX || find(s, place) < s->n)
+		return;
+	for (size_t i = 0; i < a->n; i++)
+		if (asks(a->v[i].text, service)) {
+			s->v[s->n].place = xstrdup(place);
+			s->v[s->n++].script = xstrdup(a->v[i].path);
+			return;
+		}
 }
 
 int services_asked(struct exam *x, struct stops **ret, struct err *err)
 {
-	cleanup_free char *text = NULL;
+	struct scripts all;
 	struct stops *s;
 	struct state state;
 	int rc = subject_update(x, err);
@@ -121,47 +181,61 @@ int services_asked(struct exam *x, struct stops **ret, struct err *err)
 		rc = state_take(x, &state, err);
 	if (rc)
 		return rc;
-	text = scripts(x, &state);
+	scripts_read(x, &state, &all);
 	state_free(&state);
 	s = xcalloc(1, sizeof(*s));
-	for (size_t i = 0; text && i < x->subject.n && s->n < STOPS_MAX; i++) {
+	for (size_t i = 0; i < x->subject.n; i++) {
 		const struct proc_row *p = &x->subject.v[i];
-		cleanup_free char *service = p->alive && p->entry ? service_of(p->entry) : NULL;
+		const char *entry = p->alive ? entry_of(x, p) : NULL;
 
-		if (service && !known(s, p->entry) && asks(text, service))
-			s->place[s->n++] = xstrdup(p->entry);
+		if (entry)
+			take_asked(s, &all, entry);
 	}
+	scripts_free(&all);
 	*ret = s;
 	return 0;
 }
 
 void stops_free(struct stops *s)
 {
-	for (size_t i = 0; s && i < s->n; i++)
-		free(s->place[i]);
+	for (size_t i = 0; s && i < s->n; i++) {
+		free(s->v[i].place);
+		free(s->v[i].script);
+	}
 	free(s);
 }
 
-/* Is it one of an entry that is to be stopped, or does it come from one? */
-static bool is_stopped(const struct exam *x, const struct stops *s, const struct proc_row *p)
+static bool has_run(const struct exam *x, const char *script)
 {
-	for (int depth = 0; p && depth < 64; depth++) {
-		if (p->entry)
-			return known(s, p->entry) && !session_has(&x->s, p->entry);
-		p = subject_get(&x->subject, p->parent);
+	for (size_t i = 0; i < x->subject.n; i++) {
+		const struct proc_row *p = &x->subject.v[i];
+
+		if (p->script && !strcmp(p->script, script))
+			return true;
 	}
 	return false;
 }
 
+static bool is_stopped(const struct exam *x, const struct stops *s, enum stop_when when,
+		       const struct proc_row *p)
+{
+	const char *entry = p->alive ? entry_of(x, p) : NULL;
+	size_t i = entry ? find(s, entry) : s->n;
+
+	return i < s->n &&
+	       (when == STOP_GONE ? !session_has(&x->s, entry) : has_run(x, s->v[i].script));
+}
+
 /* Return: how many there were; -errno */
-static int signal_all(struct exam *x, const struct stops *s, int signo, struct err *err)
+static int signal_all(struct exam *x, const struct stops *s, enum stop_when when, int signo,
+		      struct err *err)
 {
 	int rc = subject_update(x, err), n = 0;
 
 	for (size_t i = 0; i < x->subject.n && !rc; i++) {
 		const struct proc_row *p = &x->subject.v[i];
 
-		if (!p->alive || !is_stopped(x, s, p))
+		if (!is_stopped(x, s, when, p))
 			continue;
 		n++;
 		if (signo == SIGTERM)
@@ -181,14 +255,15 @@ static int signal_all(struct exam *x, const struct stops *s, int signo, struct e
 	return rc ? rc : n;
 }
 
-int services_stop(struct exam *x, struct stops *s, struct err *err)
+int services_stop(struct exam *x, const struct stops *s, enum stop_when when, struct err *err)
 {
-	int rc = s->n ? signal_all(x, s, SIGTERM, err) : 0;
+	int n = s->n ? signal_all(x, s, when, SIGTERM, err) : 0;
+	int rc = n;
 
-	if (rc <= 0)
-		return rc;
+	if (n <= 0)
+		return n;
 	rc = watch(x, TERM_WAIT, err);
 	if (!rc)
-		rc = signal_all(x, s, SIGKILL, err);
-	return rc < 0 ? rc : 0;
+		rc = signal_all(x, s, when, SIGKILL, err);
+	return rc < 0 ? rc : n;
 }

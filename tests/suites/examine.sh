@@ -148,6 +148,9 @@ check "it was started as a service manager would, and stopped as its package ask
 	 (SELECT count(*) FROM mark WHERE experiment = 'uninstall' AND path = '/usr/sbin/bellmain' AND
 	  detail LIKE 'stopped as a service manager would%') = 1 AND
 	 (SELECT count(*) FROM residue WHERE what = 'process' AND path = '/usr/sbin/bellmain') = 0"
+check "a script that was killed is started again as one: by the name that it is known by" recorded services \
+	"(SELECT count(*) FROM process WHERE op = 'exec' AND script = '/usr/sbin/bellmain' AND proc IN (SELECT proc FROM process WHERE cause = 'put-back')) > 0 AND
+	 (SELECT count(*) FROM process WHERE op = 'exec' AND script IS NULL AND command_line LIKE '/bin/sh /usr/sbin/bellmain%') = 0"
 check "a package that came along runs on, and that is explained" recorded services \
 	"(SELECT count(DISTINCT experiment) FROM residue WHERE what = 'process' AND path = '/usr/sbin/bellalong' AND
 	  explained LIKE 'part of the package bellalong,%') = 3"
@@ -224,6 +227,33 @@ check "what stands for the manager was there before the install" recorded asks \
 	"(SELECT count(*) FROM residue WHERE path LIKE '%/systemctl%' OR path LIKE '%/sbin/service%') = 0 AND
 	 (SELECT count(*) FROM change WHERE (path LIKE '%/bin/systemctl%' OR path LIKE '%/sbin/service%') AND (writer IS NOT 0 OR run > 1)) = 0 AND
 	 (SELECT count(*) FROM autostart WHERE run = 1) = 0"
+
+# ---- removals that fail --------------------------------------------------------------------------
+
+stubborn() { # NAME STOP: started by init.d; its removal fails unless the shell command STOP succeeds
+	local d=deb-$1
+	mkdir -p "$d/DEBIAN" "$d/usr/sbin" "$d/etc/init.d" "$d/etc/rc2.d"
+	printf 'Package: %s\nVersion: 1\nArchitecture: all\nMaintainer: nobody <n@x.test>\nDescription: test\n' "$1" >"$d/DEBIAN/control"
+	printf '#!/bin/sh\n/etc/init.d/%s stop\n' "$1" >"$d/DEBIAN/prerm"
+	printf '#!/bin/sh\necho $$ >/run/%s.pid\nwhile :; do sleep 100000; done\n' "$1" >"$d/usr/sbin/$1"
+	printf '#!/bin/sh\ncase $1 in start) /usr/sbin/%s & ;; stop) %s ;; esac\n' "$1" "$2" >"$d/etc/init.d/$1"
+	chmod 755 "$d/DEBIAN/prerm" "$d/usr/sbin/$1" "$d/etc/init.d/$1"
+	ln -s "../init.d/$1" "$d/etc/rc2.d/S01$1"
+	dpkg-deb --root-owner-group -b "$d" "in/$1.deb" >/dev/null
+}
+stubborn bellstuck '! kill -0 "$(cat /run/bellstuck.pid)"'
+examine -b stuck --watch-scale 0.0001 -o stuck in/bellstuck.deb 2>err
+equal "a removal that fails while the service runs is made again when that was stopped" "$? $(head -c 300 err)" "0 "
+check "both attempts are on record, and why the second one was made" recorded stuck \
+	"(SELECT group_concat(what, ' ') FROM (SELECT CASE WHEN detail LIKE 'stopped as %' THEN 'stopped' WHEN detail LIKE 'ended %'
+	  THEN substr(detail, -1) ELSE 'command' END AS what FROM mark WHERE experiment = 'uninstall' AND step = 'act' AND
+	  COALESCE(path, '') <> '/usr/bin/sleep' ORDER BY seq)) = 'command 1 stopped command 0' AND
+	 (SELECT count(*) FROM residue WHERE what = 'process' AND path = '/usr/sbin/bellstuck') = 0"
+equal "the page does not say that it failed" "$(grep -c 'DID NOT SUCCEED' stuck/report.txt)" 0
+stubborn bellrefuses 'exit 3'
+examine -b refuses --watch-scale 0.0001 -o refuses in/bellrefuses.deb 2>err
+equal "one that fails for another reason has failed" \
+	"$(sed -n '/^WHAT STAYS/{n;p;q}' refuses/report.txt | grep -c 'THE REMOVAL DID NOT SUCCEED: it ended with status 1')" 1
 
 # ---- interrupted, and resumed --------------------------------------------------------------------
 
