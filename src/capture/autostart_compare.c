@@ -378,23 +378,42 @@ static void look_at_programs(void *ctx, const char *path)
 	as_list_free(&list);
 }
 
-/* A pattern may be reached twice (/home/x is in passwd as well): each entry is told once. */
+static int same_entry(const struct as_item *a, const struct as_item *b)
+{
+	int r = (a->place->class > b->place->class) - (a->place->class < b->place->class);
+
+	r = r ? r : (a->op > b->op) - (a->op < b->op);
+	r = r ? r : same_text(a->path, b->path);
+	r = r ? r : same_text(a->name, b->name);
+	return r ? r : same_text(a->command, b->command);
+}
+
+static int by_entry(const void *pa, const void *pb)
+{
+	int r = same_entry(*(const struct as_item *const *)pa, *(const struct as_item *const *)pb);
+
+	return r ? r : by_place(pa, pb);
+}
+
+/* A file may be reached by several patterns (/home/x is in passwd as well, and the walk finds it
+ * again below another name of its folder): each entry is told once. */
 static void drop_twins(struct as_list *l)
 {
+	const struct as_item **v = xcalloc(l->n + 1, sizeof(const struct as_item *));
+	bool *twin = xcalloc(l->n + 1, sizeof(*twin));
 	size_t n = 0;
 
-	for (size_t i = 0; i < l->n; i++) {
-		const struct as_item *a = &l->v[i];
-		bool twin = false;
-
-		for (size_t j = n; !twin && j-- > 0 && n - j <= 64;)
-			twin = l->v[j].place->class == a->place->class && l->v[j].op == a->op &&
-			       str_eq(l->v[j].path, a->path) && str_eq(l->v[j].name, a->name) &&
-			       str_eq(l->v[j].command, a->command);
-		if (!twin)
-			l->v[n++] = *a;
-	}
+	for (size_t i = 0; i < l->n; i++)
+		v[i] = &l->v[i];
+	qsort(v, l->n, sizeof(const struct as_item *), by_entry);
+	for (size_t i = 1; i < l->n; i++)
+		twin[v[i] - l->v] = !same_entry(v[i - 1], v[i]);
+	for (size_t i = 0; i < l->n; i++)
+		if (!twin[i])
+			l->v[n++] = l->v[i];
 	l->n = n;
+	free(v);
+	free(twin);
 }
 
 void as_compare(const struct as_catalogue *cat, const struct as_fs *now, const struct as_fs *base,

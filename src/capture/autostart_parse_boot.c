@@ -21,7 +21,7 @@ static bool told_as_asleep(const struct as_file *f, struct as_list *out)
 	if (runnable(f))
 		return false;
 	if (S_ISREG(f->mode))
-		as_add(out, str_z(f->base), STR("not executable, so it is not started"), AS_SELF);
+		as_add(out, str_z(f->base), STR(AUTOSTART_ASLEEP), AS_SELF);
 	return true;
 }
 

@@ -74,6 +74,10 @@ static const char *kept_by_system(const char *path)
 		{ "/var/cache/man", "index of manual pages" },
 		{ "/var/cache/fontconfig", "index of fonts" },
 		{ "/var/log/fontconfig.log", "index of fonts" },
+		{ "/usr/share/icons/hicolor/icon-theme.cache", "index of icons" },
+		{ "/usr/share/applications/mimeinfo.cache", "index of kinds of files" },
+		{ "/usr/share/glib-2.0/schemas/gschemas.compiled", "index of settings" },
+		{ "/usr/share/info/dir", "index of manuals" },
 		{ "/var/cache/ldconfig", "cache of the loader" },
 		{ "/etc/ld.so.cache", "cache of the loader" },
 		{ "/var/lib/systemd/deb-systemd-helper-enabled",
@@ -179,6 +183,17 @@ static int one_file(const struct look *l, const struct state_path *p, struct err
 
 /* ---- entries and processes ---------------------------------------------------------------- */
 
+/* What explains an entry is its place; where that is as it was before, its program has changed. */
+static char *explain_entry(const struct look *l, const struct state_entry *e)
+{
+	const char *place = e->place ? e->place : "";
+	char *why = packages_explain(l->packages, place, "R1");
+
+	if (!why && e->program && e->op == CHANGE_CHANGED && !state_find(&l->state, place))
+		why = packages_part(l->packages, e->program);
+	return why;
+}
+
 static int one_entry(const struct look *l, const struct state_entry *e, struct err *err)
 {
 	cleanup_free char *detail = xasprintf("%s: %.1000s", e->class->name,
@@ -186,7 +201,7 @@ static int one_entry(const struct look *l, const struct state_entry *e, struct e
 					      : e->name	 ? e->name
 							 : "");
 	const struct state_path *p = state_find(&l->state, e->place ? e->place : "");
-	cleanup_free char *package = packages_explain(l->packages, e->place ? e->place : "", "R1");
+	cleanup_free char *package = explain_entry(l, e);
 
 	if (!entry_starts(e))
 		return 0;

@@ -188,6 +188,23 @@ static void test_a_runlevel_link_that_leads_nowhere_is_told(void **state UNUSED)
 	assert_string_equal(listed(), "added init.d|K01acme|stop in runlevel 2, leads nowhere|\n");
 }
 
+/* systemd's folders are reached by several patterns, each of which finds all of them */
+static void test_many_entries_of_a_program_that_was_replaced_are_told_once_each(void **state UNUSED)
+{
+	struct as_path p = { .path = AGENT, .target = true };
+	char path[64];
+
+	put_base(AGENT, 0755, "#!/bin/sh\n");
+	put_file(NOW, AGENT, 0755, "#!/bin/sh\n#new\n");
+	for (int i = 0; i < 100; i++) {
+		snprintf(path, sizeof(path), "/etc/systemd/system/job%d.service", i);
+		put_file(BASE, path, 0644, "[Service]\nExecStart=" AGENT "\n");
+		put_file(NOW, path, 0644, "[Service]\nExecStart=" AGENT "\n");
+	}
+	compare_paths(&p, 1);
+	assert_int_equal(out.n, 100);
+}
+
 static void test_an_entry_whose_program_was_replaced_is_changed(void **state UNUSED)
 {
 	struct as_path p = { .path = AGENT, .target = true };
@@ -480,6 +497,7 @@ int main(void)
 		T(test_a_script_that_cannot_be_executed_is_told_with_that),
 		T(test_a_runlevel_link_that_leads_nowhere_is_told),
 		T(test_an_entry_whose_program_was_replaced_is_changed),
+		T(test_many_entries_of_a_program_that_was_replaced_are_told_once_each),
 		T(test_a_link_to_a_folder_brings_the_entries_behind_it),
 		T(test_entries_of_a_user_whose_home_is_elsewhere_are_found),
 		T(test_set_id_is_told_wherever_it_is_and_only_while_it_runs),
