@@ -10,7 +10,7 @@
 --   file of the package sudo itself. The steps of a new service, and modules that no step names, are a fact: they
 --   decide nothing for programs that were there before.
 SELECT group_concat(a.seq) AS evidence, a.writer AS proc, count(*) AS count, a.place AS subject,
-  a.class || ' ' || a.op || COALESCE(': ' || COALESCE(a.command, a.name), '') AS detail,
+  a.class || ' ' || a.op || COALESCE(': ' || COALESCE(NULLIF(a.command, ''), NULLIF(a.name, base_name(a.place))), '') AS detail,
   CASE WHEN a.class = 'pam' AND min(a.op) = 'added' AND a.writer IN (SELECT proc FROM package_process) AND EXISTS (
       SELECT 1 FROM change c WHERE c.path = a.place AND c.run = a.run AND c.op = 'added')
       AND (a.place NOT GLOB '/etc/pam.d/*' OR base_name(a.place) NOT IN ('login', 'sshd', 'su', 'su-l', 'sudo', 'sudo-i', 'passwd', 'chfn', 'chsh',

@@ -8,7 +8,7 @@
 -- innocent: Servers do this; the question is whether this one says so and why it needs it.
 WITH listening AS (
   SELECT s.*, COALESCE((WITH RECURSIVE up(proc, steps) AS (SELECT s.proc, 0 UNION ALL SELECT l.parent, steps + 1 FROM up JOIN life l ON l.proc = up.proc WHERE steps < 8)
-    SELECT p.image FROM up JOIN program p ON p.proc = up.proc WHERE p.seq < s.seq ORDER BY steps, p.seq DESC LIMIT 1), 'a program') AS image
+    SELECT p.file FROM up JOIN program p ON p.proc = up.proc WHERE p.seq < s.seq ORDER BY steps, p.seq DESC LIMIT 1), 'a program') AS image
   FROM socket s WHERE s.op = 'listen' AND s.family IN ('inet', 'inet6'))
 SELECT group_concat(seq) AS evidence, min(proc) AS proc, count(*) AS count, COALESCE(address, '?') || ' port ' || COALESCE(port, 0) AS subject,
   image || CASE WHEN address GLOB '127.*' OR address = '::1' THEN ', for programs and web pages on this machine' ELSE ', for other machines, too' END AS detail

@@ -53,7 +53,7 @@ SELECT
   CASE key WHEN 'undeclared' THEN COALESCE(image, 'a program') || ' to names and addresses that nobody declared'
     ELSE destination || COALESCE(' port ' || NULLIF(port, 0), '') || COALESCE(' and ' || (c.addresses - 1) || ' more addresses', '')
       || ' by ' || COALESCE(image, 'a program') END AS subject,
-  contacts || ' ' || CASE WHEN protocol = 'icmp' THEN 'pings' WHEN what = 'burst' THEN 'messages inside of connections' WHEN what = 'dns' THEN 'questions for the name'
+  contacts || ' ' || CASE WHEN protocol = 'icmp' THEN 'pings' WHEN what = 'burst' THEN 'messages inside of connections' WHEN what = 'dns' AND key = 'undeclared' THEN 'questions for names' WHEN what = 'dns' THEN 'questions for the name'
     ELSE 'connections' END || ', about every ' || CASE
       WHEN period < 120 THEN CAST(round(period) AS INTEGER) || ' seconds'
       WHEN period < 7200 THEN CAST(round(period / 60) AS INTEGER) || ' minutes'

@@ -38,8 +38,10 @@ FROM left_over r
 UNION ALL
 SELECT (SELECT seq FROM removal) || ',' || group_concat(x.seq), max(x.writer),
   CASE WHEN count(DISTINCT x.path) = 1 THEN min(x.path) ELSE dir_name(x.path) || '/' END,
-  count(DISTINCT x.path) || CASE WHEN x.grade = 'R1' THEN ' that start by themselves or give rights' ELSE ' that can be run' END
-    || ', left at ' || group_concat(DISTINCT x.experiment) || ': ' || group_concat(DISTINCT base_name(x.path)), 'note'
+  count(DISTINCT x.path) || CASE WHEN x.grade <> 'R1' THEN ' that can be run' WHEN count(DISTINCT x.path) = 1 THEN ' that starts by itself or gives rights'
+    ELSE ' that start by themselves or give rights' END
+    || ', left ' || replace(replace(replace(replace(group_concat(DISTINCT x.experiment), 'look-0', 'right after the removal'),
+      'look-restart', 'after a restart'), 'look-3h', 'three hours later'), ',', ', ') || ': ' || group_concat(DISTINCT base_name(x.path)), 'note'
 FROM residue x WHERE x.grade IN ('R1', 'R3') AND x.explained IS NULL AND x.what IN ('autostart', 'added')
   AND x.writer IN (SELECT proc FROM subject_process) AND x.path NOT IN (SELECT file FROM left_over)
 GROUP BY dir_name(x.path), x.grade
