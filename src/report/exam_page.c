@@ -217,7 +217,8 @@ static void take_failed(void *ctx, sqlite3_stmt *st)
 	line_ref(l, EV_MARK, (uint64_t)sqlite3_column_int64(st, 0), 0);
 }
 
-/* As examine's marks say it: they stand where the process's own end may not be on record yet. */
+/* The last outcome of each, as examine's marks say it: they stand where the process's own end may
+ * not be on record yet. */
 #define FAILED                                                                                     \
 	"SELECT seq, experiment, CASE WHEN detail GLOB 'ended with status *' THEN "                \
 	"CAST(substr(detail, 19) AS INTEGER) END, CASE WHEN detail GLOB 'ended by signal *' THEN " \
@@ -225,7 +226,9 @@ static void take_failed(void *ctx, sqlite3_stmt *st)
 	"p.experiment=m.experiment AND p.run=m.run AND p.seq>m.seq AND p.step='act' AND "          \
 	"p.detail GLOB 'printed last: *') FROM mark m WHERE experiment IN "                        \
 	"('install','uninstall') AND step='act' AND (detail GLOB 'ended by signal [0-9]*' OR "     \
-	"detail GLOB 'ended with status [1-9]*' OR detail='could not be started') ORDER BY seq"
+	"detail GLOB 'ended with status [1-9]*' OR detail='could not be started') AND NOT EXISTS " \
+	"(SELECT 1 FROM mark n WHERE n.experiment=m.experiment AND n.run=m.run AND n.seq>m.seq "   \
+	"AND n.step='act' AND n.detail GLOB 'ended *') ORDER BY seq"
 
 static void take_not_run(void *ctx, sqlite3_stmt *st)
 {
@@ -270,15 +273,16 @@ static void take_offered(void *ctx, sqlite3_stmt *st)
 	list_name(w, st);
 }
 
-/* Not those whose program ran for another reason, nor patterns for services (NAME@.service). */
+/* One for each program (a service can have other names), but for those that ran for another reason;
+ * no patterns for services (NAME@.service). */
 #define OFFERED                                                                                    \
-	"SELECT min(seq), place, NULL FROM autostart a WHERE op='added' AND "                      \
+	"SELECT min(seq), max(place), NULL FROM autostart a WHERE op='added' AND "                 \
 	"class='systemd-system' AND place GLOB '*/system/*.service' AND place NOT GLOB "           \
 	"'*.wants/*' AND place NOT GLOB '*@.service' AND program IS NOT NULL AND NOT EXISTS "      \
 	"(SELECT 1 FROM autostart s WHERE s.op='started' AND s.place=a.place) AND NOT EXISTS "     \
 	"(SELECT 1 FROM process p WHERE p.op='exec' AND a.program IN (p.image, p.script)) AND "    \
 	"EXISTS (SELECT 1 FROM mark m WHERE m.experiment='restart' AND m.step='end') GROUP BY "    \
-	"place ORDER BY 1"
+	"program ORDER BY 1"
 
 static void take_entry(void *ctx, sqlite3_stmt *st)
 {
@@ -382,12 +386,16 @@ static void take_peer(void *ctx, sqlite3_stmt *st)
 	line_ref(l, EV_FLOW, (uint64_t)sqlite3_column_int64(st, 0), n - 1);
 }
 
+/* by: a process that has executed nothing runs its parent's program */
 #define PEERS                                                                                      \
 	EXAM_SUBJECT                                                                               \
 	"SELECT min(seq), COALESCE(name, dst), dst_port, count(*), "                               \
 	"group_concat(DISTINCT answer), (SELECT app FROM flow x WHERE x.op='end' AND "             \
-	"x.run=f.run AND x.flow=f.flow), (SELECT COALESCE(p.script, p.image) FROM process p "      \
-	"WHERE p.proc=f.proc AND p.op='exec' AND p.seq<f.seq ORDER BY p.seq DESC LIMIT 1) FROM "   \
+	"x.run=f.run AND x.flow=f.flow), (WITH RECURSIVE up(proc, n, before) AS (SELECT f.proc, "  \
+	"0, f.seq UNION ALL SELECT p.parent, n+1, p.seq FROM up JOIN process p ON p.proc=up.proc " \
+	"AND p.op='fork' WHERE n<16) SELECT COALESCE(p.script, p.image) FROM up JOIN process p "   \
+	"ON p.proc=up.proc AND p.op='exec' AND p.seq<up.before ORDER BY n, p.seq DESC LIMIT 1) "   \
+	"FROM "                                                                                    \
 	"flow f WHERE op='begin' AND dst_port<>53 AND proc IN sub GROUP BY 2, 3 ORDER BY 4 DESC"
 
 static void take_server(void *ctx, sqlite3_stmt *st)
