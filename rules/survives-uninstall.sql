@@ -7,7 +7,8 @@
 -- needs: 2
 -- why: Whoever removes the product believes that it is gone.
 -- innocent: Settings, logs, empty folders and packages that it depended on remain by policy; they do not
---   run. A part that another product uses as well can remain.
+--   run. A part that another product uses as well can remain. npm runs no script of a package at its
+--   removal: what its install scripts have set up stays, unless the vendor says how it is removed.
 -- done: It was looked for right after the removal, after a restart, and three hours later. What
 --   ran each time is a concern; what could be run, and came with this install, is a note. What is part of a
 --   package that came along and is still installed is a fact: it can be removed by that package's name.

@@ -158,6 +158,9 @@ int examine_parse(int argc, char **argv, struct examine_wish *w)
 	}
 	if (optind >= argc || !argv[optind][0])
 		return cmd_usage(SUB, "which installer?");
+	/* "folder/" is "folder" */
+	for (size_t n = strlen(argv[optind]); n > 1 && argv[optind][n - 1] == '/'; n--)
+		argv[optind][n - 1] = 0;
 	w->installer = argv[optind];
 	w->arg = argv + optind + 1;
 	w->nargs = argc - optind - 1;
@@ -190,10 +193,7 @@ static int open_file(const char *path, struct examine_file *ret)
 	if (ret->fd >= 0 && !fstat(ret->fd, &st) && S_ISREG(st.st_mode) && ret->name[0])
 		return 0;
 	if (ret->fd >= 0 && S_ISDIR(st.st_mode))
-		err_set_exit(
-			&err, EXIT_UNREADABLE, 0,
-			"examine: '%s' is a folder: pack it into one file (tar -czf, npm pack)",
-			path);
+		err_set_exit(&err, EXIT_UNREADABLE, 0, "examine: '%s' is a folder", path);
 	else if (ret->fd >= 0)
 		err_set_exit(&err, EXIT_UNREADABLE, 0,
 			     "examine: '%s' is no file, but a pipe, socket or device", path);
@@ -207,7 +207,9 @@ int examine_open(struct examine_wish *w)
 	struct examine_opts *o = &w->opts;
 	struct err err = { 0 };
 	struct stat st;
-	int rc = open_file(w->installer, &o->installer);
+	int rc = !stat(w->installer, &st) && S_ISDIR(st.st_mode)
+			 ? examine_pack(w->installer, &o->installer, w->folder)
+			 : open_file(w->installer, &o->installer);
 
 	if (!rc && program_beside("belljar-systemctl", w->manager, sizeof(w->manager), &err))
 		return cmd_fail(&err);

@@ -73,8 +73,9 @@
 	"  belljar restart tax --stay --time 1h\n"
 
 #define HELP_EXAMINE                                                                               \
-	"INSTALLER is a .deb, .rpm, .run or .sh, a tar or zip with an install script, an npm\n"    \
-	"package, an AppImage, or a program. ARGs are its own; files among them come along.\n"     \
+	"INSTALLER is a .deb, .rpm, .run or .sh, a tar, zip or folder with an install script,\n"   \
+	"an npm package or its folder, an AppImage, or a program. ARGs are its own; files\n"       \
+	"among them come along.\n"                                                                 \
 	"\n"                                                                                       \
 	"options:\n"                                                                               \
 	"  -b, --box NAME      name of the box (from the installer's name); it is kept\n"          \

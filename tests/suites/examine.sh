@@ -105,6 +105,9 @@ check "nothing of it is left" recorded product \
 check "the program was used" recorded product \
 	"(SELECT count(*) FROM process WHERE op = 'exec' AND script = '/opt/product/tool') >= 1"
 
+examine -b folder tar/product/ 2>err
+equal "a folder is an archive" "$? $(cat err) $(sql folder "SELECT count(*) FROM change WHERE path = '/opt/product/tool' AND run = 2")" "0  1"
+
 # ---- a package of npm's ---------------------------------------------------------------------------
 
 if command -v npm >/dev/null; then
@@ -117,6 +120,11 @@ if command -v npm >/dev/null; then
 		"(SELECT count(*) FROM process WHERE op = 'exec' AND cause IS NULL AND script LIKE '%/bin/belltest') > 0 AND
 		 (SELECT count(*) FROM change WHERE op = 'added' AND path LIKE '%/node_modules/belltest/cli.js') = 1 AND
 		 (SELECT count(*) FROM residue WHERE explained IS NULL AND path LIKE '%belltest%') = 0"
+	mkdir package/node_modules
+	touch package/node_modules/stays-out
+	examine -b npm-folder package 2>err
+	equal "a folder with a package.json is one of npm's as well" "$? $(cat err) $(sql npm-folder "SELECT count(*) FROM change
+		WHERE op = 'added' AND (path LIKE '%/lib/node_modules/belltest/cli.js' OR path LIKE '%stays-out%') AND type = 'file'")" "0  1"
 else # Debian's npm is three hundred packages, which is too much to ask of a machine for this
 	echo "# no npm package is tried: there is no npm here"
 fi

@@ -135,8 +135,11 @@ for f in setup.exe text.deb; do refused 2 bad/$f; done
 refused 117 /dev/null
 if [ "$(id -u)" != 0 ]; then
 	cp bad/absolute.tar.gz bad/unreadable.tar.gz
-	chmod 000 bad/unreadable.tar.gz
-	refused 117 bad/unreadable.tar.gz
+	mkdir bad/unreadable
+	mv bad/unreadable.tar.gz bad/unreadable/
+	chmod 000 bad/unreadable/unreadable.tar.gz
+	refused 117 bad/unreadable/unreadable.tar.gz
+	refused 117 bad/unreadable
 fi
 # the bytes say what it is, and a name is no more than a name
 printf '#!/bin/sh\nmkdir -p /opt/came && touch /opt/came/here\n' >bad/script.deb
@@ -153,7 +156,8 @@ for i in "${!odd[@]}"; do
 		"$(cat "$i.status" "$i.odd") $(sql "odd$i" "SELECT count(*) FROM change WHERE path = '/opt/came/here'")" "0 1"
 done
 check "no name was a command" test ! -e x
-refused 117 bad
+mkdir bad/nothing
+refused 117 bad/nothing
 for f in absolute.tar.gz above.zip; do
 	"$BELLJAR" examine -q -b "${f%%.*}" bad/$f </dev/null >said 2>&1
 	equal "names that lead out of $f lead nowhere: the rest is installed" \
