@@ -140,7 +140,7 @@ static int take_user(void *ctx, const struct user_change *u)
 static bool is_code(const struct state_path *p)
 {
 	static const char *const tails[] = { ".so", ".py", ".pyc", ".js",  ".jar", ".pl",
-					     ".rb", ".sh", ".exe", ".dll", ".ko" };
+					     ".rb", ".sh", ".exe", ".dll", ".ko",  ".node" };
 
 	if (!S_ISREG(p->mode) || p->op == CHANGE_REMOVED)
 		return false;
