@@ -198,7 +198,8 @@ static uint64_t impatient_wait(const struct lapse *l, uint64_t now, bool ticking
 	return longest;
 }
 
-/* Where the clock goes when only waits that are much shorter are overtaken; 0: it need not. */
+/* Where the clock goes when only waits that are much shorter are overtaken; 0: it need not. Of a
+ * task whose waits are long, a short one is not overtaken either: it is the rest of something. */
 static uint64_t impatient_due(const struct lapse *l, bool ticking)
 {
 	uint64_t now = lapse_now(l), longest = impatient_wait(l, now, ticking), next = l->until;
@@ -208,7 +209,7 @@ static uint64_t impatient_due(const struct lapse *l, bool ticking)
 		return 0;
 	HASH_ITER(hh, l->seen, s, after)
 	{
-		if (seen_waits(s) && s->due > now && s->due - s->since >= longest / OVERTAKEN)
+		if (seen_waits(s) && s->due > now && s->lately >= longest / OVERTAKEN)
 			least(&next, s->due);
 	}
 	return next == LAPSE_NEVER || next <= now ? 0 : next;

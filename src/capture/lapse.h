@@ -152,7 +152,8 @@ struct seen {
 	struct wait w;
 	uint64_t since_real, since, ahead, due; /* of this wait; @ahead the offset then */
 	uint64_t jumps;				/* that there had been then */
-	bool listed;				/* it is in the table of tasks */
+	uint64_t lately; /* how long its waits have been: the longest, less with each since */
+	bool listed;	 /* it is in the table of tasks */
 	UT_hash_handle hh;
 };
 

@@ -7,6 +7,7 @@
 #include "capture/lapse.h"
 
 #define AT_WORK_NS 200000000 /* a call that is none of the waits is at work for so long at most */
+#define LATELY	   16	     /* a wait counts for a seventh when 30 shorter ones have followed */
 #define ON_DISK_NS (10 * NSEC_PER_SEC) /* and one that cannot be interrupted, for so long */
 
 static int open_for_all(pid_t tid, const char *name)
@@ -147,6 +148,9 @@ static void begins(struct lapse *l, struct seen *s, const struct blocked *b)
 	s->ahead = l->clock->ahead;
 	s->jumps = l->jumps;
 	s->due = due_of(l, &s->w);
+	s->lately -= s->lately / LATELY;
+	if (s->due != LAPSE_NEVER && s->due > s->since && s->due - s->since > s->lately)
+		s->lately = s->due - s->since;
 }
 
 /*

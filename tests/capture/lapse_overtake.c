@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * lapse_overtake.c - which waits the clock goes over when patience with a longer one has ended
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "../../src/capture/lapse.c"
+
+#define HOUR (3600 * NSEC_PER_SEC)
+
+/* A task that began to wait @gone ns of the box ago, for @ns, and of late for @lately. */
+static void waits(struct lapse *l, struct seen *s, pid_t tid, uint64_t gone, uint64_t ns,
+		  uint64_t lately)
+{
+	*s = (struct seen){ .tid = tid, .blocked = true, .w.what = WAIT_TIMED, .lately = lately };
+	s->since = lapse_now(l) - gone;
+	s->due = s->since + ns;
+	s->ahead = s->since - (clock_mono_ns() - 60 * NSEC_PER_SEC); /* a minute of ours */
+	HASH_ADD_INT(l->seen, tid, s);
+}
+
+static void test_ticks_are_gone_over_and_not_the_rest_of_a_long_wait(void **state UNUSED)
+{
+	struct box_clock clock = { .ahead = 1000 * HOUR };
+	struct lapse l = { .clock = &clock, .until = LAPSE_NEVER, .jumps = 100000 };
+	struct seen longest, tick, rest;
+
+	waits(&l, &longest, 1, HOUR / 10, 24 * HOUR, 24 * HOUR);
+	waits(&l, &tick, 2, 0, NSEC_PER_SEC / 20, NSEC_PER_SEC / 20);
+	assert_int_equal(impatient_due(&l, true), longest.due);
+	waits(&l, &rest, 3, 0, NSEC_PER_SEC, HOUR / 6);
+	assert_int_equal(impatient_due(&l, true), rest.due);
+	/* it has ticked for a while */
+	rest.lately = NSEC_PER_SEC;
+	assert_int_equal(impatient_due(&l, true), longest.due);
+	HASH_CLEAR(hh, l.seen);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ticks_are_gone_over_and_not_the_rest_of_a_long_wait),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
