@@ -210,9 +210,12 @@ static void take_failed(void *ctx, sqlite3_stmt *st)
 		line_say(&w->rep->a, l, "; it printed last: ");
 		line_name(&w->rep->a, l, said);
 	}
-	line_say(&w->rep->a, l,
-		 install ? ". What follows says little about the program"
-			 : ". What is left may be left for that reason");
+	line_say(
+		&w->rep->a, l,
+		install ? "%s Questions, if it asked any, were not answered: it had no terminal. What "
+			  "follows says little about the program"
+			: "%s What is left may be left for that reason",
+		said.n && said.p[said.n - 1] == '.' ? "" : ".");
 	line_say(&w->rep->a, l, ".");
 	line_ref(l, EV_MARK, (uint64_t)sqlite3_column_int64(st, 0), 0);
 }
