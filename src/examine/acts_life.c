@@ -72,11 +72,13 @@ static int await(struct exam *x, int id, uint32_t key, const char *path, struct 
 		 struct err *err)
 {
 	uint64_t begin = session_box_now(&x->s), whole = scaled(x, x->now->watch);
+	uint64_t real = clock_mono_ns();
 	int status = 0, rc = 0, turn = 0;
 
 	if (whole < 60 * NSEC_PER_SEC)
 		whole = 60 * NSEC_PER_SEC;
-	while (!rc && !turn && session_box_now(&x->s) - begin < whole) {
+	while (!rc && !turn && session_box_now(&x->s) - begin < whole &&
+	       clock_mono_ns() - real < PROGRAM_REAL) {
 		rc = session_wait_box(&x->s, id, 0, NSEC_PER_SEC, &status, err);
 		if (rc >= 0)
 			turn = manager_turn(x, err);

@@ -35,6 +35,7 @@
 #define PATHS_MAX      200000		   /* paths of the state that are kept */
 #define SETUP_WAIT_NS  (60 * NSEC_PER_SEC) /* after the installer, before services are started */
 #define PROGRAM_NS     HOUR /* an installer that has not ended by then goes on beside the rest */
+#define PROGRAM_REAL   (30 * MINUTE) /* so does one that has taken so much of our time */
 
 struct exam;
 
