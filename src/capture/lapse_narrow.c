@@ -199,7 +199,7 @@ size_t times_size(enum times times)
 
 int times_read(pid_t tid, enum times times, uint64_t at, int64_t *v, size_t n)
 {
-	int32_t half[4];
+	int32_t half[4] = { 0 };
 
 	if (n > ARRAY_SIZE(half))
 		return -EINVAL;
