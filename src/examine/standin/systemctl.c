@@ -5,7 +5,7 @@
  * There is no service manager in the box, and installers and their uninstallers call one without
  * asking for it: systemctl(1) would fail, and with it the whole script. This one does nothing by
  * itself: its call is on record, belljar reads it there and starts or stops what was meant
- * (service.c), while this one waits. What changes files only (enable, disable, mask, …) is the
+ * (manager.c), while this one waits. What changes files only (enable, disable, mask, …) is the
  * machine's own systemctl's, which needs no manager for it; a machine that has none gets links as
  * [Install] says.
  *
