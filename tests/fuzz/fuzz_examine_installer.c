@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	f.name = names[n ? p[0] % ARRAY_SIZE(names) : 0];
 	check(n < 2 || !write_full(f.fd, p + 1, n - 1));
 	if (installer_find(&f, &kind, &err)) {
-		check(kind == INSTALLERS && err.exit == EXIT_USAGE);
+		check(kind == INSTALLERS && err.exit == (n < 2 ? EXIT_UNREADABLE : EXIT_USAGE));
 	} else {
 		check(kind < INSTALLERS && strcmp(installer_kind_name(kind), "unknown") != 0);
 		words(&f, kind);
