@@ -194,7 +194,8 @@ int as_match(const struct as_catalogue *cat, const char *path, bool setid,
 	     const struct as_place *ret[AS_MATCH_MAX]);
 /** as_glob() - pattern without braces and '~' against a path */
 bool as_glob(const char *pattern, const char *path);
-/** as_walk() - files of the tree in places whose parser has @flags */
+/** as_walk() - files of the tree in places whose parser has @flags, but for those that can be
+ * anywhere (a cgi-bin): a whole system would be read for them */
 int as_walk(const struct as_catalogue *cat, const struct as_fs *fs, unsigned flags,
 	    void (*fn)(void *ctx, const char *path), void *ctx);
 

@@ -374,7 +374,8 @@ int as_walk(const struct as_catalogue *cat, const struct as_fs *fs, unsigned fla
 	for (size_t i = 0; i < cat->n; i++) {
 		const struct as_pattern *p = &cat->v[i];
 
-		if (!(as_parsers[p->place->parser].flags & flags))
+		if (!(as_parsers[p->place->parser].flags & flags) ||
+		    (!p->home && str_starts(str_z(p->text), "/**")))
 			continue;
 		for (int h = 0; h < (p->home ? cat->nhomes : 1); h++) {
 			snprintf(w.dir, sizeof(w.dir), "%s", p->home ? cat->home[h] : "");
