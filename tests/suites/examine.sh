@@ -180,8 +180,8 @@ mkdir -p /opt/asks
 cat >/opt/asks/daemon <<'D'
 #!/bin/sh
 [ "$1" != deaf ] || trap '' TERM
-(while :; do sleep 40; done) &
-while :; do sleep 50; done
+(while :; do sleep 4000; done) &
+while :; do sleep 5000; done
 D
 cat >/opt/asks/uninstall.sh <<'U'
 #!/bin/sh

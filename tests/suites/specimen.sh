@@ -60,8 +60,8 @@ check "nobody is asked for but names under .test" recorded bad \
 	 (SELECT count(*) FROM flow WHERE op='begin' AND name IS NULL AND dst_port <> 53) = 0 AND
 	 (SELECT count(DISTINCT name) FROM dns WHERE op='query') > 3"
 
-# 45 days at this scale are four seconds; the run ends when nobody is left
-pack --with 6 --scale 0.000001 -o r
+# 45 days at this scale are twelve seconds, so that a slow dpkg has ended before; the run ends when nobody is left
+pack --with 6 --scale 0.000003 -o r
 # shellcheck disable=SC2016
 "$BELLJAR" run -q -b ends --time 120 --copy r/*.deb -- sh -c 'dpkg -i ~/*.deb >/dev/null
 	pidof second >/dev/null && echo lives; while pidof second >/dev/null; do sleep 0.2; done; echo ended' >out 2>&1
