@@ -271,7 +271,8 @@ mkdir -p /opt/slow && touch /opt/slow/file
 S
 # to which half the signal comes makes no difference; nothing is left of either, and it can go on
 slowly() { # [OPTION…]
-	"$BELLJAR" examine -b slow --watch-scale 0.001 --days 20 "$@" in/slow.run -o partly </dev/null >/dev/null 2>err &
+	# whoever started the tests may have a signal ignored (nohup), and so would this
+	env --default-signal "$BELLJAR" examine -b slow --watch-scale 0.001 --days 20 "$@" in/slow.run -o partly </dev/null >/dev/null 2>err &
 	pid=$!
 	wait_for 60 grep -q idle err
 }
