@@ -47,6 +47,24 @@ int signal_key(struct exam *x, uint32_t key, int signo, struct err *err)
 	return rc;
 }
 
+int stop_process(struct exam *x, const struct proc_row *p, int signo, uint32_t asker,
+		 const char *words, struct err *err)
+{
+	int rc = 0;
+
+	if (signo == SIGTERM)
+		rc = mark(x,
+			  &(struct mark){ .step = "act",
+					  .target = p->key,
+					  .target2 = asker,
+					  .path = proc_file(p),
+					  .detail = words },
+			  err);
+	if (!rc)
+		rc = signal_key(x, p->key, signo, err);
+	return rc == -ESRCH ? 0 : rc;
+}
+
 static struct proc_row copy_of(const struct proc_row *p)
 {
 	struct proc_row c = *p;

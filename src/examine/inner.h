@@ -79,6 +79,8 @@ void subject_clear(struct subject *s);
 const struct proc_row *subject_get(const struct subject *s, uint32_t key);
 /** subject_long_lived() - keys of living processes of the subject that are long-lived by now */
 size_t subject_long_lived(struct exam *x, uint32_t ret[LONG_LIVED_MAX]);
+/** proc_entry() - place of the entry that started it, or whom it descends from; NULL: none did */
+const char *proc_entry(const struct subject *s, const struct proc_row *p);
 /** proc_file() - the file that it runs: its script, else its image; "" unknown */
 const char *proc_file(const struct proc_row *p);
 /** proc_same() - do both run the same program? */
@@ -271,6 +273,10 @@ int start_by_shell(struct exam *x, const char *command, const char *cause, int *
 /** kill_key() - SIGKILL, from outside. -ESRCH: it is gone */
 int kill_key(struct exam *x, uint32_t key, struct err *err);
 int signal_key(struct exam *x, uint32_t key, int signo, struct err *err);
+/** stop_process() - SIGTERM, which is a mark with these words, or SIGKILL for who did not listen;
+ * one that is gone is no failure. @asker: process key, 0 none */
+int stop_process(struct exam *x, const struct proc_row *p, int signo, uint32_t asker,
+		 const char *words, struct err *err);
 /** make_whole() - start again what was killed and nobody else has started again; @v: copies */
 int make_whole(struct exam *x, const struct proc_row *v, size_t n, struct err *err);
 /** struct victims - copies of the long-lived processes as they are now */

@@ -185,17 +185,13 @@ static int read_calls(struct exam *x, struct err *err)
 /* Was it started by an entry of that unit, or does it come from what was? */
 static bool is_of(const struct exam *x, const struct proc_row *p, const char *unit)
 {
-	for (int depth = 0; p && depth < 64; depth++) {
-		const char *base = p->entry ? strrchr(p->entry, '/') : NULL;
-		char name[MANAGER_UNIT];
+	const char *entry = proc_entry(&x->subject, p), *base = entry ? strrchr(entry, '/') : NULL;
+	char name[MANAGER_UNIT];
 
-		if (base && strstr(p->entry, "/systemd/")) {
-			bare_name(base + 1, strlen(base + 1), name);
-			return !strcmp(name, unit);
-		}
-		p = subject_get(&x->subject, p->parent);
-	}
-	return false;
+	if (!base || !strstr(entry, "/systemd/"))
+		return false;
+	bare_name(base + 1, strlen(base + 1), name);
+	return !strcmp(name, unit);
 }
 
 /* Return: how many live; -errno. @signo: 0 none */
@@ -212,18 +208,8 @@ static int signal_unit(struct exam *x, const struct wish *w, int signo, struct e
 		if (!p->alive || p->origin != ORIGIN_SUBJECT || !is_of(x, p, w->unit))
 			continue;
 		n++;
-		if (signo == SIGTERM)
-			rc = mark(x,
-				  &(struct mark){ .step = "act",
-						  .target = p->key,
-						  .target2 = w->asker,
-						  .path = proc_file(p),
-						  .detail = words },
-				  err);
-		if (!rc && signo)
-			rc = signal_key(x, p->key, signo, err);
-		if (rc == -ESRCH)
-			rc = 0;
+		if (signo)
+			rc = stop_process(x, p, signo, w->asker, words, err);
 	}
 	return rc ? rc : n;
 }

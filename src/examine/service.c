@@ -135,17 +135,6 @@ static char *service_of(const char *place)
 	return xstrndup(base, strcspn(base, "@."));
 }
 
-/* Of the process, or of whom it descends from; NULL: none has started it. */
-static const char *entry_of(const struct exam *x, const struct proc_row *p)
-{
-	for (int depth = 0; p && depth < 64; depth++) {
-		if (p->entry)
-			return p->entry;
-		p = subject_get(&x->subject, p->parent);
-	}
-	return NULL;
-}
-
 /* Return: its number; s->n: none */
 static size_t find(const struct stops *s, const char *place)
 {
@@ -186,7 +175,7 @@ int services_asked(struct exam *x, struct stops **ret, struct err *err)
 	s = xcalloc(1, sizeof(*s));
 	for (size_t i = 0; i < x->subject.n; i++) {
 		const struct proc_row *p = &x->subject.v[i];
-		const char *entry = p->alive ? entry_of(x, p) : NULL;
+		const char *entry = p->alive ? proc_entry(&x->subject, p) : NULL;
 
 		if (entry)
 			take_asked(s, &all, entry);
@@ -219,7 +208,7 @@ static bool has_run(const struct exam *x, const char *script)
 static bool is_stopped(const struct exam *x, const struct stops *s, enum stop_when when,
 		       const struct proc_row *p)
 {
-	const char *entry = p->alive ? entry_of(x, p) : NULL;
+	const char *entry = p->alive ? proc_entry(&x->subject, p) : NULL;
 	size_t i = entry ? find(s, entry) : s->n;
 
 	return i < s->n &&
@@ -238,19 +227,10 @@ static int signal_all(struct exam *x, const struct stops *s, enum stop_when when
 		if (!is_stopped(x, s, when, p))
 			continue;
 		n++;
-		if (signo == SIGTERM)
-			rc = mark(x,
-				  &(struct mark){ .step = "act",
-						  .target = p->key,
-						  .path = proc_file(p),
-						  .detail =
-							  "stopped as a service manager would, for "
-							  "the package's script asks for it" },
+		rc = stop_process(x, p, signo, 0,
+				  "stopped as a service manager would, for the package's script "
+				  "asks for it",
 				  err);
-		if (!rc)
-			rc = signal_key(x, p->key, signo, err);
-		if (rc == -ESRCH)
-			rc = 0;
 	}
 	return rc ? rc : n;
 }

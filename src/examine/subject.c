@@ -151,6 +151,16 @@ int subject_update(struct exam *x, struct err *err)
 	return rows_read(x, &q, err);
 }
 
+const char *proc_entry(const struct subject *s, const struct proc_row *p)
+{
+	for (int depth = 0; p && depth < 64; depth++) {
+		if (p->entry)
+			return p->entry;
+		p = subject_get(s, p->parent);
+	}
+	return NULL;
+}
+
 const char *proc_file(const struct proc_row *p)
 {
 	return p->script ? p->script : p->image ? p->image : "";
