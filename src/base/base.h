@@ -128,6 +128,11 @@ bool str_eq(struct str a, struct str b);
 bool str_starts(struct str s, const char *prefix);
 bool str_ends(struct str s, const char *suffix);
 
+/** fnv1a() - go on from @h, FNV1A at first, over these bytes: FNV-1a of 64 bits
+ * (draft-eastlake-fnv). For tables and the like; whoever chooses the bytes can make two of them
+ * meet */
+#define FNV1A 0xcbf29ce484222325ull
+uint64_t fnv1a(uint64_t h, const void *p, size_t n);
 /** utf8_valid() - whether the bytes are valid UTF-8 (RFC 3629) without NUL */
 bool utf8_valid(const char *p, size_t n);
 

@@ -278,20 +278,18 @@ static void settle(struct capture_contacts *c, struct live *l)
 /* Did a flow with the same ends begin just before? */
 static bool same_attempt(struct capture_contacts *c, const struct event *ev, double t)
 {
-	uint64_t h = 0xcbf29ce484222325ull;
 	const int fields[] = { EV_AT(FLOW, SRC), EV_AT(FLOW, DST) };
+	const int64_t ports[] = { number(&ev->v[EV_AT(FLOW, SRC_PORT)]),
+				  number(&ev->v[EV_AT(FLOW, DST_PORT)]) };
+	uint64_t h = fnv1a(FNV1A, ports, sizeof(ports));
 	typeof(&c->attempt[0]) a;
 	bool same;
 
 	for (size_t f = 0; f < ARRAY_SIZE(fields); f++) {
 		struct str s = text(&ev->v[fields[f]]);
 
-		for (size_t i = 0; i < s.n; i++)
-			h = (h ^ (unsigned char)s.p[i]) * 0x100000001b3ull;
-		h = (h ^ ' ') * 0x100000001b3ull;
+		h = fnv1a(fnv1a(h, s.p, s.n), " ", 1);
 	}
-	h = (h ^ (uint64_t)number(&ev->v[EV_AT(FLOW, SRC_PORT)])) * 0x100000001b3ull;
-	h = (h ^ (uint64_t)number(&ev->v[EV_AT(FLOW, DST_PORT)]) << 16) * 0x100000001b3ull;
 	a = &c->attempt[(h ^ h >> 32) % ATTEMPTS_KEPT];
 	same = a->ends == h && t - a->t < SAME_ATTEMPT;
 	a->ends = h;

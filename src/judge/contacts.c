@@ -249,11 +249,7 @@ void contact_burst(struct contact_book *b, uint32_t series, double t, uint64_t s
 /* Of a name, in place of it; never 0. */
 static uint64_t name_hash(struct str name)
 {
-	uint64_t h = 0xcbf29ce484222325ull;
-
-	for (size_t i = 0; i < name.n; i++)
-		h = (h ^ (unsigned char)name.p[i]) * 0x100000001b3ull;
-	return h | 1;
+	return fnv1a(FNV1A, name.p, name.n) | 1;
 }
 
 /* Where a name stands that waits for its answer; else where it may stand, as the oldest goes. */

@@ -245,15 +245,6 @@ static struct str value_of(const struct sigma *s, const struct correlation *c, u
 	return at < 0 ? (struct str){ 0 } : row->v[at];
 }
 
-static uint64_t hash(struct str v)
-{
-	uint64_t h = 0xcbf29ce484222325ull;
-
-	for (size_t i = 0; i < v.n; i++)
-		h = (h ^ (unsigned char)v.p[i]) * 0x100000001b3ull;
-	return h;
-}
-
 static void group_free(struct correlation *c, struct cor_group *g)
 {
 	HASH_DEL(c->groups, g);
@@ -362,8 +353,11 @@ static int feed_one(struct sigma *s, uint32_t cor, uint32_t rule, const struct r
 	cleanup_free uint64_t *seqs = NULL;
 	int rc = 0;
 
-	if (c->field)
-		one.value = hash(value_of(s, c, rule, c->field, row));
+	if (c->field) {
+		struct str v = value_of(s, c, rule, c->field, row);
+
+		one.value = fnv1a(FNV1A, v.p, v.n);
+	}
 	remember(c, g, one);
 	if (!fulfilled(c, g))
 		return 0;

@@ -8,12 +8,10 @@
  */
 #include "gate/policy/resolver_inner.h"
 
-static uint64_t hash_of(const char *name) /* FNV-1a */
+static uint64_t hash_of(const char *name)
 {
-	uint64_t h = 0xcbf29ce484222325ull;
+	uint64_t h = fnv1a(FNV1A, name, strlen(name));
 
-	for (; *name; name++)
-		h = (h ^ (uint8_t)*name) * 0x100000001b3ull;
 	return h ^ h >> 29;
 }
 
