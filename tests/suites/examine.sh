@@ -271,6 +271,7 @@ mkdir -p /opt/slow && touch /opt/slow/file
 S
 # to which half the signal comes makes no difference; nothing is left of either, and it can go on
 slowly() { # [OPTION…]
+	: >err # of the one before, which said the same
 	# whoever started the tests may have a signal ignored (nohup), and so would this
 	env --default-signal "$BELLJAR" examine -b slow --watch-scale 0.001 --days 20 "$@" in/slow.run -o partly </dev/null >/dev/null 2>err &
 	pid=$!
