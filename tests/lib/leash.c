@@ -2,14 +2,15 @@
 /*
  * leash.c - run one test program so that nothing of it can get away unseen
  *
- *   leash [-u USER] [-t SECONDS] [-l LEFTOVERS] -- PROGRAM [ARG…]
+ *   leash [-u USER] [-t SECONDS] [-l LEFTOVERS] [-w WAITS] -- PROGRAM [ARG…]
  *
  * leash makes itself the reaper of all its descendants (prctl(2) PR_SET_CHILD_SUBREAPER), so that
  * a process which detaches from its parents stays below it in the process tree, whatever session
  * or namespace it goes to. When PROGRAM has ended, every descendant that does not end by itself
  * within GRACE_MS is a leftover: it is named in the file LEFTOVERS (default: standard error), one
  * a line, and killed. On time-out, SIGINT, SIGTERM or SIGHUP everything is killed at once. The
- * same happens to all of it when the parent of leash dies.
+ * same happens to all of it when the parent of leash dies. On time-out the file WAITS tells before
+ * that what each process was waiting for (leash_look.c).
  *
  * With -u the program gets the ids and groups of USER and no capability; its environment is that
  * of leash with HOME, USER and LOGNAME set.
@@ -17,6 +18,8 @@
  * Exit: that of PROGRAM; 124 on time-out; 128+N when signal N ended it; 125 for failures here.
  * Always true: when leash exits, no descendant of it lives.
  */
+#include "leash.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +27,6 @@
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -43,16 +44,9 @@
 struct leash {
 	const char *user;
 	long seconds;
-	FILE *leftovers;
+	FILE *leftovers, *waits;
 	pid_t program;
 	int status; /* of the program as of waitpid(), -1 while it runs */
-};
-
-/** struct proc - a row of the process table */
-struct proc {
-	pid_t pid, parent;
-	char state;
-	bool below; /* a descendant of ours */
 };
 
 static long long now_ms(void)
@@ -136,20 +130,24 @@ static size_t descendants(struct proc *table, size_t n)
 
 static void name_leftover(struct leash *l, pid_t pid)
 {
-	char path[64], text[256];
-	ssize_t n;
-	int fd;
+	char text[256];
 
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
-	for (ssize_t i = 0; i < n; i++)
-		if ((unsigned char)text[i] < ' ' || (unsigned char)text[i] > '~')
-			text[i] = ' ';
-	text[n > 0 ? n : 0] = 0;
-	fprintf(l->leftovers, "process %d: %s\n", (int)pid, n > 0 ? text : "(no arguments)");
+	command_line(pid, text, sizeof(text));
+	fprintf(l->leftovers, "process %d: %s\n", (int)pid, text);
+}
+
+/** look() - write down what everything below us waits for */
+static void look(struct leash *l)
+{
+	struct proc *table = malloc(PIDS_MAX * sizeof(*table));
+	size_t n;
+
+	if (!table)
+		return;
+	n = read_table(table);
+	descendants(table, n);
+	leash_look(table, n, l->waits);
+	free(table);
 }
 
 static void reap(struct leash *l)
@@ -270,6 +268,8 @@ static int run(struct leash *l, char **argv)
 	if (!l->program)
 		child(l, argv, &before);
 	cut = watch(l, sigfd);
+	if (cut == TIMED_OUT && l->waits)
+		look(l);
 	left = sweep(l, cut == 0);
 	if (cut)
 		return cut;
@@ -283,19 +283,22 @@ int main(int argc, char **argv)
 	struct leash l = { .status = -1, .leftovers = stderr };
 	int c, r;
 
-	while ((c = getopt(argc, argv, "+u:t:l:")) != -1) {
+	while ((c = getopt(argc, argv, "+u:t:l:w:")) != -1) {
 		if (c == 'u')
 			l.user = optarg;
 		else if (c == 't')
 			l.seconds = strtol(optarg, NULL, 10);
 		else if (c == 'l')
 			l.leftovers = fopen(optarg, "ae");
+		else if (c == 'w')
+			l.waits = fopen(optarg, "ae");
 		else
 			return FAILURE;
 	}
 	if (optind >= argc || !l.leftovers) {
 		fprintf(stderr,
-			"usage: leash [-u USER] [-t SECONDS] [-l FILE] -- PROGRAM [ARG…]\n");
+			"usage: leash [-u USER] [-t SECONDS] [-l FILE] [-w FILE] -- PROGRAM "
+			"[ARG…]\n");
 		return FAILURE;
 	}
 	r = run(&l, argv + optind);
