@@ -26,7 +26,9 @@
 
 #include "box/internal.h"
 
-#define CGROUPS_MARK "cgroups"
+#define CGROUPS_MARK   "cgroups"
+#define LEFT_BEHIND_MS 10000 /* how long helpers whose owner is gone are waited for */
+#define LEFT_LOOK_MS   20
 
 static const char *const folders[] = { "boxes", "anon", "base", "tmp" };
 
@@ -56,6 +58,35 @@ int lock_file(int dirfd, const char *name, bool wait, bool exclusive)
 		close(fd);
 		return rc;
 	}
+	return fd;
+}
+
+/* The process that a lock file names is gone. Where it names none, nobody knows. */
+static bool owner_gone(int dirfd)
+{
+	cleanup_close int fd = openat(dirfd, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char text[16] = "";
+	long pid;
+
+	if (fd < 0 || pread(fd, text, sizeof(text) - 1, 0) < 0)
+		return false;
+	pid = strtol(text, NULL, 10);
+	return pid > 0 && pid <= INT32_MAX && kill((pid_t)pid, 0) && errno == ESRCH;
+}
+
+int lock_box(int dirfd)
+{
+	int fd = lock_file(dirfd, "lock", false, true);
+
+	for (int ms = 0; fd == -EBUSY && ms < LEFT_BEHIND_MS && owner_gone(dirfd);
+	     ms += LEFT_LOOK_MS) {
+		nanosleep(&(struct timespec){ .tv_nsec = LEFT_LOOK_MS * 1000000L }, NULL);
+		fd = lock_file(dirfd, "lock", false, true);
+	}
+	/* of fixed length, so none of an earlier one is left; unwritten it is only not waited for
+	 */
+	if (fd >= 0 && dprintf(fd, "%10d\n", (int)getpid()) < 0)
+		(void)ftruncate(fd, 0);
 	return fd;
 }
 

@@ -202,6 +202,10 @@ int real_root(const char *root, char ret[4096], struct err *err); /* --root, che
 
 /** lock_file() - open DIRFD/lock and lock it (open file description lock). -EBUSY when held */
 int lock_file(int dirfd, const char *name, bool wait, bool exclusive);
+/** lock_box() - lock the box in @dirfd, and write into the lock file whose it is. When the owner
+ * was killed, the children that worked for it hold the lock until they have ended by themselves:
+ * they are waited for, ten seconds at most. Return: as lock_file() */
+int lock_box(int dirfd);
 void random_hex(char *out, size_t digits); /* and a NUL */
 /** home_note_cgroups() - from here on the next start looks for cgroups that killed runs left; hold
  * what this returns until the cgroup is made. Return: a descriptor, -errno */

@@ -173,7 +173,7 @@ int stage_make(struct box *b, const char *in_dir, struct err *err)
 	b->fd = openat(b->home->fd, rel, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (b->fd < 0)
 		return err_set(err, errno, "box: open '%s'", b->path);
-	b->lock_fd = lock_file(b->fd, "lock", false, true);
+	b->lock_fd = lock_box(b->fd);
 	return b->lock_fd < 0 ? err_set(err, b->lock_fd, "box: lock '%s'", b->path) : 0;
 }
 
@@ -349,7 +349,7 @@ static int open_there(struct box *b, const char *name, int flags, const struct b
 			       : err_set_exit(err, EXIT_CORRUPT, errno, "box: open '%s'", name);
 	snprintf(b->path, sizeof(b->path), "%.1024s/%s", b->home->path, rel);
 	if (flags & BOX_LOCK) {
-		b->lock_fd = lock_file(b->fd, "lock", false, true);
+		b->lock_fd = lock_box(b->fd);
 		if (!still_there(b, rel))
 			return 1;
 		if (b->lock_fd == -EBUSY)

@@ -61,6 +61,39 @@ CASE(test_a_held_box_is_busy_for_others_and_readable)
 	live_remove(l, live_box(l, "desk"));
 }
 
+static void own_and_leave_at_work(struct live *l, int ready)
+{
+	struct box *b;
+	pid_t worker;
+
+	if (box_open(&l->home, "desk", BOX_LOCK, NULL, &b, &l->err))
+		_exit(1);
+	worker = fork();
+	if (worker == 0) {
+		usleep(300000);
+		_exit(0);
+	}
+	must(write(ready, &worker, sizeof(worker)) == sizeof(worker));
+	pause();
+	_exit(1);
+}
+
+CASE(test_what_a_killed_owner_left_at_work_is_waited_for)
+{
+	pid_t owner, worker;
+	int ready[2];
+
+	box_close(live_box(l, "desk"));
+	must(!pipe(ready));
+	owner = fork();
+	must(owner >= 0);
+	if (owner == 0)
+		own_and_leave_at_work(l, ready[1]);
+	must(read(ready[0], &worker, sizeof(worker)) == sizeof(worker) && worker > 0);
+	must(!kill(owner, SIGKILL) && waitpid(owner, NULL, 0) == owner);
+	live_remove(l, live_box(l, "desk"));
+}
+
 static int collect(void *ctx, const char *name)
 {
 	buf_printf(ctx, "%s ", name);
@@ -467,6 +500,7 @@ int main(void)
 		T(test_a_box_is_made_once_and_keeps_its_identity),
 		T(test_two_boxes_differ_in_identity),
 		T(test_a_held_box_is_busy_for_others_and_readable),
+		T(test_what_a_killed_owner_left_at_work_is_waited_for),
 		T(test_boxes_are_listed_in_order),
 		T(test_a_bad_name_makes_nothing),
 		T(test_a_root_folder_that_is_not_there_makes_nothing),

@@ -275,8 +275,9 @@ slowly() { # [OPTION…]
 	# whoever started the tests may have a signal ignored (nohup), and so would this
 	env --default-signal "$BELLJAR" examine -b slow --watch-scale 0.001 --days 20 "$@" in/slow.run -o partly </dev/null >/dev/null 2>err &
 	pid=$!
-	wait_for 60 grep -q idle err
+	wait_for 60 idle_or_ended
 }
+idle_or_ended() { grep -q idle err || ! kill -0 "$pid"; }
 left() { # PID…: those that live, and what is mounted of the box
 	local p
 	for p in "$@"; do ! kill -0 "$p" 2>/dev/null || echo "$p lives"; done

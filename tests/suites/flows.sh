@@ -87,7 +87,7 @@ each_ends ends
 import socket, time
 s = socket.create_connection(("203.0.113.7", 7000), 20); s.send(b"x"); print("open", flush=True); time.sleep(600)' >cut.out 2>&1 &
 pid=$!
-wait_for 60 grep -q open cut.out
+wait_for 60 recorded cut "(SELECT count(*) FROM flow WHERE op='begin' AND dst_port=7000) = 1" # what is not written yet is lost
 kill -9 $pid
 wait $pid 2>/dev/null
 none_left() { [ -z "$(ps -o pid= --ppid $pid)" ]; }

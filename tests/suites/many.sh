@@ -18,7 +18,8 @@ for _ in range(int(sys.argv[1])):
     keep.append(s)
 for s in keep:
     try:
-        s.sendall(b"GET / HTTP/1.0\r\nHost: many.test\r\n\r\n")
+        # 1.1: it stays open when it was answered, so all are open at one time whoever is slow
+        s.sendall(b"GET / HTTP/1.1\r\nHost: many.test\r\n\r\n")
         opened += 1
     except OSError:
         pass
