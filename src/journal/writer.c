@@ -7,11 +7,38 @@
  * file (blocks lost, records torn); then the events that are left are numbered anew, and a GAP
  * event says what is missing.
  *
+ * The thread works with SQLite and OpenSSL, which have locks of their own. A fork takes over only
+ * the thread that makes it: a lock that another one holds at that moment is never opened in the
+ * child, which would wait for it for ever. The supervisor forks for each look into a box, and such
+ * a child reads certificates. So a fork waits for the end of what the thread is storing.
+ *
  * Invariant: the ring's tail moves only when what is before it is committed in SQLite.
  */
 #include <signal.h>
 
 #include "journal/writer.h"
+
+/* ---- forks -------------------------------------------------------------------------------- */
+
+/* One for all journals, since a fork is one for all: no state of ours. */
+static pthread_mutex_t storing = PTHREAD_MUTEX_INITIALIZER;
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&storing);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&storing);
+}
+
+static void guard_forks(void)
+{
+	/* it can fail for want of memory only */
+	if (pthread_atfork(before_fork, after_fork, after_fork))
+		abort();
+}
 
 /* ---- the thread --------------------------------------------------------------------------- */
 
@@ -62,8 +89,11 @@ static int drain(struct journal *j, struct err *err)
 
 	spool_view(&j->spool, &view);
 	while (view.from != view.to) {
-		int rc = store_block(j->store, &view, false, err);
+		int rc;
 
+		pthread_mutex_lock(&storing);
+		rc = store_block(j->store, &view, false, err);
+		pthread_mutex_unlock(&storing);
 		if (rc)
 			return rc;
 		spool_drop(&j->spool, view.from);
@@ -79,6 +109,7 @@ static int drain(struct journal *j, struct err *err)
 static int open_store(struct journal *j, struct err *err)
 {
 	struct store_found found;
+	int rc;
 
 	if (j->dirfd < 0) {
 		int folder = j->folder(j->folder_ctx);
@@ -88,7 +119,10 @@ static int open_store(struct journal *j, struct err *err)
 		if (j->dirfd < 0)
 			return err_set(err, errno, "journal: open the box's folder");
 	}
-	return store_open(j->dirfd, j->keydir, j->spool.id, &j->store, &found, err);
+	pthread_mutex_lock(&storing);
+	rc = store_open(j->dirfd, j->keydir, j->spool.id, &j->store, &found, err);
+	pthread_mutex_unlock(&storing);
+	return rc;
 }
 
 static void *writer(void *arg)
@@ -112,9 +146,11 @@ static void *writer(void *arg)
 
 static int start_thread(struct journal *j, struct err *err)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	sigset_t all, old;
 	int rc;
 
+	pthread_once(&once, guard_forks);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = pthread_create(&j->thread, NULL, writer, j);
