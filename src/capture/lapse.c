@@ -17,9 +17,10 @@
 #define LOOK_MAX_NS  20000000
 #define JUMP_MIN_NS  2000000 /* what is due so soon comes by itself */
 #define TICKING	     100     /* jumps since a wait began: it is held up by others' short waits */
-#define BUSY_REST_NS NSEC_PER_SEC /* beside work, two jumps are so far apart */
-#define OVERTAKEN    1000	  /* a wait that is so many times shorter may be overtaken */
-#define EVENTS_NS    50000000	  /* jumps that follow sooner have no event of their own */
+#define BUSY_REST_NS NSEC_PER_SEC	 /* beside work, two jumps are so far apart */
+#define OVERTAKEN    1000		 /* a wait that is so many times shorter may be overtaken */
+#define OVERTOOK_NS  (60 * NSEC_PER_SEC) /* patience has ended: so long it need not end anew */
+#define EVENTS_NS    50000000		 /* jumps that follow sooner have no event of their own */
 
 /* ---- jumping ------------------------------------------------------------------------------ */
 
@@ -177,32 +178,34 @@ static uint64_t next_due(struct lapse *l)
 /* ---- patience ----------------------------------------------------------------------------- */
 
 /* The longest wait of which too much real time has gone by; 0 none. */
-static uint64_t impatient_wait(const struct lapse *l, uint64_t now, bool ticking)
+static uint64_t impatient_wait(const struct lapse *l, uint64_t now, uint64_t tick_ns)
 {
 	uint64_t real = clock_mono_ns(), longest = 0, ns;
+	bool again = l->overtook_real && real - l->overtook_real < OVERTOOK_NS;
 	struct seen *s, *after;
 
 	HASH_ITER(hh, l->seen, s, after)
 	{
 		ns = s->due - s->since;
 		if (seen_waits(s) && s->due > now && ns > longest &&
-		    (!ticking || l->jumps - s->jumps >= TICKING) &&
-		    lapse_patience(ns, real - (s->since - s->ahead), now - s->since, ticking))
+		    (!tick_ns || l->jumps - s->jumps >= TICKING) &&
+		    lapse_patience(ns, real - (s->since - s->ahead), now - s->since, tick_ns,
+				   again))
 			longest = ns;
 	}
 	ns = l->until - l->until_since;
 	if (l->until != LAPSE_NEVER && l->until > now && ns > longest &&
-	    (!ticking || l->jumps - l->until_jumps >= TICKING) &&
-	    lapse_patience(ns, real - l->until_real, now - l->until_since, ticking))
+	    (!tick_ns || l->jumps - l->until_jumps >= TICKING) &&
+	    lapse_patience(ns, real - l->until_real, now - l->until_since, tick_ns, again))
 		longest = ns;
 	return longest;
 }
 
 /* Where the clock goes when only waits that are much shorter are overtaken; 0: it need not. Of a
  * task whose waits are long, a short one is not overtaken either: it is the rest of something. */
-static uint64_t impatient_due(const struct lapse *l, bool ticking)
+static uint64_t impatient_due(const struct lapse *l, uint64_t tick_ns)
 {
-	uint64_t now = lapse_now(l), longest = impatient_wait(l, now, ticking), next = l->until;
+	uint64_t now = lapse_now(l), longest = impatient_wait(l, now, tick_ns), next = l->until;
 	struct seen *s, *after;
 
 	if (!longest)
@@ -231,9 +234,11 @@ static uint64_t all_wait(struct lapse *l)
 	tick = until_tick(l);
 	if (tick)
 		return tick;
-	far = impatient_due(l, true);
-	if (far > next)
+	far = impatient_due(l, next - now);
+	if (far > next) {
 		next = far;
+		l->overtook_real = clock_mono_ns();
+	}
 	jump(l, next - now, far ? "busy" : "wait");
 	serve_due(l);
 	return LOOK_MIN_NS;
@@ -246,7 +251,7 @@ static bool overtake(struct lapse *l)
 
 	if (clock_mono_ns() - l->jumped_real < BUSY_REST_NS)
 		return false;
-	due = impatient_due(l, false);
+	due = impatient_due(l, 0);
 	if (due && !lapse_stat_ready(l))
 		return false;
 	if (due)

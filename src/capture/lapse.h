@@ -127,11 +127,14 @@ void wait_take_left(pid_t tid, const struct wait *w, uint64_t gone);
  * @wait_ns: how long the wait is, in the box's time
  * @real_ns: real time since it began
  * @gone_ns: the box's time since it began
- * @ticking: the clock has jumped many times since: it is the short waits of others that hold it up
+ * @tick_ns: the clock has jumped many times since: it is the short waits of others that hold it up,
+ *	such as this one, which comes next; 0: somebody works
+ * @again: such waits have been gone over a short time ago
  *
  * Return: true when it is enough.
  */
-bool lapse_patience(uint64_t wait_ns, uint64_t real_ns, uint64_t gone_ns, bool ticking);
+bool lapse_patience(uint64_t wait_ns, uint64_t real_ns, uint64_t gone_ns, uint64_t tick_ns,
+		    bool again);
 
 /* ---- the engine (lapse.c) ----------------------------------------------------------------- */
 
@@ -208,6 +211,7 @@ struct lapse {
 				      seen */
 	uint64_t active_real;	   /* CLOCK_REALTIME when somebody was last seen at work */
 	uint64_t jumps, jumped_real, told_real, pause_ns;
+	uint64_t overtook_real; /* when ticks were last gone over; 0 never */
 };
 
 /** lapse_now() - the box's monotonic clock */

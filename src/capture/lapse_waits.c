@@ -285,7 +285,12 @@ void wait_take_left(pid_t tid, const struct wait *w, uint64_t gone)
 #define TICK_NS	    (4 * NSEC_PER_SEC)	/* beside short waits: for a wait of TICK_OF_NS … */
 #define TICK_MIN_NS (3 * NSEC_PER_SEC)
 #define TICK_OF_NS  (7200 * NSEC_PER_SEC)
-#define TICK_FACTOR 8 /* … unless all of it will come within so many times that: both kinds */
+#define TICK_FACTOR 8  /* … unless all of it will come within so many times that: both kinds */
+#define TICK_AGAIN  64 /* a part of that is enough while ticks were gone over a short time ago */
+/* ticks of a runtime's own (Java's come each 50 ms) are more than anybody waits for: those of less
+ * than a second keep a wait from being cut short only where all of it comes so soon */
+#define FINE_NS	     NSEC_PER_SEC
+#define FINE_SOON_NS (5 * NSEC_PER_SEC)
 
 /* Newton's method: no libm for one root */
 static double root(double v)
@@ -315,15 +320,20 @@ static double one_and_log(double v)
 	return sum;
 }
 
-bool lapse_patience(uint64_t wait_ns, uint64_t real_ns, uint64_t gone_ns, bool ticking)
+bool lapse_patience(uint64_t wait_ns, uint64_t real_ns, uint64_t gone_ns, uint64_t tick_ns,
+		    bool again)
 {
-	double wait = (double)wait_ns, real = (double)real_ns, gone = (double)gone_ns + 1, enough;
+	double wait = (double)wait_ns, real = (double)real_ns, gone = (double)gone_ns + 1;
+	double enough, soon;
 
-	if (ticking) {
+	if (tick_ns) {
 		enough = TICK_NS * root(wait / TICK_OF_NS);
 		if (enough < TICK_MIN_NS)
 			enough = TICK_MIN_NS;
-		return real > enough && real / gone * wait > TICK_FACTOR * enough;
+		soon = TICK_FACTOR * enough;
+		if (tick_ns < FINE_NS)
+			soon = enough < FINE_SOON_NS ? FINE_SOON_NS : enough;
+		return real > (again ? enough / TICK_AGAIN : enough) && real / gone * wait > soon;
 	}
 	if (wait_ns <= BUSY_NS)
 		return false;

@@ -31,12 +31,36 @@ static void test_ticks_are_gone_over_and_not_the_rest_of_a_long_wait(void **stat
 
 	waits(&l, &longest, 1, HOUR / 10, 24 * HOUR, 24 * HOUR);
 	waits(&l, &tick, 2, 0, NSEC_PER_SEC / 20, NSEC_PER_SEC / 20);
-	assert_int_equal(impatient_due(&l, true), longest.due);
+	assert_int_equal(impatient_due(&l, NSEC_PER_SEC / 20), longest.due);
 	waits(&l, &rest, 3, 0, NSEC_PER_SEC, HOUR / 6);
-	assert_int_equal(impatient_due(&l, true), rest.due);
+	assert_int_equal(impatient_due(&l, NSEC_PER_SEC / 20), rest.due);
 	/* it has ticked for a while */
 	rest.lately = NSEC_PER_SEC;
-	assert_int_equal(impatient_due(&l, true), longest.due);
+	assert_int_equal(impatient_due(&l, NSEC_PER_SEC / 20), longest.due);
+	HASH_CLEAR(hh, l.seen);
+}
+
+static void test_who_was_patient_with_ticks_is_so_once(void **state UNUSED)
+{
+	struct box_clock clock = { .ahead = 1000 * HOUR };
+	struct lapse l = { .clock = &clock, .until = LAPSE_NEVER, .jumps = 100000 };
+	struct seen longest, tick;
+
+	/* a second of ours, in which three minutes of a day went by */
+	waits(&l, &longest, 1, HOUR / 20, 24 * HOUR, 24 * HOUR);
+	longest.ahead = longest.since - (clock_mono_ns() - NSEC_PER_SEC);
+	waits(&l, &tick, 2, 0, NSEC_PER_SEC / 20, NSEC_PER_SEC / 20);
+	tick.ahead = tick.since - clock_mono_ns();
+	assert_int_equal(impatient_due(&l, NSEC_PER_SEC / 20), 0);
+	l.overtook_real = clock_mono_ns() - NSEC_PER_SEC;
+	assert_int_equal(impatient_due(&l, NSEC_PER_SEC / 20), longest.due);
+	/* beside ticks that will all have come in some minutes: not even then */
+	longest.since -= HOUR;
+	longest.ahead -= HOUR;
+	longest.due -= HOUR;
+	assert_int_equal(impatient_due(&l, NSEC_PER_SEC), 0);
+	l.overtook_real = clock_mono_ns() - 2 * OVERTOOK_NS;
+	assert_int_equal(impatient_due(&l, NSEC_PER_SEC / 20), 0);
 	HASH_CLEAR(hh, l.seen);
 }
 
@@ -44,6 +68,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ticks_are_gone_over_and_not_the_rest_of_a_long_wait),
+		cmocka_unit_test(test_who_was_patient_with_ticks_is_so_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,20 +238,27 @@ static void test_patience_grows_with_the_wait_and_spares_short_ones(void **state
 	const uint64_t s = NSEC_PER_SEC, hour = 3600 * s;
 
 	/* beside work: up to ten seconds never */
-	assert_false(lapse_patience(10 * s, 1000 * s, 1000 * s, false));
-	assert_false(lapse_patience(2 * hour, 60 * s, 60 * s, false));
-	assert_true(lapse_patience(2 * hour, 90 * s, 90 * s, false));
-	assert_false(lapse_patience(720 * hour, 90 * s, 90 * s, false));
-	assert_true(lapse_patience(720 * hour, 200 * s, 200 * s, false));
+	assert_false(lapse_patience(10 * s, 1000 * s, 1000 * s, 0, false));
+	assert_false(lapse_patience(2 * hour, 60 * s, 60 * s, 0, false));
+	assert_true(lapse_patience(2 * hour, 90 * s, 90 * s, 0, false));
+	assert_false(lapse_patience(720 * hour, 90 * s, 90 * s, 0, false));
+	assert_true(lapse_patience(720 * hour, 200 * s, 200 * s, 0, false));
 	/* … nor where the clock jumps between pieces of work, and all of it comes soon */
-	assert_false(lapse_patience(720 * hour, 450 * s, 534 * hour, false));
-	assert_true(lapse_patience(720 * hour, 450 * s, 100 * hour, false));
+	assert_false(lapse_patience(720 * hour, 450 * s, 534 * hour, 0, false));
+	assert_true(lapse_patience(720 * hour, 450 * s, 100 * hour, 0, false));
 	/* beside short waits: five seconds for two hours that would take minutes … */
-	assert_true(lapse_patience(2 * hour, 5 * s, 300 * s, true));
-	assert_false(lapse_patience(2 * hour, 3 * s, 100 * s, true));
+	assert_true(lapse_patience(2 * hour, 5 * s, 300 * s, s, false));
+	assert_false(lapse_patience(2 * hour, 3 * s, 100 * s, s, false));
 	/* … but not where all of it comes soon */
-	assert_false(lapse_patience(2 * hour, 5 * s, hour, true));
-	assert_false(lapse_patience(720 * hour, 14 * s, 350 * hour, true));
+	assert_false(lapse_patience(2 * hour, 5 * s, hour, s, false));
+	assert_false(lapse_patience(720 * hour, 14 * s, 350 * hour, s, false));
+	/* beside ticks of less than a second that is soon enough only if it is that soon */
+	assert_true(lapse_patience(2 * hour, 5 * s, hour, s / 20, false));
+	assert_false(lapse_patience(2 * hour, 5 * s, 3 * hour, s / 20, false));
+	/* and once is enough, if the pace is no better */
+	assert_true(lapse_patience(2 * hour, s / 10, 10 * s, s, true));
+	assert_false(lapse_patience(2 * hour, s / 100, 10 * s, s, true));
+	assert_false(lapse_patience(2 * hour, s / 10, hour, s, true));
 }
 
 /* ---- the vDSO ----------------------------------------------------------------------------- */
