@@ -75,9 +75,10 @@ static int load_path(struct loading *l, const char *path, int depth, struct err 
 	return rc;
 }
 
-static int one_sigma(struct loading *l, const char *path, struct str text, struct err *err)
+static int one_sigma(struct loading *l, const char *path, struct str text, struct err *err UNUSED)
 {
-	return sigma_add(l->j->sigma, path, text.p, text.n, err);
+	/* each sentence is told by itself */
+	return sigma_add(l->j->sigma, path, text.p, text.n, NULL);
 }
 
 static int one_yara(struct loading *l, const char *path, struct str text, struct err *err)
@@ -115,6 +116,7 @@ static const char *left_out(const struct sigma_rule *r)
 		[SIGMA_NO_EVENTS] = "belljar has no events of its category",
 		[SIGMA_PLACEHOLDER] = "nobody gave the values of its placeholder",
 		[SIGMA_OUTDATED] = "it uses an aggregation of Sigma 1",
+		[SIGMA_NO_RULES] = "it counts rules that are not there, or itself",
 	};
 
 	return why[r->fate];
@@ -188,6 +190,7 @@ int judge_load(const struct judge_rules_from *from, void (*bad)(void *ctx, const
 	int rc = journal_read_empty(&empty, err);
 
 	l.j->sigma = sigma_new();
+	sigma_tell(l.j->sigma, bad, ctx);
 	if (!rc) {
 		l.schema = journal_db(empty);
 		rc = sql_functions(l.schema, NULL, NULL);
@@ -204,7 +207,7 @@ int judge_load(const struct judge_rules_from *from, void (*bad)(void *ctx, const
 	for (size_t i = 0; !rc && from->sigma && from->sigma[i]; i++)
 		rc = load_path(&l, from->sigma[i], 0, err);
 	if (!rc)
-		rc = sigma_compile(l.j->sigma, err);
+		sigma_compile(l.j->sigma);
 	if (!rc && from->yara && from->yara[0])
 		rc = load_yara(&l, from->yara, err);
 	journal_read_close(empty);

@@ -25,7 +25,8 @@
 #define SIGMA_FILE_MAX	(1u << 20)
 #define SIGMA_DEPTH_MAX 32
 #define SIGMA_RULES_MAX 100000
-#define SIGMA_TAGS_MAX	4096 /* characters of all tags together */
+#define SIGMA_EXPRS_MAX 200000 /* tests of one rule, and what joins them */
+#define SIGMA_TAGS_MAX	4096   /* characters of all tags together */
 
 /** enum sigma_fate - what became of a rule */
 enum sigma_fate {
@@ -33,6 +34,7 @@ enum sigma_fate {
 	SIGMA_NO_EVENTS,   /* of a category or product that belljar has no events for */
 	SIGMA_PLACEHOLDER, /* needs the values of a %placeholder% that nobody gave */
 	SIGMA_OUTDATED, /* uses '| count() …' of Sigma 1, which correlation rules have replaced */
+	SIGMA_NO_RULES, /* a correlation of rules that are not there, or of itself */
 	SIGMA_FATES
 };
 
@@ -67,16 +69,22 @@ void sigma_placeholder(struct sigma *s, const char *name, const char *value);
  * sigma_add() - the rules of one file, which may hold several YAML documents
  * @file: its name, for sentences
  *
- * A document that is malformed is left out and told by @err ("FILE:LINE:COLUMN: what"); the others
- * of the file count. Return: 0; -EINVAL, EXIT_USAGE with the first sentence.
+ * A document that is malformed is left out and told ("FILE:LINE:COLUMN: what"); the others of the
+ * file count. Return: 0; -EINVAL, EXIT_USAGE with the first sentence in @err, which may be NULL.
  */
 int sigma_add(struct sigma *s, const char *file, const char *text, size_t n, struct err *err);
-/** sigma_compile() - after the last sigma_add(): is every pattern one? Return: 0 or -errno */
-int sigma_compile(struct sigma *s, struct err *err);
+/** sigma_compile() - after the last sigma_add(): correlations find their rules */
+void sigma_compile(struct sigma *s);
+/** sigma_tell() - @bad hears each sentence of sigma_add() and sigma_compile() */
+void sigma_tell(struct sigma *s, void (*bad)(void *ctx, const char *sentence), void *ctx);
 
 size_t sigma_count(const struct sigma *s);
 const struct sigma_rule *sigma_get(const struct sigma *s, size_t i);
 
+/** sigma_given_up() - how often a regular expression took too many steps, and so did not match */
+uint64_t sigma_given_up(const struct sigma *s);
+/** sigma_forgotten() - how many matches correlations had no room for */
+uint64_t sigma_forgotten(const struct sigma *s);
 /** sigma_failed() - why sigma_row() has failed; msg is empty when it has not */
 const struct err *sigma_failed(const struct sigma *s);
 

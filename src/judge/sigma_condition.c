@@ -73,6 +73,14 @@ static int map_expr(struct reading *r, const yaml_node_t *map, uint32_t *ret)
 	return rc;
 }
 
+static bool node_empty(const yaml_node_t *n)
+{
+	return n->type == YAML_MAPPING_NODE
+		       ? n->data.mapping.pairs.start == n->data.mapping.pairs.top
+		       : n->type == YAML_SEQUENCE_NODE &&
+				 n->data.sequence.items.start == n->data.sequence.items.top;
+}
+
 int selection_expr(struct reading *r, yaml_node_t *n, int depth, uint32_t *ret)
 {
 	struct list parts = { 0 };
@@ -80,6 +88,10 @@ int selection_expr(struct reading *r, yaml_node_t *n, int depth, uint32_t *ret)
 
 	if (depth > SIGMA_DEPTH_MAX)
 		return bad_at(r, n, "more than %d levels", SIGMA_DEPTH_MAX);
+	if (r->s->nexprs - r->first_expr > SIGMA_EXPRS_MAX)
+		return bad_at(r, n, "more than %d tests in one rule", SIGMA_EXPRS_MAX);
+	if (node_empty(n))
+		return bad_at(r, n, "a selection without a test");
 	if (n->type == YAML_MAPPING_NODE)
 		return map_expr(r, n, ret);
 	if (n->type == YAML_SCALAR_NODE)
@@ -162,6 +174,8 @@ static int quantity(struct parser *c, uint32_t *ret)
 	advance(c);
 	if (!c->word[0] || strchr("()|", c->word[0]))
 		return unexpected(c, "a name or 'them'");
+	if (!all && !k)
+		return bad_at(c->r, c->at, "condition: '0 of' is always true");
 	rc = several(c, c->word, &l);
 	if (!rc && !all && k > 1 && l.n > CHOOSE_MAX)
 		rc = bad_at(c->r, c->at, "condition: '%u of' more than %d selections", k,

@@ -17,13 +17,22 @@
 struct seen {
 	uint64_t seq, wall;
 	uint32_t rule;
-	uint64_t value; /* hash of the counted field's value */
+	uint64_t value; /* hash of the counted field's value; 0: none */
+};
+
+/** struct kind - how many of the matches that are kept have this value, or are of this rule */
+struct kind {
+	uint64_t what;
+	size_t n;
+	UT_hash_handle hh;
 };
 
 struct cor_group {
 	char *key;
-	struct seen *seen; /* ring of EVENTS_MAX once it is that large */
-	size_t n, cap;
+	struct seen *seen; /* those from .from on count: what is before them goes when there is no
+			      room */
+	size_t from, n, cap;
+	struct kind *kinds; /* different values, or rules */
 	UT_hash_handle hh;
 };
 
@@ -73,7 +82,7 @@ static int read_condition(struct reading *r, const yaml_node_t *n, struct correl
 		return bad_at(r, n, "a correlation's condition is a mapping such as 'gte: 10'");
 	for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top;
 	     p++) {
-		yaml_node_t *v = yaml_document_get_node(r->doc, p->value);
+		const yaml_node_t *v = yaml_document_get_node(r->doc, p->value);
 		const char *key = scalar_text(yaml_document_get_node(r->doc, p->key));
 		const char *text = scalar_text(v);
 		char *end = NULL;
@@ -90,6 +99,8 @@ static int read_condition(struct reading *r, const yaml_node_t *n, struct correl
 			}
 		if (!end || end == text || *end)
 			return bad_at(r, v, "'%s' in a correlation's condition", key ? key : "");
+		if (c->condition[c->nconditions - 1].number > EVENTS_MAX)
+			return bad_at(r, v, "a correlation counts to %d", EVENTS_MAX);
 	}
 	return 0;
 }
@@ -112,6 +123,29 @@ static void read_names(struct reading *r, const yaml_node_t *n, struct correlati
 		if (s)
 			c->names[c->nrules++] = xstrdup(s);
 	}
+}
+
+static int read_group(struct reading *r, const yaml_node_t *by, struct correlation *c)
+{
+	const yaml_node_item_t *i, *top;
+
+	if (scalar_text(by)) {
+		c->group_by[c->ngroup++] = xstrdup(scalar_text(by));
+		return 0;
+	}
+	if (by->type != YAML_SEQUENCE_NODE)
+		return bad_at(r, by, "'group-by' is a list of fields");
+	top = by->data.sequence.items.top;
+	for (i = by->data.sequence.items.start; i < top; i++) {
+		const yaml_node_t *n = yaml_document_get_node(r->doc, *i);
+
+		if (!scalar_text(n))
+			return bad_at(r, n, "'group-by' is a list of fields");
+		if (c->ngroup == GROUP_BY_MAX)
+			return bad_at(r, n, "more than %d fields in 'group-by'", GROUP_BY_MAX);
+		c->group_by[c->ngroup++] = xstrdup(scalar_text(n));
+	}
+	return 0;
 }
 
 static void read_aliases(struct reading *r, const yaml_node_t *map, struct correlation *c)
@@ -156,19 +190,14 @@ int correlation_read(struct reading *r, const yaml_node_t *map)
 	if (!rules || rules->type == YAML_MAPPING_NODE)
 		return bad_at(r, map, "a correlation names its 'rules'");
 	read_names(r, rules, c);
-	if (by && by->type == YAML_SEQUENCE_NODE) {
-		for (yaml_node_item_t *i = by->data.sequence.items.start;
-		     i < by->data.sequence.items.top; i++) {
-			const char *s = scalar_text(yaml_document_get_node(r->doc, *i));
-
-			if (s && c->ngroup < GROUP_BY_MAX)
-				c->group_by[c->ngroup++] = xstrdup(s);
-		}
-	}
+	c->line = (int)rules->start_mark.line + 1;
+	c->column = (int)rules->start_mark.column + 1;
+	if (by)
+		rc = read_group(r, by, c);
 	if (aliases && aliases->type == YAML_MAPPING_NODE)
 		read_aliases(r, aliases, c);
 	c->generate = generate && !strcasecmp(generate, "true");
-	if (when)
+	if (when && !rc)
 		rc = read_condition(r, when, c);
 	if (!rc && c->type == COR_VALUE_COUNT && !c->field) {
 		const char *f = scalar_text(map_get(r->doc, map, "field"));
@@ -193,35 +222,84 @@ static long find_rule(const struct sigma *s, const char *name)
 	return -1;
 }
 
-int correlations_resolve(struct sigma *s, struct err *err)
+static void cannot(const struct sigma *s, struct rule *r, const char *what, const char *which)
 {
+	cleanup_free char *sentence = xasprintf("judge: %s:%d:%d: %s '%s'", r->pub.file,
+						r->cor->line, r->cor->column, what, which);
+
+	r->pub.fate = SIGMA_NO_RULES;
+	sigma_bad(s, sentence);
+}
+
+static void find_rules(struct sigma *s, struct rule *r)
+{
+	struct correlation *c = r->cor;
+
+	c->rules = xcalloc(c->nrules + 1, sizeof(*c->rules));
+	for (size_t k = 0; k < c->nrules; k++) {
+		long at = find_rule(s, c->names[k]);
+
+		if (at < 0) {
+			cannot(s, r, "no rule is called", c->names[k]);
+			return;
+		}
+		c->rules[k] = (uint32_t)at;
+		c->ndifferent++;
+		for (size_t i = 0; i < k; i++)
+			if (c->rules[i] == c->rules[k]) {
+				c->ndifferent--;
+				break;
+			}
+	}
+}
+
+/* What a correlation is made of comes before it: those that have no events, or are no rules, leave
+ * it without. False: it leads back to one that is on the way. */
+static bool settle(struct sigma *s, struct rule *r, int depth)
+{
+	struct correlation *c = r->cor;
+
+	if (!c || c->state == COR_DONE || r->pub.fate != SIGMA_READY)
+		return true;
+	if (c->state == COR_OPEN || depth > SIGMA_DEPTH_MAX)
+		return false;
+	c->state = COR_OPEN;
+	for (size_t k = 0; k < c->nrules && r->pub.fate == SIGMA_READY; k++) {
+		struct rule *of = s->rule[c->rules[k]];
+
+		if (!settle(s, of, depth + 1))
+			cannot(s, r, "a correlation of itself, or of too many levels, by",
+			       c->names[k]);
+		else
+			r->pub.fate = of->pub.fate;
+	}
+	c->state = COR_DONE;
+	return true;
+}
+
+void correlations_resolve(struct sigma *s)
+{
+	for (size_t i = 0; i < s->nrules; i++)
+		if (s->rule[i]->cor)
+			find_rules(s, s->rule[i]);
+	for (size_t i = 0; i < s->nrules; i++)
+		settle(s, s->rule[i], 0);
 	for (size_t i = 0; i < s->nrules; i++) {
-		struct correlation *c = s->rule[i]->cor;
+		const struct correlation *c = s->rule[i]->cor;
 
-		if (!c)
-			continue;
-		c->rules = xcalloc(c->nrules + 1, sizeof(*c->rules));
-		for (size_t k = 0; k < c->nrules; k++) {
-			long at = find_rule(s, c->names[k]);
-			struct list l;
+		for (size_t k = 0; c && s->rule[i]->pub.fate != SIGMA_NO_RULES && k < c->nrules;
+		     k++) {
+			struct rule *of = s->rule[c->rules[k]];
+			struct list l = { of->correlations, of->ncorrelations };
 
-			if (at < 0)
-				return err_set_exit(err, EXIT_USAGE, ENOENT,
-						    "judge: %s:%d: no rule is called '%s'",
-						    s->rule[i]->pub.file, s->rule[i]->pub.line,
-						    c->names[k]);
-			c->rules[k] = (uint32_t)at;
-			s->rule[at]->silent |= !c->generate;
-			l = (struct list){ s->rule[at]->correlations, s->rule[at]->ncorrelations };
+			of->silent |= !c->generate;
+			if (s->rule[i]->pub.fate != SIGMA_READY)
+				continue;
 			list_add(&l, (uint32_t)i);
-			s->rule[at]->correlations = l.v;
-			s->rule[at]->ncorrelations = l.n;
-			/* a correlation over rules without events has none either */
-			if (s->rule[at]->pub.fate != SIGMA_READY)
-				s->rule[i]->pub.fate = s->rule[at]->pub.fate;
+			of->correlations = l.v;
+			of->ncorrelations = l.n;
 		}
 	}
-	return 0;
 }
 
 /* ---- matching ----------------------------------------------------------------------------- */
@@ -247,6 +325,13 @@ static struct str value_of(const struct sigma *s, const struct correlation *c, u
 
 static void group_free(struct correlation *c, struct cor_group *g)
 {
+	struct kind *k, *next;
+
+	HASH_ITER(hh, g->kinds, k, next)
+	{
+		HASH_DEL(g->kinds, k);
+		free(k);
+	}
 	HASH_DEL(c->groups, g);
 	free(g->seen);
 	free(g->key);
@@ -254,7 +339,7 @@ static void group_free(struct correlation *c, struct cor_group *g)
 	c->ngroups--;
 }
 
-static struct cor_group *group_of(const struct sigma *s, struct correlation *c, uint32_t rule,
+static struct cor_group *group_of(struct sigma *s, struct correlation *c, uint32_t rule,
 				  const struct row *row)
 {
 	cleanup_buf struct buf key = { .limit = KEY_MAX };
@@ -270,8 +355,10 @@ static struct cor_group *group_of(const struct sigma *s, struct correlation *c, 
 	if (g) { /* to the end: the first is the one that was quiet for longest */
 		HASH_DEL(c->groups, g);
 	} else {
-		if (c->ngroups == GROUPS_MAX)
+		if (c->ngroups == GROUPS_MAX) {
 			group_free(c, c->groups);
+			s->forgotten++;
+		}
 		g = xcalloc(1, sizeof(*g));
 		g->key = xmalloc(key.n + 1);
 		if (key.n)
@@ -282,61 +369,94 @@ static struct cor_group *group_of(const struct sigma *s, struct correlation *c, 
 	return g;
 }
 
-static void remember(struct correlation *c, struct cor_group *g, struct seen one)
+/* 0: none that is counted */
+static uint64_t kind_of(const struct correlation *c, const struct seen *one)
 {
-	size_t old = 0;
+	return c->type == COR_EVENT_COUNT   ? 0
+	       : c->type == COR_VALUE_COUNT ? one->value
+					    : one->rule + 1ull;
+}
 
-	while (old < g->n && g->seen[old].wall + c->span < one.wall)
-		old++;
-	if (g->n - old == EVENTS_MAX)
-		old++;
-	if (old)
-		memmove(g->seen, g->seen + old, (g->n - old) * sizeof(*g->seen));
-	g->n -= old;
+static void kind_add(const struct correlation *c, struct cor_group *g, const struct seen *one)
+{
+	uint64_t what = kind_of(c, one);
+	struct kind *k = NULL;
+
+	if (!what)
+		return;
+	HASH_FIND(hh, g->kinds, &what, sizeof(what), k);
+	if (!k) {
+		k = xcalloc(1, sizeof(*k));
+		k->what = what;
+		HASH_ADD(hh, g->kinds, what, sizeof(k->what), k);
+	}
+	k->n++;
+}
+
+static void kind_drop(const struct correlation *c, struct cor_group *g, const struct seen *one)
+{
+	uint64_t what = kind_of(c, one);
+	struct kind *k = NULL;
+
+	if (!what)
+		return;
+	HASH_FIND(hh, g->kinds, &what, sizeof(what), k);
+	if (k && !--k->n) {
+		HASH_DEL(g->kinds, k);
+		free(k);
+	}
+}
+
+static void forget(const struct correlation *c, struct cor_group *g, size_t n)
+{
+	for (; n; n--)
+		kind_drop(c, g, &g->seen[g->from++]);
+}
+
+static void remember(struct sigma *s, const struct correlation *c, struct cor_group *g,
+		     struct seen one)
+{
+	while (g->from < g->n && g->seen[g->from].wall + c->span < one.wall)
+		forget(c, g, 1);
+	if (g->n - g->from == EVENTS_MAX) {
+		forget(c, g, 1);
+		s->forgotten++;
+	}
+	if (g->n == g->cap && g->from >= g->n / 2) { /* half of it is past */
+		memmove(g->seen, g->seen + g->from, (g->n - g->from) * sizeof(*g->seen));
+		g->n -= g->from;
+		g->from = 0;
+	}
 	if (g->n == g->cap) {
 		g->cap = g->cap ? 2 * g->cap : 8;
 		g->seen = xrealloc(g->seen, g->cap * sizeof(*g->seen));
 	}
+	kind_add(c, g, &one);
 	g->seen[g->n++] = one;
 }
 
-static size_t different(const struct cor_group *g)
+/* The first of each rule after that of the one before. */
+static bool in_order(const struct correlation *c, const struct cor_group *g)
 {
-	size_t n = 0;
+	size_t i = g->from;
 
-	for (size_t i = 0; i < g->n; i++) {
-		size_t k = 0;
-
-		while (k < i && g->seen[k].value != g->seen[i].value)
-			k++;
-		n += k == i;
-	}
-	return n;
-}
-
-/* All rules at least once; ordered: the first of each after that of the one before. */
-static bool together(const struct correlation *c, const struct cor_group *g)
-{
-	size_t from = 0;
-
-	for (size_t k = 0; k < c->nrules; k++) {
-		size_t i = c->type == COR_TEMPORAL_ORDERED ? from : 0;
-
+	for (size_t k = 0; k < c->nrules; k++, i++) {
 		while (i < g->n && g->seen[i].rule != c->rules[k])
 			i++;
 		if (i == g->n)
 			return false;
-		from = i + 1;
 	}
 	return true;
 }
 
 static bool fulfilled(const struct correlation *c, const struct cor_group *g)
 {
-	double n = c->type == COR_VALUE_COUNT ? (double)different(g) : (double)g->n;
+	double n = (double)(c->type == COR_EVENT_COUNT ? g->n - g->from : HASH_COUNT(g->kinds));
 
-	if (c->type >= COR_TEMPORAL)
-		return together(c, g);
+	if (c->type >= COR_TEMPORAL && !c->nconditions && HASH_COUNT(g->kinds) < c->ndifferent)
+		return false;
+	if (c->type == COR_TEMPORAL_ORDERED && !in_order(c, g))
+		return false;
 	for (int i = 0; i < c->nconditions; i++)
 		if (!compare_numbers(n, c->condition[i].compare, c->condition[i].number))
 			return false;
@@ -356,17 +476,17 @@ static int feed_one(struct sigma *s, uint32_t cor, uint32_t rule, const struct r
 	if (c->field) {
 		struct str v = value_of(s, c, rule, c->field, row);
 
-		one.value = fnv1a(FNV1A, v.p, v.n);
+		one.value = v.p ? fnv1a(FNV1A, v.p, v.n) | 1 : 0;
 	}
-	remember(c, g, one);
+	remember(s, c, g, one);
 	if (!fulfilled(c, g))
 		return 0;
-	seqs = xcalloc(g->n, sizeof(*seqs));
-	for (size_t i = 0; i < g->n; i++)
-		seqs[i] = g->seen[i].seq;
+	m.nseqs = g->n - g->from;
+	seqs = xcalloc(m.nseqs, sizeof(*seqs));
+	for (size_t i = 0; i < m.nseqs; i++)
+		seqs[i] = g->seen[g->from + i].seq;
 	m.seqs = seqs;
-	m.nseqs = g->n;
-	g->n = 0;
+	forget(c, g, m.nseqs);
 	if (!s->rule[cor]->silent)
 		rc = fn(ctx, &m);
 	return rc ? rc : correlation_feed(s, cor, row, fn, ctx);
@@ -377,10 +497,9 @@ int correlation_feed(struct sigma *s, uint32_t rule, const struct row *row,
 {
 	int rc = 0;
 
-	/* a correlation comes after the rules that it names: no circle can form */
+	/* no circle: settle() */
 	for (size_t i = 0; i < s->rule[rule]->ncorrelations && !rc; i++)
-		if (s->rule[rule]->correlations[i] > rule || !s->rule[rule]->cor)
-			rc = feed_one(s, s->rule[rule]->correlations[i], rule, row, fn, ctx);
+		rc = feed_one(s, s->rule[rule]->correlations[i], rule, row, fn, ctx);
 	return rc;
 }
 

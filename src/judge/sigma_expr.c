@@ -101,7 +101,8 @@ static bool triggers_of(const struct sigma *s, uint32_t e, struct list *ret)
 	case EXPR_FALSE:
 		return true; /* never true: the empty set will do */
 	case EXPR_ATOM:
-		if (s->atom[x->atom]->field == ROW_NONE && s->atom[x->atom]->kind != ATOM_ABSENT)
+		if (s->atom[x->atom]->field == ROW_NONE && s->atom[x->atom]->kind != ATOM_ABSENT &&
+		    s->atom[x->atom]->kind != ATOM_TIME)
 			return true;
 		if (s->atom[x->atom]->kind != ATOM_TEXT)
 			return false;

@@ -60,7 +60,6 @@ struct atom {
 	int other;
 	enum relation relation;
 	bool cased;
-	bool ours; /* TEXT: made here of words and wildcards, so that it is known to be a pattern */
 	bool others;	 /* a rule that is not for Windows makes this test */
 	uint32_t *rules; /* rules that this atom triggers */
 	size_t nrules;
@@ -81,9 +80,11 @@ struct alias {
 /** struct correlation - what a correlation rule asks of the matches of others */
 struct correlation {
 	enum correlation_type type;
-	char **names; /* ids or names of the rules */
+	int line, column;			    /* of the rules */
+	enum { COR_NEW, COR_OPEN, COR_DONE } state; /* while circles are sought */
+	char **names;				    /* ids or names of the rules */
 	uint32_t *rules;
-	size_t nrules;
+	size_t nrules, ndifferent;
 	char *group_by[GROUP_BY_MAX];
 	int ngroup;
 	struct alias *alias;
@@ -139,6 +140,10 @@ struct sigma {
 	/* [1]: tests that only rules for Windows make. The last field: keywords */
 	struct field_db *db[2][ROW_CATS][ROW_FIELDS_MAX + 1];
 	struct hs_scratch *scratch;
+	void (*bad)(void *ctx, const char *sentence);
+	void *bad_ctx;
+	uint64_t forgotten;   /* matches that a correlation had no room for */
+	uint64_t given_up;    /* regular expressions that took too many steps on a value */
 	struct err failed;    /* of a database that could not be compiled when it was needed */
 	void *confirm_data;   /* pcre2_match_data */
 	void *confirm_limits; /* pcre2_match_context */
@@ -162,10 +167,12 @@ uint32_t expr_atom(struct sigma *s, uint32_t atom);
 struct reading {
 	struct sigma *s;
 	const char *file;
+	size_t line; /* of the file, where the parser has begun */
 	yaml_document_t *doc;
 	struct rule *rule;
 	struct err *err;
-	bool placeholder; /* a placeholder without values was met */
+	size_t first_expr; /* of this document */
+	bool placeholder;  /* a placeholder without values was met */
 	bool outdated;
 };
 
@@ -189,19 +196,28 @@ int selection_expr(struct reading *r, yaml_node_t *n, int depth, uint32_t *ret);
 /** correlation_read() - the 'correlation' of a document. Return: 0 or -EINVAL */
 int correlation_read(struct reading *r, const yaml_node_t *map);
 
+/** global_join() - a document, whose root is a mapping, gets what it lacks from the global one */
+void global_join(yaml_document_t *to, yaml_document_t *from);
+
 /** atom_get() - the atom of this test; @like is copied when it is new (its pointers are taken) */
 uint32_t atom_get(struct sigma *s, struct atom *like);
 
 /* ---- matching ----------------------------------------------------------------------------- */
 
-/** correlations_resolve() - names to rules; -EINVAL for the first that is not there */
-int correlations_resolve(struct sigma *s, struct err *err);
+/** correlations_resolve() - names to rules; a correlation of rules that are not there, or of
+ * itself, is told and has no part */
+void correlations_resolve(struct sigma *s);
+/** sigma_bad() - tell one sentence */
+void sigma_bad(const struct sigma *s, const char *sentence);
 /** correlation_feed() - a rule has matched; may emit matches of correlations */
 int correlation_feed(struct sigma *s, uint32_t rule, const struct row *row,
 		     int (*fn)(void *ctx, const struct sigma_match *m), void *ctx);
 void correlation_free(struct correlation *c);
 bool compare_numbers(double a, enum compare c, double b);
 
+/** pattern_check() - is @regex one, for Hyperscan or for PCRE? It may add to *@flags that it needs
+ * help. Return: true; false with the character that is wrong */
+bool pattern_check(const char *regex, unsigned *flags, size_t *ret_at);
 void match_free(struct sigma *s);
 /** triggers_make() - which atoms make a rule worth evaluating */
 void triggers_make(struct sigma *s);

@@ -4,7 +4,7 @@
  *
  * A database is compiled when the first value comes that it is for: compiling takes longer than
  * all else, and most records have no program of Windows, which most public rules are about. Each
- * pattern alone is checked before, so that a mistake is told while rules are read.
+ * pattern alone is checked while rules are read, so that a mistake is told with its place.
  *
  * A pattern that Hyperscan cannot express (look-around, back references) is given to it as a filter
  * that may say yes too often, and PCRE2 decides. What a value's scan finds depends on the value
@@ -18,11 +18,10 @@
 
 #include "judge/sigma_inner.h"
 
-#define VALUE_MAX	(64u << 10) /* bytes of a value that are searched; rules speak of beginnings */
 #define CACHE_SLOTS	16384
 #define CACHE_VALUE_MAX 256
 #define CACHE_ATOMS_MAX 24
-#define REGEX_STEPS_MAX 100000 /* of PCRE2 on one value */
+#define REGEX_STEPS_MAX 100000 /* of PCRE2 on one value, and as many again as it has bytes */
 
 /** struct field_db - the patterns of one field of one category */
 struct field_db {
@@ -42,44 +41,42 @@ struct value_cache {
 
 /* ---- compile ------------------------------------------------------------------------------ */
 
-static int confirm_with_pcre(struct atom *a, struct err *err)
+#define FLAG_EVERY (1u << 31) /* of an atom: not even a filter, every value is looked at */
+
+static pcre2_code *pcre_of(const char *regex, unsigned flags, size_t *ret_at)
 {
-	uint32_t options = (a->flags & HS_FLAG_CASELESS ? PCRE2_CASELESS : 0) |
-			   (a->flags & HS_FLAG_DOTALL ? PCRE2_DOTALL : 0) |
-			   (a->flags & HS_FLAG_MULTILINE ? PCRE2_MULTILINE : 0);
-	PCRE2_SIZE at;
+	uint32_t options = (flags & HS_FLAG_CASELESS ? PCRE2_CASELESS : 0) |
+			   (flags & HS_FLAG_DOTALL ? PCRE2_DOTALL : 0) |
+			   (flags & HS_FLAG_MULTILINE ? PCRE2_MULTILINE : 0);
 	int code;
 
-	a->confirm = pcre2_compile((PCRE2_SPTR)a->regex, PCRE2_ZERO_TERMINATED, options, &code, &at,
-				   NULL);
-	if (!a->confirm)
-		return err_set_exit(err, EXIT_USAGE, EINVAL,
-				    "judge: '%s' is no regular expression (character %zu)",
-				    a->regex, (size_t)at);
-	return 0;
+	return pcre2_compile((PCRE2_SPTR)regex, PCRE2_ZERO_TERMINATED, options, &code, ret_at,
+			     NULL);
 }
 
-/* One pattern alone, to learn whether it needs help: cheap beside compiling all of them. */
-static int check_pattern(struct atom *a, struct err *err)
+/* Cheap beside compiling. */
+static bool hyperscan_takes(const char *regex, unsigned flags)
 {
 	hs_compile_error_t *e = NULL;
 	hs_expr_info_t *info = NULL;
+	bool yes = hs_expression_info(regex, flags, &info, &e) == HS_SUCCESS;
 
-	if (hs_expression_info(a->regex, a->flags, &info, &e) == HS_SUCCESS) {
-		free(info);
-		return 0;
-	}
+	free(info);
 	hs_free_compile_error(e);
-	a->flags |= HS_FLAG_PREFILTER;
-	e = NULL;
-	if (hs_expression_info(a->regex, a->flags, &info, &e) == HS_SUCCESS) {
-		free(info);
-	} else {
-		/* not even as a filter: every value is looked at */
-		hs_free_compile_error(e);
-		a->flags |= 1u << 31;
-	}
-	return confirm_with_pcre(a, err);
+	return yes;
+}
+
+bool pattern_check(const char *regex, unsigned *flags, size_t *ret_at)
+{
+	pcre2_code *code;
+
+	if (hyperscan_takes(regex, *flags))
+		return true;
+	*flags |=
+		hyperscan_takes(regex, *flags | HS_FLAG_PREFILTER) ? HS_FLAG_PREFILTER : FLAG_EVERY;
+	code = pcre_of(regex, *flags, ret_at);
+	pcre2_code_free(code);
+	return code;
 }
 
 static int compile_field(struct field_db *f, struct sigma *s, struct err *err)
@@ -88,19 +85,32 @@ static int compile_field(struct field_db *f, struct sigma *s, struct err *err)
 	cleanup_free const char **regex = xcalloc(n, sizeof(char *));
 	cleanup_free unsigned *flags = xcalloc(n, sizeof(*flags)), *ids = xcalloc(n, sizeof(*ids));
 	hs_compile_error_t *e = NULL;
+	size_t at;
 	int rc = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct atom *a = s->atom[f->atoms.v[i]];
 
-		regex[i] = a->flags >> 31 ? "" : a->regex;
-		flags[i] = a->flags >> 31 ? HS_FLAG_ALLOWEMPTY | HS_FLAG_SINGLEMATCH : a->flags;
+		regex[i] = a->flags & FLAG_EVERY ? "" : a->regex;
+		flags[i] =
+			a->flags & FLAG_EVERY ? HS_FLAG_ALLOWEMPTY | HS_FLAG_SINGLEMATCH : a->flags;
 		ids[i] = (unsigned)i;
 	}
-	if (hs_compile_multi(regex, flags, ids, (unsigned)n, HS_MODE_BLOCK, NULL, &f->db, &e) !=
-	    HS_SUCCESS) {
-		rc = err_set_exit(err, EXIT_USAGE, EINVAL, "judge: pattern '%s': %s",
-				  e->expression >= 0 ? regex[e->expression] : "", e->message);
+	while (!rc && hs_compile_multi(regex, flags, ids, (unsigned)n, HS_MODE_BLOCK, NULL, &f->db,
+				       &e) != HS_SUCCESS) {
+		struct atom *a = e->expression >= 0 ? s->atom[f->atoms.v[e->expression]] : NULL;
+
+		/* too large, which is known only now: PCRE looks at every value for it */
+		if (a && !(a->flags & FLAG_EVERY)) {
+			if (!a->confirm)
+				a->confirm = pcre_of(a->regex, a->flags, &at);
+			a->flags |= FLAG_EVERY;
+			regex[e->expression] = "";
+			flags[e->expression] = HS_FLAG_ALLOWEMPTY | HS_FLAG_SINGLEMATCH;
+		} else {
+			rc = err_set_exit(err, EXIT_USAGE, EINVAL, "judge: compile patterns: %s",
+					  e->message);
+		}
 		hs_free_compile_error(e);
 	}
 	if (!rc && hs_alloc_scratch(f->db, &s->scratch) != HS_SUCCESS)
@@ -108,14 +118,13 @@ static int compile_field(struct field_db *f, struct sigma *s, struct err *err)
 	return rc;
 }
 
-int sigma_compile(struct sigma *s, struct err *err)
+void sigma_compile(struct sigma *s)
 {
-	int rc = correlations_resolve(s, err);
+	size_t where;
 
-	if (rc)
-		return rc;
+	correlations_resolve(s);
 	triggers_make(s);
-	for (size_t i = 0; i < s->natoms && !rc; i++) {
+	for (size_t i = 0; i < s->natoms; i++) {
 		struct atom *a = s->atom[i];
 		int at = a->field == ROW_ANY ? ROW_FIELDS_MAX : a->field == ROW_NONE ? 0 : a->field;
 
@@ -123,8 +132,8 @@ int sigma_compile(struct sigma *s, struct err *err)
 
 		if (a->kind != ATOM_TEXT || a->field == ROW_NONE || a->cat == ROW_CATS)
 			continue;
-		if (!a->ours)
-			rc = check_pattern(a, err);
+		if (a->flags & (HS_FLAG_PREFILTER | FLAG_EVERY))
+			a->confirm = pcre_of(a->regex, a->flags, &where);
 		if (!*db)
 			*db = xcalloc(1, sizeof(struct field_db));
 		list_add(&(*db)->atoms, a->id);
@@ -135,8 +144,6 @@ int sigma_compile(struct sigma *s, struct err *err)
 	s->candidates.v = xcalloc(s->nrules + 1, sizeof(*s->candidates.v));
 	s->confirm_data = pcre2_match_data_create(1, NULL);
 	s->confirm_limits = pcre2_match_context_create(NULL);
-	pcre2_set_match_limit(s->confirm_limits, REGEX_STEPS_MAX);
-	return rc;
 }
 
 void match_free(struct sigma *s)
@@ -184,8 +191,16 @@ struct scan {
 
 static bool confirmed(struct sigma *s, const struct atom *a, struct str v)
 {
-	return !a->confirm || pcre2_match(a->confirm, (PCRE2_SPTR)v.p, v.n, 0, 0, s->confirm_data,
-					  s->confirm_limits) >= 0;
+	int rc;
+
+	if (!a->confirm)
+		return true;
+	pcre2_set_match_limit(s->confirm_limits, (uint32_t)(REGEX_STEPS_MAX + v.n));
+	rc = pcre2_match(a->confirm, (PCRE2_SPTR)v.p, v.n, 0, 0, s->confirm_data,
+			 s->confirm_limits);
+	if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
+		s->given_up++;
+	return rc >= 0;
 }
 
 static void hit(struct scan *sc, uint32_t atom)
@@ -251,8 +266,6 @@ static int scan_value(struct sigma *s, struct field_db *f, struct str v, struct 
 		if (rc)
 			return rc;
 	}
-	if (v.n > VALUE_MAX)
-		sc.value.n = v.n = VALUE_MAX;
 	hs_scan(f->db, v.p, (unsigned)v.n, 0, s->scratch, on_match, &sc);
 	if (!small || sc.nfound > CACHE_ATOMS_MAX)
 		return 0;
@@ -331,6 +344,8 @@ static bool cidr_holds(const struct atom *a, struct str v)
 		memset(ip + 10, 0xff, 2);
 	else if (inet_pton(AF_INET6, text, ip) != 1)
 		return false;
+	if (bytes < 12 && !strchr(text, ':')) /* a network of IPv6 has no address of IPv4 */
+		return false;
 	if (memcmp(ip, a->net, (size_t)bytes))
 		return false;
 	return !rest || !((ip[bytes] ^ a->net[bytes]) >> (8 - rest));
@@ -387,8 +402,8 @@ static bool atom_holds(const struct sigma *s, const struct atom *a, const struct
 		return !v.p;
 	case ATOM_EMPTY:
 		return v.p && !v.n;
-	case ATOM_EXISTS:
-		return v.p != NULL;
+	case ATOM_EXISTS: /* some field of a row always is */
+		return v.p || a->field == ROW_ANY;
 	case ATOM_NUMBER:
 		return v.p && number_holds(a, v);
 	case ATOM_CIDR:
@@ -457,6 +472,16 @@ static void candidates(struct sigma *s, const struct row *row, const struct list
 		ret->v[ret->n++] = s->always[row->cat].v[i];
 	if (ret->n > 1)
 		qsort(ret->v, ret->n, sizeof(*ret->v), by_number);
+}
+
+uint64_t sigma_given_up(const struct sigma *s)
+{
+	return s->given_up;
+}
+
+uint64_t sigma_forgotten(const struct sigma *s)
+{
+	return s->forgotten;
 }
 
 const struct err *sigma_failed(const struct sigma *s)

@@ -20,7 +20,8 @@ int bad_at(struct reading *r, const yaml_node_t *at, const char *fmt, ...)
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
 	err_set_exit(r->err, EXIT_USAGE, 0, "judge: %s:%zu:%zu: %s", r->file,
-		     at ? at->start_mark.line + 1 : 0, at ? at->start_mark.column + 1 : 0, what);
+		     at ? r->line + at->start_mark.line + 1 : 0, at ? at->start_mark.column + 1 : 0,
+		     what);
 	if (r->err)
 		r->err->code = EINVAL;
 	return -EINVAL;
@@ -82,7 +83,7 @@ static void about(struct reading *r, const yaml_node_t *root)
 	const yaml_node_t *source = map_get(r->doc, root, "logsource");
 
 	p->file = xstrdup(r->file);
-	p->line = (int)root->start_mark.line + 1;
+	p->line = (int)(r->line + root->start_mark.line) + 1;
 	p->id = text_of(r, root, "id", ",");
 	p->name = text_of(r, root, "name", ",");
 	p->title = text_of(r, root, "title", ",");
@@ -141,18 +142,41 @@ static void rule_free(struct rule *r)
 	free(r);
 }
 
-static int read_document(struct reading *r)
+static int by_key(const void *a, const void *b)
 {
-	yaml_node_t *root = yaml_document_get_root_node(r->doc);
+	const yaml_node_t *const *x = a, *const *y = b;
+	int d = strcmp(scalar_text(*x), scalar_text(*y));
+
+	return d ? d : *x < *y ? -1 : *x > *y;
+}
+
+/* What is there twice would mean one thing to one reader and another to the next. */
+static int no_key_twice(struct reading *r, const yaml_node_t *map)
+{
+	size_t all = (size_t)(map->data.mapping.pairs.top - map->data.mapping.pairs.start), n = 0;
+	cleanup_free const yaml_node_t **key = xcalloc(all + 1, sizeof(yaml_node_t *));
+
+	for (size_t i = 0; i < all; i++) {
+		key[n] = yaml_document_get_node(r->doc, map->data.mapping.pairs.start[i].key);
+		n += scalar_text(key[n]) != NULL;
+	}
+	qsort(key, n, sizeof(yaml_node_t *), by_key);
+	for (size_t i = 1; i < n; i++)
+		if (!strcmp(scalar_text(key[i - 1]), scalar_text(key[i])))
+			return bad_at(r, key[i], "'%s' is there twice", scalar_text(key[i]));
+	return 0;
+}
+
+static int read_rule(struct reading *r, const yaml_node_t *root)
+{
 	struct sigma *s = r->s;
 	int rc;
 
-	if (root->type != YAML_MAPPING_NODE)
-		return bad_at(r, root, "a rule is a mapping of names to values");
 	if (s->nrules == SIGMA_RULES_MAX)
 		return bad_at(r, root, "more than %d rules", SIGMA_RULES_MAX);
 	r->rule = xcalloc(1, sizeof(*r->rule));
 	r->placeholder = r->outdated = false;
+	r->first_expr = s->nexprs;
 	about(r, root);
 	if (!r->rule->pub.title)
 		rc = bad_at(r, root, "a rule needs a 'title'");
@@ -172,40 +196,124 @@ static int read_document(struct reading *r)
 	return 0;
 }
 
-int sigma_add(struct sigma *s, const char *file, const char *text, size_t n, struct err *err)
+/* A rule; or what is said for all rules behind it, which @global takes over. */
+static int read_document(struct reading *r, yaml_document_t *global)
 {
-	struct err first = { 0 };
-	yaml_parser_t parser;
-	bool end = false;
+	const yaml_node_t *root = yaml_document_get_root_node(r->doc), *action;
 
-	if (n > SIGMA_FILE_MAX)
-		return err_set_exit(err, EXIT_USAGE, EFBIG, "judge: %s has more than %u bytes",
-				    file, SIGMA_FILE_MAX);
+	if (scalar_null(root))
+		return 0;
+	if (root->type != YAML_MAPPING_NODE)
+		return bad_at(r, root, "a rule is a mapping of names to values");
+	for (yaml_node_t *n = r->doc->nodes.start; n < r->doc->nodes.top; n++)
+		if (n->type == YAML_MAPPING_NODE && no_key_twice(r, n))
+			return -EINVAL;
+	action = map_get(r->doc, root, "action");
+	if (action && scalar_text(action) && !strcmp(scalar_text(action), "reset")) {
+		yaml_document_delete(global);
+		memset(global, 0, sizeof(*global));
+	} else if (action && (!scalar_text(action) || strcmp(scalar_text(action), "global"))) {
+		return bad_at(r, action, "an action is 'global' or 'reset'");
+	}
+	if (global->nodes.start)
+		global_join(r->doc, global);
+	if (!action)
+		return read_rule(r, yaml_document_get_root_node(r->doc));
+	if (!strcmp(scalar_text(action), "global")) {
+		yaml_document_delete(global);
+		*global = *r->doc;
+		memset(r->doc, 0, sizeof(*r->doc));
+	}
+	return 0;
+}
+
+/* ---- one file ----------------------------------------------------------------------------- */
+
+/** struct text - what is left of a file */
+struct text {
+	const char *p;
+	size_t n, line; /* lines before it */
+};
+
+/* From the next document's begin on, at or after line @line of @t; false: there is none. */
+static bool skip_to_document(struct text *t, size_t line)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; at < t->n; i++) {
+		const char *end = memchr(t->p + at, '\n', t->n - at);
+
+		if (i && i >= line && t->n - at >= 3 && !memcmp(t->p + at, "---", 3)) {
+			*t = (struct text){ t->p + at, t->n - at, t->line + i };
+			return true;
+		}
+		at = end ? (size_t)(end - t->p) + 1 : t->n;
+	}
+	return false;
+}
+
+static void tell(const struct sigma *s, const struct err *one, struct err *first)
+{
+	if (!one->code)
+		return;
+	sigma_bad(s, one->msg);
+	if (!first->code)
+		*first = *one;
+}
+
+/* Documents up to the end, or to one that is no YAML: true when others may be behind that. */
+static bool read_documents(struct sigma *s, const char *file, struct text *t,
+			   yaml_document_t *global, struct err *first)
+{
+	yaml_parser_t parser;
+	bool more = false;
+
 	if (!yaml_parser_initialize(&parser))
-		return err_set(err, ENOMEM, "judge: read %s", file);
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text, n);
-	while (!end) {
+		abort(); /* no memory: as xmalloc() */
+	yaml_parser_set_input_string(&parser, (const unsigned char *)t->p, t->n);
+	for (bool end = false; !end;) {
 		struct err one = { 0 };
 		yaml_document_t doc;
-		struct reading r = { .s = s, .file = file, .doc = &doc, .err = &one };
+		struct reading r = {
+			.s = s, .file = file, .line = t->line, .doc = &doc, .err = &one
+		};
 
 		if (!yaml_parser_load(&parser, &doc)) {
 			err_set_exit(&one, EXIT_USAGE, 0, "judge: %s:%zu:%zu: %s", file,
-				     parser.problem_mark.line + 1, parser.problem_mark.column + 1,
+				     t->line + parser.problem_mark.line + 1,
+				     parser.problem_mark.column + 1,
 				     parser.problem ? parser.problem : "no YAML");
 			one.code = EINVAL;
+			more = skip_to_document(t, parser.problem_mark.line);
 			end = true;
 		} else {
 			if (!yaml_document_get_root_node(&doc))
 				end = true;
 			else
-				read_document(&r);
+				read_document(&r, global);
 			yaml_document_delete(&doc);
 		}
-		if (one.code && !first.code)
-			first = one;
+		tell(s, &one, first);
 	}
 	yaml_parser_delete(&parser);
+	return more;
+}
+
+int sigma_add(struct sigma *s, const char *file, const char *text, size_t n, struct err *err)
+{
+	struct err first = { 0 };
+	struct text t = { text, n, 0 };
+	yaml_document_t global = { 0 };
+
+	if (n > SIGMA_FILE_MAX) {
+		err_set_exit(&first, EXIT_USAGE, EFBIG, "judge: %s has more than %u bytes", file,
+			     SIGMA_FILE_MAX);
+		sigma_bad(s, first.msg);
+	} else {
+		while (read_documents(s, file, &t, &global, &first))
+			;
+	}
+	yaml_document_delete(&global);
 	if (first.code && err)
 		*err = first;
 	return -first.code;
@@ -216,6 +324,18 @@ int sigma_add(struct sigma *s, const char *file, const char *text, size_t n, str
 struct sigma *sigma_new(void)
 {
 	return xcalloc(1, sizeof(struct sigma));
+}
+
+void sigma_tell(struct sigma *s, void (*bad)(void *ctx, const char *sentence), void *ctx)
+{
+	s->bad = bad;
+	s->bad_ctx = ctx;
+}
+
+void sigma_bad(const struct sigma *s, const char *sentence)
+{
+	if (s->bad)
+		s->bad(s->bad_ctx, sentence);
 }
 
 void sigma_placeholder(struct sigma *s, const char *name, const char *value)

@@ -124,6 +124,10 @@ int sigma_run(struct sigma *s, struct journal_reader *r, struct finds *f, struct
 	rc = journal_read(r, &filter, on_event, &run, err);
 	if (rc && sigma_failed(s)->msg[0])
 		*err = *sigma_failed(s);
+	if (!rc && sigma_given_up(s))
+		could_not_run(f, "sigma", "a regular expression took too many steps on a value");
+	if (!rc && sigma_forgotten(s))
+		could_not_run(f, "sigma", "a correlation had more matches than it can count");
 	intern_free(&run.keys);
 	arena_free(&keys);
 	free(run.finding);

@@ -26,6 +26,7 @@ struct glob {
 struct globs {
 	struct glob v[VARIANTS_MAX];
 	size_t n;
+	bool full; /* there were more */
 };
 
 /** struct item - what the modifiers of one key ask for */
@@ -77,10 +78,12 @@ static bool glob_plain(const struct glob *g)
 
 static void globs_add(struct globs *to, struct glob g)
 {
-	if (to->n < VARIANTS_MAX)
+	if (to->n < VARIANTS_MAX) {
 		to->v[to->n++] = g;
-	else
-		free(g.c);
+		return;
+	}
+	free(g.c);
+	to->full = true;
 }
 
 static void globs_free(struct globs *g)
@@ -99,31 +102,44 @@ static struct glob glob_of_utf8(const char *bytes, size_t n)
 	return g;
 }
 
-/* A dash that begins a word may be any of the characters that programs take for one. */
-static void windash(const struct glob *g, struct globs *out)
+static bool in_word(const struct glob *g, size_t i)
+{
+	return i < g->n && g->c[i] < 256 && (g->c[i] == '_' || g->c[i] > 127 || isalnum(g->c[i]));
+}
+
+/* Where is the next dash, from @i on, that begins a word? g->n: nowhere */
+static size_t next_dash(const struct glob *g, size_t i)
+{
+	for (; i < g->n; i++)
+		if ((g->c[i] == '-' || g->c[i] == '/') && !(i && in_word(g, i - 1)) &&
+		    in_word(g, i + 1))
+			break;
+	return i;
+}
+
+/* A dash that begins a word may be any of the characters that programs take for one: each dash by
+ * itself, so that all combinations are variants. */
+static void windash(const struct glob *g, size_t from, struct globs *out)
 {
 	static const char *const dash[] = { "-", "/", "\xe2\x80\x93", "\xe2\x80\x94",
 					    "\xe2\x80\x95" };
+	size_t at = next_dash(g, from);
 
-	for (size_t d = 0; d < ARRAY_SIZE(dash); d++) {
+	for (size_t d = 0; d < ARRAY_SIZE(dash) && !out->full; d++) {
 		struct glob to = { 0 };
-		bool changed = false;
 
-		for (size_t i = 0; i < g->n; i++) {
-			bool begins = !i || g->c[i - 1] > 255 ||
-				      (g->c[i - 1] != '_' && !isalnum(g->c[i - 1]));
-
-			if ((g->c[i] == '-' || g->c[i] == '/') && begins) {
+		for (size_t i = 0; i < g->n; i++)
+			if (i == at)
 				for (const char *c = dash[d]; *c; c++)
 					glob_put(&to, (unsigned char)*c);
-				changed = true;
-			} else {
+			else
 				glob_put(&to, g->c[i]);
-			}
+		if (at == g->n) {
+			globs_add(out, to);
+			return;
 		}
-		globs_add(out, to);
-		if (!changed)
-			return; /* no dash: all variants are this one */
+		windash(&to, at + strlen(dash[d]), out);
+		free(to.c);
 	}
 }
 
@@ -199,14 +215,14 @@ static int transform(struct item *it, const char *how, struct globs *io)
 
 	for (size_t i = 0; i < io->n; i++) {
 		const struct glob *g = &io->v[i];
-		bool encodes = strcmp(how, "windash") != 0;
+		bool encodes = !strncmp(how, "base64", 6);
 
 		if (encodes && !glob_plain(g)) {
 			globs_free(&out);
 			return bad_at(it->r, it->at, "'%s' of a text with wildcards", how);
 		}
 		if (!strcmp(how, "windash"))
-			windash(g, &out);
+			windash(g, 0, &out);
 		else if (!strcmp(how, "wide") || !strcmp(how, "utf16le"))
 			globs_add(&out, widen(g, false, false));
 		else if (!strcmp(how, "utf16be"))
@@ -221,6 +237,11 @@ static int transform(struct item *it, const char *how, struct globs *io)
 	globs_free(io);
 	*io = out;
 	return 0;
+}
+
+static int too_many(struct item *it)
+{
+	return bad_at(it->r, it->at, "a value has more than %d variants", VARIANTS_MAX);
 }
 
 /* ---- atoms -------------------------------------------------------------------------------- */
@@ -251,11 +272,13 @@ static uint32_t pattern_atom(struct item *it, struct atom *a)
  * found: a thousand texts at the ends of values compile in a thirtieth of the time of a thousand
  * anchored expressions. Shorter ones would be found too often. */
 #define TEXT_MIN 3
+/* Patterns of so many characters, made here, are not checked: Hyperscan takes them, up to 16000. */
+#define PATTERN_SURE 15000
 
 /* One character of any length in UTF-8. */
 #define ONE_CHARACTER "(?:[\\x00-\\x7f]|[\\xc0-\\xff][\\x80-\\xbf]*)"
 
-static uint32_t text_atom(struct item *it, const struct glob *g)
+static int text_atom(struct item *it, const struct glob *g, uint32_t *ret)
 {
 	size_t from = 0, to = g->n;
 	bool starts = it->relation == REL_EQUAL || it->relation == REL_STARTS;
@@ -263,6 +286,7 @@ static uint32_t text_atom(struct item *it, const struct glob *g)
 	struct atom a = { .kind = ATOM_TEXT };
 	cleanup_buf struct buf b = { 0 };
 	bool plain;
+	size_t at;
 
 	while (from < to && g->c[from] == GLOB_ANY)
 		from++, starts = false;
@@ -270,9 +294,10 @@ static uint32_t text_atom(struct item *it, const struct glob *g)
 		to--, ends = false;
 	if (from == to) { /* nothing but '*', or an empty text */
 		a.kind = starts && ends && !g->n ? ATOM_EMPTY : ATOM_EXISTS;
-		return atom_of(it, &a, "");
+		*ret = atom_of(it, &a, "");
+		return 0;
 	}
-	plain = to - from >= TEXT_MIN;
+	plain = to - from >= TEXT_MIN && to - from <= PATTERN_SURE / 4;
 	for (size_t i = from; i < to; i++)
 		plain = plain && g->c[i] < 256;
 	if (plain) {
@@ -297,19 +322,26 @@ static uint32_t text_atom(struct item *it, const struct glob *g)
 	/* the first place where a text stands need not be the one at the end */
 	a.flags = HS_FLAG_DOTALL | (a.ends ? 0 : HS_FLAG_SINGLEMATCH) |
 		  (it->cased ? 0 : HS_FLAG_CASELESS);
+	if (b.n > PATTERN_SURE && !pattern_check(buf_z(&b), &a.flags, &at))
+		return bad_at(it->r, it->at, "a value of this length is too much");
 	a.regex = xstrdup(buf_z(&b));
-	a.ours = true;
-	return pattern_atom(it, &a);
+	*ret = pattern_atom(it, &a);
+	return 0;
 }
 
-static uint32_t regex_atom(struct item *it, const char *regex)
+static int regex_atom(struct item *it, const char *regex, uint32_t *ret)
 {
 	struct atom a = { .kind = ATOM_TEXT };
+	size_t at;
 
 	a.flags = HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY | (it->cased ? 0 : HS_FLAG_CASELESS) |
 		  (it->dotall ? HS_FLAG_DOTALL : 0) | (it->multiline ? HS_FLAG_MULTILINE : 0);
+	if (!pattern_check(regex, &a.flags, &at))
+		return bad_at(it->r, it->at, "'%s' is no regular expression (character %zu)", regex,
+			      at);
 	a.regex = xstrdup(regex);
-	return pattern_atom(it, &a);
+	*ret = pattern_atom(it, &a);
+	return 0;
 }
 
 static int cidr_atom(struct item *it, const char *text, uint32_t *ret)
@@ -416,6 +448,8 @@ static int one_value(struct item *it, const yaml_node_t *v, uint32_t *ret)
 		*ret = yes ? e : expr_new(it->r->s, EXPR_NOT, e);
 		return 0;
 	}
+	if (scalar_null(v) && it->field == ROW_ANY)
+		return bad_at(it->r, v, "a keyword is text");
 	if (scalar_null(v)) {
 		struct atom a = { .kind = ATOM_ABSENT };
 
@@ -430,18 +464,20 @@ static int one_value(struct item *it, const yaml_node_t *v, uint32_t *ret)
 		*ret = field_atom(it, text);
 		return 0;
 	}
-	if (it->re) {
-		*ret = regex_atom(it, text);
-		return 0;
-	}
+	if (it->re)
+		return regex_atom(it, text, ret);
 	if (it->expand)
 		expand(it, text, &globs);
 	else
 		globs_add(&globs, glob_parse(text));
+	if (globs.full)
+		rc = too_many(it);
 	for (int i = 0; i < it->ntransforms && !rc; i++)
 		rc = transform(it, it->transform[i], &globs);
-	for (size_t i = 0; i < globs.n && !rc; i++)
-		parts[n++] = text_atom(it, &globs.v[i]);
+	if (!rc && globs.full)
+		rc = too_many(it);
+	for (; n < globs.n && !rc; n++)
+		rc = text_atom(it, &globs.v[n], &parts[n]);
 	globs_free(&globs);
 	if (!rc)
 		*ret = expr_join(it->r->s, EXPR_OR, parts, n);
@@ -455,6 +491,8 @@ static int values(struct item *it, const yaml_node_t *v, uint32_t *ret)
 
 	if (v->type != YAML_SEQUENCE_NODE)
 		return one_value(it, v, ret);
+	if (v->data.sequence.items.start == v->data.sequence.items.top)
+		return bad_at(it->r, v, "a list without a value");
 	for (yaml_node_item_t *i = v->data.sequence.items.start;
 	     i < v->data.sequence.items.top && !rc; i++) {
 		uint32_t e = 0;
@@ -562,6 +600,9 @@ int item_expr(struct reading *r, const yaml_node_t *key, yaml_node_t *value, uin
 			return bad_at(r, key, "there is no modifier '%s'", m);
 		}
 	}
+	if (it.field == ROW_ANY &&
+	    (it.cidr || it.exists || it.is_field || it.compares || it.part >= 0))
+		return bad_at(r, key, "'%s' needs a field", text);
 	if (it.field == ROW_ANY && !it.re && it.relation == REL_EQUAL)
 		it.relation = REL_CONTAINS;
 	rc = values(&it, value, ret);

@@ -32,8 +32,9 @@ static struct sigma *load(const char *detection, const char *category)
 
 	sigma_placeholder(s, "vendors", "acme");
 	sigma_placeholder(s, "vendors", "globex");
-	if (sigma_add(s, "t.yml", text, strlen(text), &err) || sigma_compile(s, &err))
+	if (sigma_add(s, "t.yml", text, strlen(text), &err))
 		fail_msg("%s\n%s", err.msg, text);
+	sigma_compile(s);
 	return s;
 }
 
@@ -89,6 +90,11 @@ static const struct words words[] = {
 	{ "CommandLine|re|m: '^b$'", "a\nb", "ab" },
 	{ "CommandLine|windash|contains: ' -x '", "a /x b", "a _x b" },
 	{ "CommandLine|windash|contains: ' -x '", "a \xe2\x80\x93x b", "a +x b" },
+	{ "CommandLine|windash|contains: ' -s -i cmd'", "psexec -s /i cmd", "psexec -s +i cmd" },
+	{ "CommandLine|windash: '--all'", "-/all", "//all" }, /* the one that begins the word */
+	{ "CommandLine|re: '\\.(?=x)'", ".x", "x" },
+	{ "CommandLine|cidr: '::/0'", "::1", "1.2.3.4" },
+	{ "UtcTime|hour: 18\n    CommandLine: a", "a", "b" },
 	{ "CommandLine|base64: foobar", "Zm9vYmFy", "Zm9vYmF" },
 	{ "CommandLine|base64offset|contains: 'http://'", "echo xxaHR0cDovL", "http://" },
 	{ "CommandLine|base64offset|contains: 'http://'", "x h0dHA6Ly8 y", "dHA6Ly8" },
@@ -190,6 +196,10 @@ static void test_lists_of_maps_and_keywords(void **state)
 	assert_int_equal(on_command(s, "good"), 0);
 	sigma_free(s);
 
+	s = load("  k:\n    - '*'\n  condition: k\n", "process_creation");
+	assert_int_equal(on_command(s, "anything"), 1);
+	sigma_free(s);
+
 	s = load("  k:\n    '|all':\n      - evil\n      - bad\n  condition: k\n",
 		 "process_creation");
 	assert_int_equal(on_command(s, "bad evil"), 1);
@@ -260,6 +270,45 @@ static void test_a_broken_rule_is_one_sentence_and_the_others_count(void **state
 		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n"
 		  "  s: {Image: b}\n  condition: z\n",
 		  "no selection is called 'z'" },
+		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n"
+		  "  s: {Image|re: 'a('}\n  condition: s\n",
+		  "t.yml:4:17: 'a(' is no regular expression (character 2)" },
+		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n"
+		  "  s: {}\n  condition: s\n",
+		  "t.yml:4:6: a selection without a test" },
+		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n"
+		  "  s: [null]\n  condition: s\n",
+		  "t.yml:4:7: a keyword is text" },
+		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n"
+		  "  s: {'|cidr': 10.0.0.0/8}\n  condition: s\n",
+		  "t.yml:4:7: '|cidr' needs a field" },
+		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n"
+		  "  s: {Image: b}\n  condition: 0 of s\n",
+		  "t.yml:5:14: condition: '0 of' is always true" },
+		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n"
+		  "  s: {Image|windash: '-a -b -c -d'}\n  condition: s\n",
+		  "t.yml:4:22: a value has more than 256 variants" },
+		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n"
+		  "  s: {Image: b, Image: c}\n  condition: s\n",
+		  "t.yml:4:17: 'Image' is there twice" },
+		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n"
+		  "  a: &a [{Image: b}, {Image: b}]\n"
+		  "  b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n"
+		  "  c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n"
+		  "  d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\n"
+		  "  e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\n"
+		  "  condition: e\n",
+		  "more than 200000 tests in one rule" },
+		{ "title: t\nlogsource: {category: process_creation}\ndetection:\n"
+		  "  s: {Image|all: []}\n  condition: s\n",
+		  "t.yml:4:18: a list without a value" },
+		{ "title: t\naction: repeat\n", "t.yml:2:9: an action is 'global' or 'reset'" },
+		{ "title: t\ncorrelation: {type: event_count, rules: [a], timespan: 1m, "
+		  "condition: {gte: 10001}}\n",
+		  "a correlation counts to 10000" },
+		{ "title: t\ncorrelation: {type: event_count, rules: [a], group-by: {}, "
+		  "timespan: 1m, condition: {gte: 1}}\n",
+		  "'group-by' is a list of fields" },
 	};
 
 	(void)state;
@@ -278,7 +327,7 @@ static void test_a_broken_rule_is_one_sentence_and_the_others_count(void **state
 		assert_int_equal(alone.exit, EXIT_USAGE);
 		assert_int_equal(sigma_add(s, "t.yml", text, strlen(text), &err), -EINVAL);
 		assert_int_equal(sigma_count(s), 1);
-		assert_int_equal(sigma_compile(s, &err), 0);
+		sigma_compile(s);
 		assert_int_equal(on_command(s, "a"), 1);
 		sigma_free(s);
 	}
@@ -298,7 +347,7 @@ static void test_a_rule_of_windows_is_for_programs_of_windows(void **state)
 
 	(void)state;
 	assert_int_equal(sigma_add(s, "t", text, strlen(text), &err), 0);
-	assert_int_equal(sigma_compile(s, &err), 0);
+	sigma_compile(s);
 	row.v[row_field(row.cat, "CommandLine")] = STR("a");
 	sigma_row(s, &row, count, &n);
 	assert_int_equal(n, 1);
@@ -348,15 +397,17 @@ static struct told correlate(const char *correlation, const char *events)
 	char *rest = copy, *one;
 	uint64_t seq = 0;
 
-	if (sigma_add(s, "t", text, strlen(text), &err) || sigma_compile(s, &err))
+	if (sigma_add(s, "t", text, strlen(text), &err))
 		fail_msg("%s", err.msg);
+	sigma_compile(s);
 	while ((one = strsep(&rest, ";"))) {
 		char *at = strsep(&one, " "), *command = strsep(&one, " ");
 		struct row row = { .cat = ROW_PROCESS_CREATION, .seq = ++seq };
 
 		row.wall = strtoull(at, NULL, 10) * NSEC_PER_SEC;
 		row.v[row_field(row.cat, "CommandLine")] = str_z(command);
-		row.v[row_field(row.cat, "User")] = str_z(one);
+		if (one)
+			row.v[row_field(row.cat, "User")] = str_z(one);
 		assert_int_equal(sigma_row(s, &row, tell, &t), 0);
 	}
 	sigma_free(s);
@@ -401,17 +452,180 @@ static void test_correlations(void **state)
 			 1);
 }
 
-static void test_a_correlation_over_nobody_is_a_sentence(void **state)
+static void test_a_condition_of_a_temporal_correlation_says_how_many_rules(void **state)
 {
-	static const char text[] = "title: c\ncorrelation: {type: event_count, rules: [nobody], "
-				   "timespan: 1m, condition: {gte: 3}}\n";
+	static const char one[] = "{type: temporal, rules: [a, b], timespan: 5s, "
+				  "condition: {gte: 1}}";
+	static const char two[] = "{type: temporal, rules: [a, b], timespan: 5s, "
+				  "condition: {gte: 2}}";
+
+	(void)state;
+	assert_int_equal(correlate(one, "0 a u").n, 1);
+	assert_int_equal(correlate(two, "0 a u;1 a u").n, 0);
+	assert_int_equal(correlate(two, "0 a u;1 b u").n, 1);
+}
+
+static void test_one_field_to_group_by_needs_no_list_and_what_is_not_there_is_no_value(void **state)
+{
+	(void)state;
+	assert_int_equal(correlate("{type: event_count, rules: [a], group-by: User, timespan: 1m, "
+				   "condition: {gte: 2}}",
+				   "0 a u;1 a v")
+				 .n,
+			 0);
+	assert_int_equal(correlate("{type: value_count, rules: [a], timespan: 1m, "
+				   "condition: {gte: 2, field: User}}",
+				   "0 a;1 a u")
+				 .n,
+			 0);
+}
+
+static void test_many_different_values_are_counted_in_time(void **state)
+{
+	struct sigma *s = sigma_new();
+	static const char text[] =
+		TWO_RULES "title: c\ncorrelation: {type: value_count, rules: [a], timespan: 1h, "
+			  "condition: {gt: 9999, field: User}}\n";
+	struct err err = { 0 };
+	struct told t = { 0 };
+
+	(void)state;
+	assert_int_equal(sigma_add(s, "t", text, strlen(text), &err), 0);
+	sigma_compile(s);
+	for (unsigned i = 0; i < 100000; i++) {
+		struct row row = { .cat = ROW_PROCESS_CREATION, .seq = i + 1 };
+		char user[16];
+
+		snprintf(user, sizeof(user), "%u", i % 9999);
+		row.v[row_field(row.cat, "CommandLine")] = STR("a");
+		row.v[row_field(row.cat, "User")] = str_z(user);
+		assert_int_equal(sigma_row(s, &row, tell, &t), 0);
+	}
+	assert_int_equal(t.n, 0);
+	assert_true(sigma_forgotten(s) > 0);
+	sigma_free(s);
+}
+
+/* ---- several documents -------------------------------------------------------------------- */
+
+static void first_two(void *ctx, const char *sentence)
+{
+	struct buf *b = ctx;
+
+	buf_printf(b, "%s\n", sentence);
+}
+
+static void
+test_a_correlation_over_nobody_or_itself_is_a_sentence_and_the_others_count(void **state)
+{
+	static const char text[] =
+		TWO_RULES "title: c\ncorrelation: {type: event_count, rules: [nobody], "
+			  "timespan: 1m, condition: {gte: 3}}\n---\n"
+			  "title: d\nname: d\ncorrelation: {type: event_count, rules: [e], "
+			  "timespan: 1m, condition: {gte: 3}}\n---\n"
+			  "title: e\nname: e\ncorrelation: {type: event_count, rules: [d], "
+			  "timespan: 1m, condition: {gte: 3}}\n";
+	struct sigma *s = sigma_new();
+	struct err err = { 0 };
+	cleanup_buf struct buf told = { 0 };
+
+	(void)state;
+	sigma_tell(s, first_two, &told);
+	assert_int_equal(sigma_add(s, "t.yml", text, strlen(text), &err), 0);
+	sigma_compile(s);
+	assert_string_equal(buf_z(&told),
+			    "judge: t.yml:12:41: no rule is called 'nobody'\n"
+			    "judge: t.yml:20:41: a correlation of itself, or of too many levels, "
+			    "by 'd'\n");
+	assert_int_equal(sigma_get(s, 2)->fate, SIGMA_NO_RULES);
+	assert_int_equal(sigma_get(s, 3)->fate, SIGMA_NO_RULES);
+	assert_int_equal(on_command(s, "a"), 1);
+	sigma_free(s);
+}
+
+static void test_a_correlation_may_stand_before_the_one_that_it_counts(void **state)
+{
+	(void)state;
+	assert_int_equal(correlate("{type: temporal, rules: [inner, b], timespan: 1m}\n---\n"
+				   "title: i\nname: inner\ncorrelation: {type: event_count, "
+				   "rules: [a], timespan: 1m, condition: {gte: 2}}",
+				   "0 a u;1 b u;2 a u")
+				 .n,
+			 1);
+}
+
+static void test_what_is_no_yaml_ends_at_the_next_document(void **state)
+{
+	static const char text[] =
+		"title: x\n  y: [\n---\n" TWO_RULES "title: 'z\n---\n" TWO_RULES "title: x\n- y\n";
+	struct sigma *s = sigma_new();
+	cleanup_buf struct buf told = { 0 };
+
+	(void)state;
+	sigma_tell(s, first_two, &told);
+	assert_int_equal(sigma_add(s, "t.yml", text, strlen(text), NULL), -EINVAL);
+	assert_int_equal(sigma_count(s), 4);
+	assert_int_equal(sigma_get(s, 2)->line, 16);
+	assert_non_null(strstr(buf_z(&told), "t.yml:2:4: "));
+	assert_non_null(strstr(buf_z(&told), "\njudge: t.yml:15:1: "));
+	assert_non_null(strstr(buf_z(&told), "\njudge: t.yml:27:1: "));
+	sigma_free(s);
+}
+
+static void test_what_is_said_for_all_rules_of_a_file_holds_for_each(void **state)
+{
+	static const char text[] =
+		"action: global\ntitle: g\nlevel: high\n"
+		"logsource: {category: process_creation, product: linux}\n"
+		"detection: {f: {CommandLine|contains: not}, condition: s and not f}\n---\n"
+		"detection: {s: {CommandLine|startswith: a}}\n---\n"
+		"level: low\ndetection: {s: {CommandLine|startswith: b}}\n---\n"
+		"action: reset\n---\n"
+		"title: alone\nlogsource: {category: process_creation}\n"
+		"detection: {s: {CommandLine|startswith: c}, condition: s}\n---\n";
 	struct sigma *s = sigma_new();
 	struct err err = { 0 };
 
 	(void)state;
-	assert_int_equal(sigma_add(s, "t.yml", text, strlen(text), &err), 0);
-	assert_true(sigma_compile(s, &err) < 0);
-	assert_non_null(strstr(err.msg, "t.yml:1: no rule is called 'nobody'"));
+	if (sigma_add(s, "t.yml", text, strlen(text), &err))
+		fail_msg("%s", err.msg);
+	sigma_compile(s);
+	assert_int_equal(sigma_count(s), 3);
+	assert_string_equal(sigma_get(s, 0)->level, "high");
+	assert_string_equal(sigma_get(s, 1)->level, "low");
+	assert_null(sigma_get(s, 2)->level);
+	assert_int_equal(on_command(s, "a"), 1);
+	assert_int_equal(on_command(s, "a not"), 0);
+	assert_int_equal(on_command(s, "b"), 1);
+	assert_int_equal(on_command(s, "c not"), 1);
+	sigma_free(s);
+}
+
+static void test_what_stands_behind_much_else_in_a_value_is_found(void **state)
+{
+	struct sigma *s =
+		load("  s:\n    CommandLine|contains: evil\n  condition: s\n", "process_creation");
+	char long_one[100001];
+
+	(void)state;
+	memset(long_one, ' ', sizeof(long_one));
+	snprintf(long_one + sizeof(long_one) - 5, 5, "evil");
+	assert_int_equal(on_command(s, long_one), 1);
+	sigma_free(s);
+}
+
+static void test_a_regular_expression_that_takes_too_many_steps_is_counted(void **state)
+{
+	struct sigma *s = load("  s:\n    CommandLine|re: '^((a|aa)+)(?<!a)b'\n  condition: s\n",
+			       "process_creation");
+	char many[201];
+
+	(void)state;
+	memset(many, 'a', sizeof(many));
+	many[sizeof(many) - 2] = 'b';
+	many[sizeof(many) - 1] = 0;
+	assert_int_equal(on_command(s, many), 0);
+	assert_int_equal(sigma_given_up(s), 1);
 	sigma_free(s);
 }
 
@@ -425,7 +639,17 @@ int main(void)
 		cmocka_unit_test(test_a_broken_rule_is_one_sentence_and_the_others_count),
 		cmocka_unit_test(test_a_rule_of_windows_is_for_programs_of_windows),
 		cmocka_unit_test(test_correlations),
-		cmocka_unit_test(test_a_correlation_over_nobody_is_a_sentence),
+		cmocka_unit_test(test_a_condition_of_a_temporal_correlation_says_how_many_rules),
+		cmocka_unit_test(
+			test_one_field_to_group_by_needs_no_list_and_what_is_not_there_is_no_value),
+		cmocka_unit_test(test_many_different_values_are_counted_in_time),
+		cmocka_unit_test(
+			test_a_correlation_over_nobody_or_itself_is_a_sentence_and_the_others_count),
+		cmocka_unit_test(test_a_correlation_may_stand_before_the_one_that_it_counts),
+		cmocka_unit_test(test_what_is_no_yaml_ends_at_the_next_document),
+		cmocka_unit_test(test_what_is_said_for_all_rules_of_a_file_holds_for_each),
+		cmocka_unit_test(test_what_stands_behind_much_else_in_a_value_is_found),
+		cmocka_unit_test(test_a_regular_expression_that_takes_too_many_steps_is_counted),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
