@@ -10,8 +10,8 @@
  * is doubled where it introduces such a spelling, therefore two different names never look the
  * same for want of a quote.
  *
- * Always true: the output is valid UTF-8 (escape_json: valid JSON text, whose strings may hold
- * lone surrogates U+DC80…U+DCFF for stray bytes), on one line, without control characters.
+ * Always true: the output is valid UTF-8 (escape_json: JSON that strict readers take, too, where
+ * U+10FE80…U+10FEFF stand for stray bytes), on one line, without control characters.
  */
 #include "report/report.h"
 
@@ -169,14 +169,21 @@ static void json_ascii(struct buf *out, unsigned char c)
 	}
 }
 
+/* U+10FE00 + byte, of a private plane, as a pair: many readers refuse half of one, which Python
+ * writes for such a byte. */
 static void json_stray(struct buf *out, unsigned char c)
 {
-	buf_printf(out, "\\udc%02x", c);
+	buf_printf(out, "\\udbff\\ude%02x", c);
 }
 
 static void json_wide(struct buf *out, uint32_t c)
 {
-	if (c < 0x10000)
+	if (c >= 0x10fe80 && c <= 0x10feff) { /* no stray byte: its own four bytes, so that */
+		json_stray(out, 0xf4);	      /* each of these characters is one byte */
+		json_stray(out, 0x8f);
+		json_stray(out, (unsigned char)(0x80 | (c >> 6 & 0x3f)));
+		json_stray(out, (unsigned char)(0x80 | (c & 0x3f)));
+	} else if (c < 0x10000)
 		buf_printf(out, "\\u%04x", c);
 	else
 		buf_printf(out, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),

@@ -18,8 +18,8 @@ enum report_format { REPORT_TEXT, REPORT_JSON, REPORT_HTML };
 /** escape_text() - for a terminal: control bytes, ESC, invalid UTF-8, bidi controls as \xNN / \u{…}
  */
 void escape_text(struct buf *out, struct str s);
-/** escape_json() - a JSON string with quotes; bytes that are no UTF-8 as \udcNN (as Python's
- * surrogateescape, so that nothing is lost) */
+/** escape_json() - a JSON string with quotes; bytes that are no UTF-8 as the character
+ * U+10FE00 + byte, so that nothing is lost and strict readers take it */
 void escape_json(struct buf *out, struct str s);
 /** escape_html() - for element content and quoted attributes */
 void escape_html(struct buf *out, struct str s);
