@@ -43,6 +43,34 @@ static void list_json(struct buf *out, const struct rule_info *r)
 	buf_puts(out, "}\n");
 }
 
+/* Why rules are left out, and how many for each reason. */
+static void tally(struct buf *out, struct judge *j)
+{
+	size_t n = judge_rules(j), nreasons = 0;
+	cleanup_free struct reason {
+		const char *why;
+		size_t rules;
+	} *reason = xcalloc(n + 1, sizeof(*reason));
+
+	for (size_t i = 0; i < n; i++) {
+		const char *why = judge_rule(j, i)->left_out;
+		size_t k = 0;
+
+		if (!why)
+			continue;
+		while (k < nreasons && strcmp(reason[k].why, why))
+			k++;
+		nreasons += k == nreasons;
+		reason[k].why = why;
+		reason[k].rules++;
+	}
+	for (size_t k = 0; k < nreasons; k++) {
+		buf_printf(out, "  %zu left out: ", reason[k].rules);
+		put(out, reason[k].why, false);
+		buf_puts(out, "\n");
+	}
+}
+
 static int list(const struct wish *w, struct judge *j, struct err *err)
 {
 	cleanup_buf struct buf out = { 0 };
@@ -59,13 +87,18 @@ static int list(const struct wish *w, struct judge *j, struct err *err)
 		buf_printf(&out, "%-6s %-8s %-36s ", rule_kind_name(r->kind),
 			   r->left_out ? "left out" : grade_name(r->grade), r->id);
 		put(&out, r->title, false);
-		if (r->left_out)
-			buf_printf(&out, " (%s)", r->left_out);
+		if (r->left_out) {
+			buf_puts(&out, " (");
+			put(&out, r->left_out, false);
+			buf_puts(&out, ")");
+		}
 		buf_puts(&out, "\n");
 	}
-	if (!w->json)
+	if (!w->json) {
 		buf_printf(&out, "%zu rules, %zu take part\n", judge_rules(j),
 			   judge_rules(j) - left);
+		tally(&out, j);
+	}
 	return write_full(STDOUT_FILENO, out.p, out.n) ? err_set(err, EIO, "rules: write the list")
 						       : 0;
 }
@@ -157,13 +190,14 @@ static size_t techniques(struct judge *j, struct technique **ret)
 	return n;
 }
 
-/* A layer of the ATT&CK Navigator (format 4.5). */
+/* A layer of the ATT&CK Navigator (format 4.5, which version 4.9 was the first to read). */
 static int write_layer(const char *file, const struct technique *t, size_t n, struct err *err)
 {
 	cleanup_buf struct buf out = { 0 };
 	int rc;
 
-	buf_puts(&out, "{\"name\":\"belljar\",\"versions\":{\"layer\":\"4.5\"},"
+	buf_puts(&out, "{\"name\":\"belljar\","
+		       "\"versions\":{\"navigator\":\"4.9.0\",\"layer\":\"4.5\"},"
 		       "\"domain\":\"enterprise-attack\",\"techniques\":[");
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&out, "%s\n{\"techniqueID\":\"%s\",\"score\":%u}", i ? "," : "", t[i].id,

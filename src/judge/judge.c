@@ -110,16 +110,35 @@ static int one_sql(struct loading *l, const char *path, struct str text, struct 
 
 /* ---- load --------------------------------------------------------------------------------- */
 
-static const char *left_out(const struct sigma_rule *r)
+/* What there are no events for: the product if it is not ours, else the service, else the category.
+ */
+static const char *no_events(struct arena *a, const struct sigma_rule *r)
+{
+	bool foreign = r->product && strcmp(r->product, "linux") && strcmp(r->product, "windows");
+	const char *what = foreign	 ? "product"
+			   : r->service	 ? "service"
+			   : r->category ? "category"
+					 : "product";
+	const char *which = foreign	  ? r->product
+			    : r->service  ? r->service
+			    : r->category ? r->category
+					  : r->product;
+	cleanup_free char *text =
+		xasprintf("belljar has no events of %s %s", what, which ? which : "(none)");
+
+	return arena_str(a, (struct str){ text, strlen(text) + 1 }).p;
+}
+
+static const char *left_out(struct arena *a, const struct sigma_rule *r)
 {
 	static const char *const why[SIGMA_FATES] = {
-		[SIGMA_NO_EVENTS] = "belljar has no events of its category",
+		[SIGMA_NO_EVENTS] = "belljar has no events for the rules that it counts",
 		[SIGMA_PLACEHOLDER] = "nobody gave the values of its placeholder",
 		[SIGMA_OUTDATED] = "it uses an aggregation of Sigma 1",
 		[SIGMA_NO_RULES] = "it counts rules that are not there, or itself",
 	};
 
-	return why[r->fate];
+	return r->fate == SIGMA_NO_EVENTS && !r->correlation ? no_events(a, r) : why[r->fate];
 }
 
 static void list_one(void *ctx, const struct rule_info *info)
@@ -159,7 +178,7 @@ static void list_rules(struct judge *j)
 			.why = r->description,
 			.innocent = r->false_positives,
 			.grade = sigma_grade(r->level),
-			.left_out = left_out(r),
+			.left_out = left_out(&j->a, r),
 		};
 	}
 	if (j->yara)
@@ -351,6 +370,7 @@ int judge_run(struct judge *j, struct journal_reader *r, struct judgement **ret,
 	v->v = f.v;
 	v->n = f.n;
 	v->left_out = f.left_out;
+	v->rules_left_out = sigma_count(j->sigma) - sigma_ready(j);
 	v->memory = f.a;
 	if (rc) {
 		judgement_free(v);

@@ -211,9 +211,10 @@ const struct rule_info *judge_rule(const struct judge *j, size_t i);
 
 struct judgement {
 	size_t n;
-	struct finding *v; /* gravest first, then by rule, subject, first event */
-	uint64_t left_out; /* findings beyond FINDINGS_MAX */
-	size_t rules;	   /* that took part */
+	struct finding *v;     /* gravest first, then by rule, subject, first event */
+	uint64_t left_out;     /* findings beyond FINDINGS_MAX */
+	size_t rules;	       /* that took part */
+	size_t rules_left_out; /* Sigma rules that cannot: judge_rule() says why */
 	struct arena memory;
 };
 

@@ -121,6 +121,11 @@ static void sum_up(struct buf *out, const struct judgement *v, size_t shown)
 		put_count(out, v->left_out, "more was", "more were");
 		buf_puts(out, " beyond the limit");
 	}
+	if (v->rules_left_out) {
+		buf_puts(out, "; ");
+		put_count(out, v->rules_left_out, "Sigma rule", "Sigma rules");
+		buf_puts(out, " left out (belljar rules list --sigma says why)");
+	}
 	buf_puts(out, "\n");
 }
 

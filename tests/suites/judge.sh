@@ -177,3 +177,18 @@ has "coverage counts techniques" "$(cat out)" "T1059.004"
 equal "and writes a layer" "$(python3 -c '
 import json
 print(json.load(open("layer.json"))["domain"])' 2>&1)" enterprise-attack
+equal "with the versions that the Navigator demands" "$(python3 -c '
+import json
+print(json.load(open("layer.json"))["versions"])' 2>&1)" "{'navigator': '4.9.0', 'layer': '4.5'}"
+
+mkdir foreign
+for source in 'category: webserver' 'product: linux, service: auditd' 'product: macos, category: process_creation'; do
+	printf -- '---\ntitle: t\nlogsource: {%s}\ndetection: {s: {a: b}, condition: s}\n' "$source"
+done >foreign/rules.yml
+"$BELLJAR" rules list --sigma foreign >out
+for what in "category webserver" "service auditd" "product macos"; do
+	has "rules without events are counted by what they ask for: $what" "$(cat out)" \
+		"1 left out: belljar has no events of $what"
+done
+"$BELLJAR" judge subject --sigma foreign >out
+has "and by the judge" "$(tail -1 out)" "; 3 Sigma rules left out"
