@@ -103,6 +103,7 @@ void proctab_exec(struct proctab *t, struct proc *p)
 	/* exec is rare beside lookups: one pass over the table for a process with threads */
 	if (p->tasks == 1 && proctab_get(t, p->tgid) == p)
 		return;
+	p->cut = true;
 	HASH_ITER(hh, t->tasks, k, next)
 	{
 		if (k->proc != p || k->tid == p->tgid)

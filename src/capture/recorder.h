@@ -46,6 +46,8 @@ struct proc {
 	pid_t tgid, inner; /* in our pid namespace, in the box's */
 	uint32_t tasks;	   /* threads in the table */
 	bool execed;	   /* false only for a child of pid 1 that has not become its program yet */
+	bool adopted;	   /* taken in without its parent's event: trace.c */
+	bool cut;	   /* threads of it have ended at an exec */
 	bool rooted;	   /* it or an ancestor has called chroot */
 	bool patched;	   /* its identity and stat calls are traced: see emulate.c */
 	bool patch_wanted; /* a SIGSTOP of ours is on its way: patch when it arrives */

@@ -11,6 +11,12 @@
  * begins stopped. Its parent's event and its own first stop come in either order: it goes on when
  * both were seen, and is in the table by then.
  *
+ * A parent that is killed in the middle of the call tells nothing (ptrace(2): who dies does not
+ * stop any more), be it with its process or by an exec of another thread; its child would stand
+ * still for ever. So when nothing more is to be heard, a new process is taken in without its
+ * parent's event if the parent is not in the table, or has lost threads at an exec. In the first
+ * case it counts as a child of the process that ended last, and a gap tells that this is a guess.
+ *
  * The tracer is outside of the box's pid namespace, so /proc/self/status shows TracerPid 0.
  *
  * Invariant: a task that runs is in the table.
@@ -40,6 +46,7 @@ struct tracer {
 	struct recorder *rec;
 	struct early *early;
 	struct turned *turned;
+	struct proc last; /* the process that ended last */
 };
 
 static void go_on(pid_t tid, int sig)
@@ -75,7 +82,30 @@ static bool is_thread_of(pid_t tgid, pid_t tid)
 	return !access(name, F_OK);
 }
 
-static void born(struct tracer *t, pid_t parent_tid, pid_t tid, bool may_be_thread)
+/* An event of a parent that was believed to be dead. */
+static bool told_late(struct recorder *rec, pid_t tid)
+{
+	struct proc *p;
+	bool late;
+
+	pthread_mutex_lock(&rec->lock);
+	p = proctab_get(rec->procs, tid);
+	late = p && p->adopted;
+	if (late)
+		p->adopted = false;
+	pthread_mutex_unlock(&rec->lock);
+	return late;
+}
+
+/** enum birth - how a new task is known */
+enum birth {
+	BIRTH_PROCESS, /* its parent has told */
+	BIRTH_CLONE,   /* so it has, and it may be a thread */
+	BIRTH_ADOPTED, /* its parent will not tell any more */
+};
+
+/* @parent_tid 0: the process that ended last */
+static void born(struct tracer *t, pid_t parent_tid, pid_t tid, enum birth how)
 {
 	struct recorder *rec = t->rec;
 	struct proc *parent, *p = NULL, copy;
@@ -85,8 +115,8 @@ static void born(struct tracer *t, pid_t parent_tid, pid_t tid, bool may_be_thre
 	bool thread, beyond;
 
 	pthread_mutex_lock(&rec->lock);
-	parent = proctab_get(rec->procs, parent_tid);
-	thread = parent && may_be_thread && is_thread_of(parent->tgid, tid);
+	parent = parent_tid ? proctab_get(rec->procs, parent_tid) : &t->last;
+	thread = parent && how == BIRTH_CLONE && is_thread_of(parent->tgid, tid);
 	lapse_comes(rec->lapse);
 	if (thread) {
 		proctab_add_thread(rec->procs, parent, tid);
@@ -94,6 +124,7 @@ static void born(struct tracer *t, pid_t parent_tid, pid_t tid, bool may_be_thre
 		p = proctab_add_process(rec->procs, tid, journal_next_proc(rec->j));
 		p->inner = pid_in_box(rec->pidns, tid);
 		p->execed = true;
+		p->adopted = how == BIRTH_ADOPTED;
 		if (parent) {
 			by = parent->key;
 			parent_tgid = parent->tgid;
@@ -121,6 +152,63 @@ static void born(struct tracer *t, pid_t parent_tid, pid_t tid, bool may_be_thre
 		HASH_DEL(t->early, e);
 		free(e);
 		go_on(tid, 0);
+	}
+}
+
+/* The field NAME of /proc/TID/status, a process id; -1: it is gone */
+static pid_t status_field(const char *status, const char *name)
+{
+	const char *at = strstr(status, name);
+
+	return at ? (pid_t)strtol(at + strlen(name), NULL, 10) : -1;
+}
+
+/* Will nobody tell of a new task any more? It is a process then: threads die with who made them.
+ * @ret_parent: its parent; 0: that is gone */
+static bool is_orphan(struct recorder *rec, pid_t tid, pid_t *ret_parent)
+{
+	cleanup_free char *status = NULL;
+	const struct proc *parent;
+	char name[64];
+	bool orphan;
+
+	snprintf(name, sizeof(name), "/proc/%d/status", tid);
+	if (read_file_at(AT_FDCWD, name, 65536, &status, NULL) ||
+	    status_field(status, "\nTgid:") != tid)
+		return false;
+	*ret_parent = status_field(status, "\nPPid:");
+	pthread_mutex_lock(&rec->lock);
+	parent = proctab_get(rec->procs, *ret_parent);
+	orphan = !parent || parent->cut;
+	if (!parent)
+		*ret_parent = 0;
+	pthread_mutex_unlock(&rec->lock);
+	return orphan;
+}
+
+static void guessed(struct recorder *rec, pid_t tid)
+{
+	struct event ev = { .kind = EV_GAP, .proc = recorder_key(rec, tid) };
+
+	ev.v[EV_AT(GAP, SOURCE)] = V_Z("trace");
+	ev.v[EV_AT(GAP, DETAIL)] = V_Z("the parent of this process was killed while it made it: "
+				       "that it is the one that ended last is a guess");
+	recorder_append(rec, &ev);
+}
+
+static void adopt_orphans(struct tracer *t)
+{
+	struct early *e, *next;
+	pid_t tid, parent;
+
+	HASH_ITER(hh, t->early, e, next)
+	{
+		tid = e->tid;
+		if (!is_orphan(t->rec, tid, &parent) || (!parent && !t->last.key))
+			continue;
+		born(t, parent, tid, BIRTH_ADOPTED); /* and e is no more */
+		if (!parent)
+			guessed(t->rec, tid);
 	}
 }
 
@@ -158,6 +246,7 @@ static void became(struct tracer *t, pid_t tid)
 	}
 	copy = *p;
 	pthread_mutex_unlock(&rec->lock);
+	adopt_orphans(t);
 	exec_record(rec, &copy, cause);
 	if (!lapse_exec(rec->lapse, copy.tgid))
 		real_clocks(rec, &copy);
@@ -175,6 +264,10 @@ static void ended(struct tracer *t, pid_t tid, int status)
 		copy = *p;
 	proctab_drop(rec->procs, tid);
 	pthread_mutex_unlock(&rec->lock);
+	if (copy.key) {
+		t->last = copy;
+		adopt_orphans(t); /* which still find its clock */
+	}
 	lapse_ended(rec->lapse, tid);
 	if (copy.key)
 		process_event(rec, &copy, "exit", 0, NULL, status);
@@ -328,8 +421,9 @@ static void stopped(struct tracer *t, pid_t tid, int status)
 	case PTRACE_EVENT_FORK:
 	case PTRACE_EVENT_VFORK:
 	case PTRACE_EVENT_CLONE:
-		if (!ptrace(PTRACE_GETEVENTMSG, tid, 0, &msg))
-			born(t, tid, (pid_t)msg, event == PTRACE_EVENT_CLONE);
+		if (!ptrace(PTRACE_GETEVENTMSG, tid, 0, &msg) && !told_late(t->rec, (pid_t)msg))
+			born(t, tid, (pid_t)msg,
+			     event == PTRACE_EVENT_CLONE ? BIRTH_CLONE : BIRTH_PROCESS);
 		go_on(tid, 0);
 		return;
 	case PTRACE_EVENT_EXEC:
@@ -384,6 +478,20 @@ static void attach(struct tracer *t)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* What happens next to a task of ours. Only to tasks that this thread has attached: sessions do not
+ * see each other's. */
+static pid_t await(struct tracer *t, int *ret_status)
+{
+	pid_t tid = 0;
+
+	if (t->early) {
+		tid = waitpid(-1, ret_status, __WALL | __WNOTHREAD | WNOHANG);
+		if (!tid)
+			adopt_orphans(t);
+	}
+	return tid ? tid : waitpid(-1, ret_status, __WALL | __WNOTHREAD);
+}
+
 void *trace_thread(void *arg)
 {
 	struct session *s = arg;
@@ -396,8 +504,7 @@ void *trace_thread(void *arg)
 	lapse_watch(t.rec->lapse, getpid(), gettid());
 	while (!s->attach_rc) {
 		int status;
-		/* only tasks that this thread has attached: sessions do not see each other's */
-		pid_t tid = waitpid(-1, &status, __WALL | __WNOTHREAD);
+		pid_t tid = await(&t, &status);
 
 		if (tid < 0 && errno == EINTR)
 			continue;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Exactly as many rows as calls: forks × threads × files × connects, from several boxes at once, on a
-# machine that is busy; and programs that come and go by the hundred leave nobody waiting.
+# machine that is busy; and programs that come and go by the hundred, or are cut off, leave nobody waiting.
 # users: root range single
 # timeout: 900
 . "$BELLJAR_SRC/tests/lib/tap.sh"
@@ -69,3 +69,20 @@ equal "five hundred programs one after the other, each born, become and ended" \
 	"$(within 300 "$BELLJAR" run -q -b many -- /bin/sh -c 'i=0; while [ $i -lt 500 ]; do /bin/true;
 		i=$((i + 1)); done'; sql many "SELECT sum(op='fork')||' '||sum(op='exec')||' '||sum(op='exit')
 		FROM process")" "501 501 501"
+
+# ---- processes that are cut off in the middle of making another ----------------------------------
+for how in exit exec kill; do
+	equal "$how: whom a process was making when it was cut off runs on, and ends" \
+		"$(within 300 "$BELLJAR" run -q -b "cut-$how" --net off --copy "$BELLJAR_BUILD/tests/escape/orphans" \
+			--env BELLJAR=1 -- ./orphans "$how" 300)" "$how 300 of 300"
+	equal "$how: each has a parent and one end" \
+		"$(sql "cut-$how" "SELECT (SELECT count(*) FROM process WHERE op='fork' AND parent IS NULL)||' '||
+			(SELECT count(*) FROM process a WHERE op='fork' AND (SELECT count(*) FROM process b
+			WHERE b.op='exit' AND b.proc=a.proc)<>1)")" "1 0"
+	equal "$how: all that is not seen is who the parent is, of those whose parent was gone" \
+		"$(sql "cut-$how" "SELECT count(*) FROM gap g WHERE source<>'trace' OR detail NOT GLOB
+			'the parent of this process was killed while it made it*' OR NOT EXISTS (SELECT 1
+			FROM process p WHERE p.op='fork' AND p.proc=g.proc)")" 0
+done
+check "some were cut off: the above was put to the test" \
+	test "$(sql cut-kill "SELECT count(*) FROM gap")" -gt 0
