@@ -302,6 +302,9 @@ ssize_t read_full(int fd, void *p, size_t n);	 /* bytes read, short only at EOF;
 int write_full(int fd, const void *p, size_t n); /* 0 or -errno */
 /** descriptors_most() - as many as the hard limit allows, and how many that is (getrlimit(2)) */
 size_t descriptors_most(void);
+/** trusted_bundles - where distributions keep the certificates that a machine trusts (PEM); NULL
+ * ends it */
+extern const char *const trusted_bundles[];
 /** read_file_at() - whole small file as NUL-terminated malloc'd bytes; -EFBIG above @max */
 int read_file_at(int dirfd, const char *path, size_t max, char **ret, size_t *ret_n);
 int write_file_at(int dirfd, const char *path, mode_t mode, const void *p,

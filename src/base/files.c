@@ -42,6 +42,15 @@ int write_full(int fd, const void *p, size_t n)
 	return 0;
 }
 
+const char *const trusted_bundles[] = {
+	"/etc/ssl/certs/ca-certificates.crt", /* Debian, Alpine */
+	"/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora */
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+	"/etc/ssl/ca-bundle.pem", /* SUSE */
+	"/etc/ssl/cert.pem",
+	NULL,
+};
+
 int read_file_at(int dirfd, const char *path, size_t max, char **ret, size_t *ret_n)
 {
 	cleanup_close int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -24,13 +24,6 @@
 #define JKS_TAIL    20 /* SHA-1 over password, a constant, and the rest */
 #define JKS_ALIAS   "belljar-box"
 
-static const char *const bundles[] = {
-	"/etc/ssl/certs/ca-certificates.crt", /* Debian, Alpine */
-	"/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora */
-	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-	"/etc/ssl/ca-bundle.pem", /* SUSE */
-	"/etc/ssl/cert.pem",
-};
 static const char *const keystores[] = {
 	"/etc/ssl/certs/java/cacerts",
 	"/etc/pki/ca-trust/extracted/java/cacerts",
@@ -160,14 +153,14 @@ int do_authority(struct setup *s, const struct step *st, struct err *err)
 
 	if (in_layers(s, link))
 		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(bundles); i++)
-		if (in_layers(s, bundles[i])) /* ours or, after its removal, what is left of it */
+	for (const char *const *b = trusted_bundles; *b; b++)
+		if (in_layers(s, *b)) /* ours or, after its removal, what is left of it */
 			return 0;
 	rc = mkdir_p("/usr/local/share/ca-certificates", 0755);
 	if (!rc)
 		rc = put_file(path, a->pem, strlen(a->pem));
-	for (size_t i = 0; i < ARRAY_SIZE(bundles) && !rc; i++) {
-		path = bundles[i];
+	for (const char *const *b = trusted_bundles; *b && !rc; b++) {
+		path = *b;
 		rc = add_to_bundle(path, a->pem);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(keystores) && !rc; i++) {

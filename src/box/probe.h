@@ -49,6 +49,7 @@ int probe_pidfd(struct probe_try *t);
 int probe_cgroups(struct probe_try *t);
 int probe_tproxy(struct probe_try *t);
 int probe_slirp(struct probe_try *t);
+int probe_certificates(struct probe_try *t);
 int probe_kernel(struct probe_try *t);
 int probe_memfd(struct probe_try *t);
 int probe_io_uring(struct probe_try *t);

@@ -197,6 +197,20 @@ int probe_32bit(struct probe_try *t)
 								     : "do not run on this kernel");
 }
 
+int probe_certificates(struct probe_try *t)
+{
+	const char *named = getenv("SSL_CERT_FILE");
+
+	if (named && *named)
+		return probe_found(t, access(named, R_OK) ? PROBE_WEAKER : PROBE_OK,
+				   "those of %.200s%s", named,
+				   access(named, R_OK) ? ", which cannot be read" : "");
+	for (const char *const *path = trusted_bundles; *path; path++)
+		if (!access(*path, R_OK))
+			return probe_found(t, PROBE_OK, "those of %s", *path);
+	return probe_found(t, PROBE_WEAKER, "none where a distribution keeps them");
+}
+
 #define SPACE_LITTLE (2ull << 30)
 #define SPACE_NONE   (64ull << 20)
 

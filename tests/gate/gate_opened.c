@@ -602,13 +602,10 @@ static void test_this_machines_own_store(void **state)
 {
 	struct trust *t = NULL;
 	struct err err = { 0 };
-	int rc = trust_open(&t, &err);
 
 	(void)state;
-	if (rc) /* a machine without ca-certificates */
-		assert_int_equal(err.exit, EXIT_NO_WALL);
-	else
-		trust_free(t);
+	assert_int_equal(trust_open(&t, &err), 0); /* also without ca-certificates: it is empty */
+	trust_free(t);
 	setenv("SSL_CERT_FILE", "/dev/null", 1);
 	t = NULL;
 	assert_true(trust_open(&t, &err) < 0);

@@ -93,4 +93,11 @@ is "all are gone" "$("$b" list --json | tr -d ' \n')" "[]"
 status "$b" doctor --json >st
 python3 -c 'import json; j=json.load(open("out")); assert len(j) > 15 and all(p["state"] in ("ok","weaker","missing") and p["found"] for p in j); assert all(p["remedy"] for p in j if p["state"] != "ok")' && ok "doctor --json has what was found and what to do" || bad "doctor --json has what was found and what to do" "$(cat out)"
 is "doctor finds nothing missing where boxes run" "$(cat st)" 0
+
+if [ "$(id -u)" = 0 ]; then # others cannot hide them
+	bare() { env -u SSL_CERT_FILE unshare -m sh -c 'mount -t tmpfs none /etc/ssl/certs && exec "$@"' sh "$@"; }
+	is "a machine without trusted certificates has boxes with a network still" \
+		"$(bare "$b" run -q -- curl -sS -m 20 -o /dev/null -w '%{http_code}' http://vendor.example/ 2>&1)" 200
+	is "and doctor says what is lost" "$(bare "$b" doctor | grep -c '^weaker *trusted certificates')" 1
+fi
 echo "1..$n"

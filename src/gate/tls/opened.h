@@ -18,8 +18,9 @@
 
 /** struct trust - the host's trust store, read before the gate process is locked */
 struct trust;
-/** trust_open() - from the bundle of the distribution, or what SSL_CERT_FILE names
- * Return: 0; -ENOENT, EXIT_NO_WALL when there is none; other -errno */
+/** trust_open() - from the bundle of the distribution, or what SSL_CERT_FILE names. On a machine
+ * that has none no certificate holds.
+ * Return: 0; -EINVAL, EXIT_UNREADABLE when SSL_CERT_FILE names none; other -errno */
 int trust_open(struct trust **ret, struct err *err);
 void trust_free(struct trust *t);
 /** trust_holds() - does this chain, the body of a Certificate message of TLS 1.2, hold for @sni?
