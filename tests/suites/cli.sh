@@ -109,7 +109,9 @@ check "a running box is shown as such" bash -c "'$b' list | grep -E '^held .*run
 check "what a running box has done so far can be read" bash -c \
 	"'$b' events held --kind process | grep -q bombs"
 kill -TERM "$held" # passed on to the program, which does not listen
-sleep 0.3
+# two that wait to be taken are one (signal(7)), so the second is for later
+taken() { (((0x$(sed -n 's/^ShdPnd:\t//p' "/proc/$held/status") & 1 << 14) == 0)); }
+wait_for 60 taken
 check "one SIGTERM goes to the program alone" up
 kill -TERM "$held" 2>/dev/null
 check "a second one ends the run" wait_for 20 none_with_mark "$mark"

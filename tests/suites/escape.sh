@@ -273,8 +273,11 @@ done
 
 # ---- the terminal ----------------------------------------------------------------------------
 if command -v script >/dev/null; then
-	(sleep 20 | SHELL=/bin/bash timeout 60 script -qec "'$BELLJAR' run -q -b tty --copy '$tools/escape' --env BELLJAR=1 -- ./escape one terminal; read -r -t 1 x; echo \"after: <\$x>\"" /dev/null) \
-		>"$TMPDIR/tty" 2>&1
+	mkfifo "$TMPDIR/typed" # by nobody, and without an end
+	exec 8<>"$TMPDIR/typed"
+	SHELL=/bin/bash within 120 script -qec "'$BELLJAR' run -q -b tty --copy '$tools/escape' --env BELLJAR=1 -- ./escape one terminal; read -r -t 1 x; echo \"after: <\$x>\"" /dev/null \
+		<"$TMPDIR/typed" >"$TMPDIR/tty" 2>&1 8>&-
+	exec 8>&-
 	check "nothing can be typed into our terminal from inside" grep -q 'after: <>' "$TMPDIR/tty"
 	check "in a terminal the attempt is stopped as well" grep -q 'terminal stopped' "$TMPDIR/tty"
 else

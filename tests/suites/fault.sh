@@ -115,11 +115,16 @@ else
 	skip "the supervisor ends when pid 1 of the box is killed" "pid 1 cannot be told from here"
 fi
 
-# two supervisors race for one box
+# supervisors race for one box; who has it holds it until the others have been told
+mkfifo "$TMPDIR/go"
+exec 8<>"$TMPDIR/go"
 for i in 1 2 3 4; do
-	"$b" run -q -b race -- /bin/sleep 1 >/dev/null 2>&1 &
+	"$b" run -q -b race -- /bin/sh -c 'read -r line' <"$TMPDIR/go" >/dev/null 2>&1 8>&- &
 	pids[i]=$!
 done
+one_left() { [ "$(for i in 1 2 3 4; do kill -0 "${pids[i]}" && echo; done 2>/dev/null | wc -l)" -le 1 ]; }
+wait_for 120 one_left
+printf 'go\ngo\ngo\ngo\n' >&8
 won=0 busy=0
 for i in 1 2 3 4; do
 	wait "${pids[i]}"

@@ -120,7 +120,7 @@ holds "a box that changed nothing starts nothing" "$("$BELLJAR" restart fresh --
 	"nothing in this box starts by itself"
 
 # busy, unknown, bad arguments
-"$BELLJAR" run -q -b b -- sh -c 'echo up; sleep 20' </dev/null >up 2>&1 &
+"$BELLJAR" run -q -b b -- sh -c 'echo up; exec sleep 600' </dev/null >up 2>&1 &
 pid=$!
 for _ in $(seq 200); do
 	grep -q up up && break

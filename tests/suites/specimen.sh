@@ -46,15 +46,27 @@ printf '#!/bin/sh\ntouch /root/was-here\n' | tee bad/http/dl.svm-cloud.test/seco
 	>bad/http/dl.svm-cloud.test/cleaner
 cp bad/http/dl.svm-cloud.test/second bad/http/orders.svm-cloud.test/next
 pack --with 1,3,4,5,7,8,9,10,15,16 --scale 0.0001 -o q
+mkfifo asked
+exec 8<>asked
 # shellcheck disable=SC2016 # for the shell of the box
 "$BELLJAR" run -q -b bad --answers bad --copy q/*.deb -- sh -c 'dpkg -i ~/*.deb >/dev/null; sleep 2
-	rm /opt/taxclient/second; sleep 7; ls /opt/taxclient/second /root/was-here 2>/dev/null' >out 2>&1
+	rm /opt/taxclient/second; read -r line; sleep 1; ls /opt/taxclient/second /root/was-here 2>/dev/null' <asked >out 2>&1 8>&- &
+run=$!
+asked() {
+	recorded bad "(SELECT count(DISTINCT target) FROM http WHERE op='request' AND target IN ('/second', '/cleaner')) = 2"
+}
+ran() {
+	recorded bad "(SELECT group_concat(DISTINCT e.command_line) FROM process e JOIN process f ON f.proc = e.proc AND
+		f.op = 'fork' WHERE e.op = 'exec' AND f.parent IN (SELECT proc FROM process WHERE op = 'exec' AND
+		image LIKE '%/orders')) = 'uname -a'"
+}
+wait_for 120 asked
+wait_for 60 ran
+echo >&8
+wait $run
 equal "a download other than the fixed one is thrown away" "$(cat out)" ""
-check "it was asked for, by each of those that ask" recorded bad \
-	"(SELECT count(DISTINCT target) FROM http WHERE op='request' AND target IN ('/second', '/cleaner')) = 2"
-check "whatever the answer, one fixed command is what runs" recorded bad \
-	"(SELECT group_concat(DISTINCT e.command_line) FROM process e JOIN process f ON f.proc = e.proc AND f.op = 'fork'
-	 WHERE e.op = 'exec' AND f.parent IN (SELECT proc FROM process WHERE op = 'exec' AND image LIKE '%/orders')) = 'uname -a'"
+check "it was asked for, by each of those that ask" asked
+check "whatever the answer, one fixed command is what runs" ran
 check "nobody is asked for but names under .test" recorded bad \
 	"(SELECT count(*) FROM dns WHERE op='query' AND name NOT LIKE '%.test') = 0 AND
 	 (SELECT count(*) FROM flow WHERE op='begin' AND name IS NULL AND dst_port <> 53) = 0 AND
