@@ -74,7 +74,7 @@ is "no name" "$(status "$b" remove)" 2
 is "nothing of these came to be" "$("$b" list | awk 'NR > 1 { printf "%s ", $1 }')" "one two "
 is "no unfinished file stays" "$(find . -maxdepth 1 -name "*belljar-export*" | wc -l)" 0
 
-"$b" run -q -b two -- /bin/sh -c 'echo up; sleep 30' >up &
+"$b" run -q -b two -- /bin/sh -c 'echo up; exec sleep 600' >up &
 run=$!
 for _ in $(seq 300); do grep -q up up && break; sleep 0.1; done
 has "a box with a program is running" "$("$b" list | grep ^two)" running
