@@ -8,7 +8,9 @@
 --   chance show that no person is behind them.
 -- innocent: Updates, licences, clocks and mail are also asked for at regular times; then the name
 --   belongs to the vendor, and the vendor can say what is sent.
+--   A protocol's own clock questions, keep-alives and registrations are regular because their standard says so.
 -- done: What is sent to everybody in the machine's own network, as file sharing and discovery do, is a note.
+--   What is nothing but a protocol's routine, both ways and in a form that carries next to nothing, is a fact.
 --   Four addresses without a name and more that are contacted after about the same time, or from one
 --   socket, are told as one.
 WITH regular AS MATERIALIZED (
@@ -22,15 +24,16 @@ told AS MATERIALIZED (
       OR destination GLOB 'ff[0-9a-f]*:*' AS everybody
   FROM regular r
   -- the same contacts under another key, or seen again inside of their connections, are told once
-  WHERE (key = 'name' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.key = 'name' AND n.image IS r.image AND n.what = r.what
+  WHERE (key = 'name' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.key = 'name' AND n.image IS r.image AND n.what = r.what AND n.routine IS r.routine
       AND (r.key = 'undeclared' OR n.port IS r.port AND (r.name = n.destination OR r.name LIKE '%.' || n.destination))))
-    AND (key <> 'undeclared' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.key <> 'undeclared' AND n.image IS r.image AND n.what = r.what))
-    AND (what = 'connection' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.what = 'connection' AND n.key = r.key AND n.image IS r.image
+    AND (key <> 'undeclared' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.key <> 'undeclared' AND n.image IS r.image AND n.what = r.what
+      AND n.routine IS r.routine))
+    AND (what = 'connection' OR NOT EXISTS (SELECT 1 FROM regular n WHERE n.what = 'connection' AND n.key = r.key AND n.image IS r.image AND n.routine IS r.routine
       AND n.destination IS r.destination AND (r.what = 'dns' OR n.port IS r.port)))),
 -- a crowd of equals, whom a program contacts when its own clock says so, is told once: addresses without
 -- a name, all after about the same time as one of them, or from one socket
 nameless AS MATERIALIZED (
-  SELECT * FROM told WHERE key = 'address' AND name IS NULL AND NOT everybody AND answer IS NOT 'allowed'),
+  SELECT * FROM told WHERE key = 'address' AND name IS NULL AND NOT everybody AND routine IS NULL AND answer IS NOT 'allowed'),
 likes AS MATERIALIZED (
   SELECT a.id AS lead, a.image, a.p, b.id, b.destination, b.protocol, b.source_port
   FROM (SELECT * FROM nameless ORDER BY p, contacts DESC, id LIMIT 200) a JOIN nameless b ON b.image IS a.image
@@ -60,8 +63,9 @@ SELECT
       ELSE round(period / 3600, 1) || ' hours' END
     || ', spread ' || CAST(round(100 * jitter) AS INTEGER) || ' %, chance is as regular once in ' || CAST(round(1 / MAX(p, 1e-6)) AS INTEGER)
     || ' cases' || CASE WHEN regular_start > 0 THEN '; the first ' || regular_start || ' at equal distances, later ones not' ELSE '' END
-    || CASE WHEN same_size > 0.8 THEN '; nearly all of one size' ELSE '' END AS detail,
-  CASE WHEN everybody THEN 'note'
+    || CASE WHEN same_size > 0.8 THEN '; nearly all of one size' ELSE '' END
+    || COALESCE('; nothing but what ' || routine || ' sends by the clock', '') AS detail,
+  CASE WHEN routine IS NOT NULL THEN 'fact' WHEN everybody THEN 'note'
     WHEN answer = 'allowed' OR (name IS NOT NULL AND COALESCE(port, 0) IN (0, 53, 80, 123, 443)) OR what = 'dns' THEN 'note' ELSE 'concern' END AS grade
 FROM told t LEFT JOIN crowd c ON c.lead = t.id
 WHERE id NOT IN (SELECT id FROM near WHERE id <> lead)

@@ -13,7 +13,8 @@ static const char schema[] =
 	"CREATE TABLE beacon(what TEXT, key TEXT, image TEXT, parent_image TEXT, destination TEXT,"
 	" name TEXT, protocol TEXT, port INTEGER, answer TEXT, proc INTEGER, contacts INTEGER,"
 	" seconds REAL, period REAL, jitter REAL, p REAL, blocks INTEGER, flagged INTEGER,"
-	" regular_start INTEGER, same_size REAL, evidence TEXT, source_port INTEGER)";
+	" regular_start INTEGER, same_size REAL, evidence TEXT, source_port INTEGER,"
+	" routine TEXT)";
 
 enum {
 	WHAT,
@@ -36,7 +37,8 @@ enum {
 	REGULAR_START,
 	SAME_SIZE,
 	EVIDENCE,
-	SOURCE_PORT
+	SOURCE_PORT,
+	ROUTINE
 };
 
 struct rows {
@@ -134,6 +136,8 @@ static void column(const void *p, size_t i, sqlite3_context *ctx, int column)
 		sqlite3_result_int64(ctx, c->source);
 	else if (column == SOURCE_PORT)
 		sqlite3_result_null(ctx);
+	else if (column == ROUTINE)
+		row_table_text(ctx, contact_routine_of(c));
 	else if (column < (int)ARRAY_SIZE(texts) && column != PORT)
 		row_table_text(ctx, texts[column]);
 	else if (column == SECONDS || (column >= PERIOD && column <= P) || column == SAME_SIZE)

@@ -8,7 +8,8 @@
  * flow's begin have a name. What a flow is called is known later, by what it says itself (SNI, HTTP
  * Host), or else by the last answer to that host which gave the address. So its contacts under a
  * name are counted when the name is known, at the latest with the flow's first burst or its end,
- * and as of the time when it began. What has no name by then may get one from a later answer.
+ * and as of the time when it began. What has no name by then may get one from a later answer, or
+ * from what the same host calls the same address on another flow.
  *
  * One attempt is one contact: a SYN that is sent again belongs to its flow, and a flow that begins
  * soon after one with the same two ends (Windows tries a refused connection three times) does too.
@@ -40,7 +41,12 @@ struct live {
 	uint64_t seq;
 	struct str host, address, protocol, name;
 	int64_t port, source;
-	uint32_t series[3]; /* of its bursts: by name, by address, undeclared */
+	/* by name, by address, undeclared */
+	uint32_t connection[3];
+	uint32_t series[3]; /* of its bursts */
+	/* what all its bursts are; empty: none of them yet, or, when plain, something else */
+	struct str routine;
+	bool plain;
 	UT_hash_handle hh;
 };
 
@@ -259,8 +265,6 @@ static void find_series(struct capture_contacts *c, const struct live *l, enum c
 /* Its name is what it will be: it counts. */
 static void settle(struct capture_contacts *c, struct live *l)
 {
-	uint32_t series[3] = { 0 };
-
 	/* queries are told by name */
 	if (l->named || l->near || l->port == 53)
 		return;
@@ -270,9 +274,23 @@ static void settle(struct capture_contacts *c, struct live *l)
 	l->known = declared(c, l);
 	if (l->again)
 		return;
-	find_series(c, l, CONTACT_CONNECTION, series);
+	find_series(c, l, CONTACT_CONNECTION, l->connection);
 	for (int i = 0; i < 3; i++)
-		contact_add(c->book, series[i], l->t, l->seq);
+		contact_add(c->book, l->connection[i], l->t, l->seq);
+}
+
+/* At its end: was there nothing on it but a protocol's routine? That says nothing of whom the host
+ * contacts in all. */
+static void settle_routine(struct capture_contacts *c, const struct live *l)
+{
+	if (!l->plain && !l->routine.n)
+		return; /* nothing was said */
+	if (!l->plain)
+		contact_take_back(c->book, l->connection[2], l->t, l->seq);
+	for (int i = 0; i < 2; i++) {
+		contact_routine(c->book, l->connection[i], l->plain ? STR("") : l->routine);
+		contact_routine(c->book, l->series[i], l->plain ? STR("") : l->routine);
+	}
 }
 
 /* Did a flow with the same ends begin just before? */
@@ -347,6 +365,7 @@ static void on_flow(struct capture_contacts *c, const struct event *ev, double t
 	if (!l)
 		return;
 	settle(c, l);
+	settle_routine(c, l);
 	HASH_DEL(c->live, l);
 	free(l);
 }
@@ -354,7 +373,12 @@ static void on_flow(struct capture_contacts *c, const struct event *ev, double t
 static void on_burst(struct capture_contacts *c, const struct event *ev, double t)
 {
 	struct live *l = find(c, &ev->v[EV_AT(BURST, FLOW)]);
+	struct str routine = text(&ev->v[EV_AT(BURST, ROUTINE)]);
 
+	if (l && (!routine.n || (l->routine.n && !str_eq(l->routine, routine))))
+		l->plain = true;
+	else if (l && !l->routine.n)
+		l->routine = keep(c, routine);
 	if (!l || !str_eq(text(&ev->v[EV_AT(BURST, DIR)]), STR("out")))
 		return;
 	settle(c, l);
@@ -363,7 +387,7 @@ static void on_burst(struct capture_contacts *c, const struct event *ev, double 
 	if (!l->bursts)
 		find_series(c, l, CONTACT_BURST, l->series);
 	l->bursts = true;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < (routine.n ? 2 : 3); i++)
 		contact_burst(c->book, l->series[i], t, ev->seq,
 			      number(&ev->v[EV_AT(BURST, BYTES)]));
 }
@@ -375,6 +399,8 @@ static void on_name(struct capture_contacts *c, const struct val *flow, struct s
 	if (!l || l->named || !is_name(name))
 		return;
 	l->name = keep(c, name);
+	if (!answered_name(c, l->host, l->address).n)
+		learn(c, l->host, l->address, l->name);
 	settle(c, l);
 }
 
@@ -454,9 +480,10 @@ static void judge_series(const struct contacts *k, struct regular *r)
 		.flagged = b.flagged,
 		.regular_start = b.regular_start,
 		.same_size = k->sizes > 1 ? (double)k->same / (double)(k->sizes - 1) : 0,
+		.routine = contact_routine_of(k),
 	};
-	r->told =
-		!r->too_few && !r->declared && r->p <= REGULAR_P && r->contacts >= REGULAR_CONTACTS;
+	r->told = !r->too_few && !r->declared && !r->routine.n && r->p <= REGULAR_P &&
+		  r->contacts >= REGULAR_CONTACTS;
 }
 
 /* The same contacts under another key, or inside of their connections, are told once: by name
@@ -499,7 +526,8 @@ static void tell_once(struct capture_contacts *c)
 }
 
 /* A capture begins in the middle of connections, whose names were looked up before. When the host
- * looks up a name later and is given the same address, that is whom it has asked all the time. */
+ * looks up a name later and is given the same address, or says a name there, that is whom it has
+ * asked all the time. */
 static void name_afterwards(struct capture_contacts *c, size_t at)
 {
 	struct contacts of = *contact_book_get(c->book, at), k;
@@ -511,7 +539,8 @@ static void name_afterwards(struct capture_contacts *c, size_t at)
 		return;
 	contact_book_name(c->book, at, name);
 	if (c->declared && c->declared(c->ctx, name, of.destination, (uint16_t)of.port))
-		of.answer = STR("allowed");
+		contact_book_allow(c->book, at);
+	of = *contact_book_get(c->book, at);
 	k = (struct contacts){ .what = of.what,
 			       .image = of.image,
 			       .protocol = of.protocol,
@@ -523,6 +552,8 @@ static void name_afterwards(struct capture_contacts *c, size_t at)
 	series = contact_series(c->book, &k);
 	for (size_t i = 0; i < of.n; i++)
 		contact_add(c->book, series, of.t[i], i < of.nseqs ? of.seq[i] : 0);
+	if (of.plain || of.routine.n)
+		contact_routine(c->book, series, contact_routine_of(&of));
 }
 
 size_t capture_contacts_judge(struct capture_contacts *c)
@@ -530,7 +561,10 @@ size_t capture_contacts_judge(struct capture_contacts *c)
 	struct live *l, *next;
 
 	HASH_ITER(hh, c->live, l, next)
-	settle(c, l);
+	{
+		settle(c, l);
+		settle_routine(c, l);
+	}
 	for (size_t i = 0, n = contact_book_series(c->book); i < n; i++)
 		name_afterwards(c, i);
 	contact_book_end(c->book);

@@ -10,12 +10,15 @@
 #include "judge/contacts.h"
 
 #define FLOWS_KEPT    (1u << 20) /* flows that bursts can be led back to */
+#define TAKEN_BACK    1000	 /* contacts of a series, so many of the last */
 #define ASKED_SECONDS 30	 /* so long a question without an answer is only asked again */
 
 /** struct flow_of - what a burst needs to know of its flow: its series, as number + 1 */
 struct flow_of {
 	uint32_t run, flow;
-	uint32_t series[3];
+	uint32_t series[3], connection[3];
+	double t;
+	uint64_t seq;
 };
 
 struct contact_book {
@@ -246,6 +249,41 @@ void contact_burst(struct contact_book *b, uint32_t series, double t, uint64_t s
 	c->size = size;
 }
 
+void contact_take_back(struct contact_book *b, uint32_t series, double t, uint64_t seq)
+{
+	struct contacts *c = series ? &b->v[series - 1] : NULL;
+	size_t i = c ? c->n : 0, first = i > TAKEN_BACK ? i - TAKEN_BACK : 0;
+
+	while (i > first && c->t[i - 1] != t)
+		i--;
+	if (i == first)
+		return;
+	memmove(&c->t[i - 1], &c->t[i], (c->n-- - i) * sizeof(*c->t));
+	c->all--;
+	b->times--;
+	for (i = c->nseqs; i > 0 && c->seq[i - 1] != seq; i--)
+		;
+	if (i)
+		memmove(&c->seq[i - 1], &c->seq[i], (c->nseqs-- - i) * sizeof(*c->seq));
+}
+
+void contact_routine(struct contact_book *b, uint32_t series, struct str routine)
+{
+	struct contacts *c = series ? &b->v[series - 1] : NULL;
+
+	if (!c || c->plain)
+		return;
+	if (!routine.n || (c->routine.n && !str_eq(c->routine, routine)))
+		c->plain = true;
+	else if (!c->routine.n)
+		c->routine = arena_str(&b->a, routine);
+}
+
+struct str contact_routine_of(const struct contacts *c)
+{
+	return c->plain ? (struct str){ "", 0 } : c->routine;
+}
+
 /* Of a name, in place of it; never 0. */
 static uint64_t name_hash(struct str name)
 {
@@ -286,6 +324,11 @@ void contact_question(struct contact_book *b, uint32_t series, double t, uint64_
 void contact_book_name(struct contact_book *b, size_t i, struct str name)
 {
 	b->v[i].name = arena_str(&b->a, name);
+}
+
+void contact_book_allow(struct contact_book *b, size_t i)
+{
+	b->v[i].answer = STR("allowed");
 }
 
 void contact_answered(struct contact_book *b, uint32_t series, struct str name)
@@ -380,31 +423,47 @@ static void on_flow(struct contact_book *b, const struct event *ev, double t)
 		.port = number(&ev->v[EV_AT(FLOW, DST_PORT)]),
 		.source = number(&ev->v[EV_AT(FLOW, SRC_PORT)]),
 	};
-	uint32_t flow = (uint32_t)number(&ev->v[EV_AT(FLOW, FLOW)]), series[3];
+	uint32_t flow = (uint32_t)number(&ev->v[EV_AT(FLOW, FLOW)]);
 	struct flow_of *of = flow_of(b, ev->run, flow);
 
 	if (!str_eq(text(&ev->v[EV_AT(FLOW, OP)]), STR("begin")) || contact_is_near(address) ||
 	    like.port == 53) /* queries are told by name */
 		return;
 	who(b, ev->proc, &like);
-	three_keys(b, like, address, series);
+	*of = (struct flow_of){ .run = ev->run, .flow = flow, .t = t, .seq = ev->seq };
+	three_keys(b, like, address, of->connection);
 	for (int i = 0; i < 3; i++)
-		contact_add(b, series[i], t, ev->seq);
+		contact_add(b, of->connection[i], t, ev->seq);
 	like.what = CONTACT_BURST;
-	*of = (struct flow_of){ .run = ev->run, .flow = flow };
 	three_keys(b, like, address, of->series);
+}
+
+/* What a protocol sends by the clock says nothing of whom a program contacts in all. */
+static void on_routine(struct contact_book *b, struct flow_of *of, struct str routine)
+{
+	if (routine.n && of->connection[2]) {
+		contact_take_back(b, of->connection[2], of->t, of->seq);
+		of->connection[2] = 0;
+	}
+	for (int i = 0; i < 2; i++) {
+		contact_routine(b, of->connection[i], routine);
+		contact_routine(b, of->series[i], routine);
+	}
 }
 
 static void on_burst(struct contact_book *b, const struct event *ev, double t)
 {
 	uint32_t flow = (uint32_t)number(&ev->v[EV_AT(BURST, FLOW)]);
-	const struct flow_of *of = flow_of(b, ev->run, flow);
+	struct flow_of *of = flow_of(b, ev->run, flow);
+	struct str routine = text(&ev->v[EV_AT(BURST, ROUTINE)]);
 	int64_t size = number(&ev->v[EV_AT(BURST, BYTES)]);
 
-	if (!str_eq(text(&ev->v[EV_AT(BURST, DIR)]), STR("out")) || of->flow != flow ||
-	    of->run != ev->run)
+	if (of->flow != flow || of->run != ev->run)
 		return;
-	for (int i = 0; i < 3; i++)
+	on_routine(b, of, routine);
+	if (!str_eq(text(&ev->v[EV_AT(BURST, DIR)]), STR("out")))
+		return;
+	for (int i = 0; i < (routine.n ? 2 : 3); i++)
 		contact_burst(b, of->series[i], t, ev->seq, size);
 }
 

@@ -6,8 +6,8 @@
  * silence, a first ping, a DNS query; or (E2) a burst of the program's bytes after a second of
  * silence on a connection. Each is counted under three keys, since a program can hide behind
  * changing names: (program and its parent, registrable domain, protocol, port); (program, address,
- * port); (program, any destination that policy did not allow). Multicast, broadcast and link-local
- * are left out.
+ * port); (program, any destination that policy did not allow, but for what a protocol sends by the
+ * clock). Multicast, broadcast and link-local are left out.
  */
 #ifndef BELLJAR_JUDGE_CONTACTS_H
 #define BELLJAR_JUDGE_CONTACTS_H
@@ -37,6 +37,8 @@ struct contacts {
 	uint64_t all; /* also those beyond CONTACT_TIMES_MAX */
 	uint64_t seq[CONTACT_SEQS_MAX];
 	size_t nseqs;
+	struct str routine;   /* what all bursts of its flows were, both ways (BURST.routine) … */
+	bool plain;	      /* … unless one was not, or of another: then it is none */
 	int64_t size;	      /* bytes of the last burst */
 	uint64_t sizes, same; /* bursts with a size; of them as large as the one before */
 	/* DNS: the questions that have no answer yet, a name each (0 none), and when they were
@@ -66,12 +68,21 @@ uint32_t contact_series(struct contact_book *b, const struct contacts *like);
 void contact_add(struct contact_book *b, uint32_t series, double t, uint64_t seq);
 /** contact_burst() - a contact with a size */
 void contact_burst(struct contact_book *b, uint32_t series, double t, uint64_t seq, int64_t size);
+/** contact_take_back() - the contact at @t, one of the last, was none for this series */
+void contact_take_back(struct contact_book *b, uint32_t series, double t, uint64_t seq);
+/** contact_routine() - what is said on a flow of this series, in either direction, is of this
+ * protocol's routine; empty: of none */
+void contact_routine(struct contact_book *b, uint32_t series, struct str routine);
+/** contact_routine_of() - the routine that is all of what a series says; empty: none */
+struct str contact_routine_of(const struct contacts *c);
 /** contact_question() - a DNS query for @name: one that is only asked again within half a minute,
  * since no answer came, is no contact */
 void contact_question(struct contact_book *b, uint32_t series, double t, uint64_t seq,
 		      struct str name);
 /** contact_book_name() - series @i, which had no name, is of @name */
 void contact_book_name(struct contact_book *b, size_t i, struct str name);
+/** contact_book_allow() - series @i is with somebody who is declared */
+void contact_book_allow(struct contact_book *b, size_t i);
 /** contact_answered() - a question for @name has its answer */
 void contact_answered(struct contact_book *b, uint32_t series, struct str name);
 /** contact_is_near() - multicast, broadcast, link-local, loopback: nobody far away answers there */

@@ -161,7 +161,8 @@ struct regular {
 	struct str protocol;	/* tcp, udp, dns */
 	uint16_t port;		/* 0 none */
 	bool declared;		/* whoever asked has said that this is known */
-	bool told;		/* regular, undeclared, and not told by another series already */
+	bool told;		/* regular, undeclared, no protocol's routine, and not told by
+				 * another series already */
 	uint64_t crowd;		/* so many addresses without a name, this one among them, are told
 				 * as one: contacted after about the same time, or from one socket;
 				 * 0 none */
@@ -174,6 +175,8 @@ struct regular {
 	size_t blocks, flagged; /* stretches that were judged alone, and those with p <= 0.01 */
 	size_t regular_start;	/* first distances that are equal, when later ones spread; else 0 */
 	double same_size;	/* share of messages as large as the one before */
+	struct str routine;	/* the protocol of which each message, both ways, is what it sends
+				 * by the clock (BURST.routine): regular, and not told; empty: none */
 };
 
 #define REGULAR_P	 0.01 /* as rules/regular-contacts.sql has it */

@@ -37,6 +37,11 @@ static void json_line(struct buf *o, const struct regular *r)
 		escape_json(o, r->lead);
 	else
 		buf_puts(o, "null");
+	buf_puts(o, ",\"routine\":");
+	if (r->routine.n)
+		escape_json(o, r->routine);
+	else
+		buf_puts(o, "null");
 	buf_puts(o, "}\n");
 }
 
@@ -89,13 +94,16 @@ static void text_lines(struct buf *o, const struct regular *r, bool colour)
 
 static void sum_up(struct buf *o, const struct capture_contacts *c, size_t n, size_t told)
 {
-	size_t judged = 0, declared = 0;
+	size_t judged = 0, declared = 0, routine = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct regular *r = capture_contacts_get(c, i);
 
 		judged += !r->too_few;
 		declared += r->declared;
+		/* all of them have bursts, and an address */
+		routine += r->routine.n && *r->key == 'a' && *r->what == 'b' && !r->too_few &&
+			   r->p <= REGULAR_P && r->contacts >= REGULAR_CONTACTS;
 	}
 	put_count(o, told, "series of contacts is", "series of contacts are");
 	buf_puts(o, " too regular for chance, of ");
@@ -107,6 +115,11 @@ static void sum_up(struct buf *o, const struct capture_contacts *c, size_t n, si
 		buf_puts(o, "; ");
 		put_number(o, declared);
 		buf_puts(o, " are declared");
+	}
+	if (routine) {
+		buf_puts(o, "; ");
+		put_count(o, routine, "is", "are");
+		buf_puts(o, " regular and nothing but what a protocol sends by the clock");
 	}
 	if (capture_contacts_full(c))
 		buf_puts(o, "; more were left out, for room");

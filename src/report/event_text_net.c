@@ -63,6 +63,7 @@ void say_burst(struct words *w)
 		put_duration(w->out, (uint64_t)ev_int(w->ev, EV_AT(BURST, GAP)));
 		buf_puts(w->out, " of silence");
 	}
+	words_aside(w, "routine of ", EV_AT(BURST, ROUTINE));
 	flow_number(w, EV_AT(BURST, FLOW));
 }
 

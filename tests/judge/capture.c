@@ -49,14 +49,22 @@ static void end(struct capture_contacts *c, double t, int id)
 	flow(c, t, "end", id, "192.0.2.1", 40000 + id, 443, "tcp");
 }
 
-static void burst(struct capture_contacts *c, double t, int id, int bytes)
+static void said(struct capture_contacts *c, double t, int id, const char *dir, int bytes,
+		 const char *routine)
 {
 	struct event ev = { .kind = EV_BURST };
 
 	ev.v[EV_AT(BURST, FLOW)] = V_INT(id);
-	ev.v[EV_AT(BURST, DIR)] = V_Z("out");
+	ev.v[EV_AT(BURST, DIR)] = V_Z(dir);
 	ev.v[EV_AT(BURST, BYTES)] = V_INT(bytes);
+	if (routine)
+		ev.v[EV_AT(BURST, ROUTINE)] = V_Z(routine);
 	feed(c, &ev, t);
+}
+
+static void burst(struct capture_contacts *c, double t, int id, int bytes)
+{
+	said(c, t, id, "out", bytes, NULL);
 }
 
 static void hello(struct capture_contacts *c, double t, int id, const char *sni)
@@ -188,6 +196,74 @@ static void test_a_later_answer_names_who_was_asked_before(void **state UNUSED)
 	assert_false(find(c, n, "burst", "address", "192.0.2.1")->told);
 	assert_true(find(c, n, "burst", "address", "192.0.2.2")->told);
 	capture_contacts_free(c);
+}
+
+static void test_what_a_flow_says_names_its_address_for_another(void **state UNUSED)
+{
+	struct capture_contacts *c = capture_contacts_new(NULL, NULL);
+	size_t n;
+
+	begin(c, 0, 1, "192.0.2.1", 443); /* begun before the capture */
+	for (int i = 0; i < 20; i++)
+		burst(c, 60 * i, 1, 12);
+	begin(c, 1300, 2, "192.0.2.1", 443);
+	hello(c, 1300, 2, "push.vendor.example.com");
+	end(c, 1301, 2);
+	n = capture_contacts_judge(c);
+	assert_true(find(c, n, "burst", "name", "example.com")->told);
+	assert_false(find(c, n, "burst", "address", "192.0.2.1")->told);
+	capture_contacts_free(c);
+}
+
+/* Twenty flows with a clock, one with a relay that stays open, each with a question and answer. */
+static void clock_and_relay(struct capture_contacts *c, const char *last_answer)
+{
+	for (int i = 0; i < 20; i++) {
+		flow(c, 64 * i, "begin", 100 + i, "192.0.2.1", 123, 123, "udp");
+		said(c, 64 * i, 100 + i, "out", 48, "ntp");
+		said(c, 64 * i, 100 + i, "in", 48, "ntp");
+		flow(c, 64 * i + 60, "end", 100 + i, "192.0.2.1", 123, 123, "udp");
+	}
+	flow(c, 0, "begin", 1, "192.0.2.2", 5000, 3478, "udp");
+	for (int i = 0; i < 20; i++) {
+		said(c, 15 * i, 1, "out", 28, "stun");
+		said(c, 15 * i, 1, "in", 40, i < 19 ? "stun" : last_answer);
+	}
+	flow(c, 400, "end", 1, "192.0.2.2", 5000, 3478, "udp");
+}
+
+static void test_a_protocols_routine_is_regular_and_not_told(void **state UNUSED)
+{
+	struct capture_contacts *c = capture_contacts_new(NULL, NULL);
+	const struct regular *clock, *relay;
+	size_t n;
+
+	clock_and_relay(c, "stun");
+	n = capture_contacts_judge(c);
+	clock = find(c, n, "connection", "address", "192.0.2.1");
+	relay = find(c, n, "burst", "address", "192.0.2.2");
+	assert_true(clock->p <= REGULAR_P && relay->p <= REGULAR_P);
+	assert_false(clock->told);
+	assert_true(str_eq(clock->routine, STR("ntp")));
+	assert_false(relay->told);
+	assert_true(str_eq(relay->routine, STR("stun")));
+	capture_contacts_free(c);
+}
+
+static void test_one_message_of_another_kind_in_either_direction_is_no_routine(void **state UNUSED)
+{
+	static const char *const answers[] = { NULL, "rtcp" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+		struct capture_contacts *c = capture_contacts_new(NULL, NULL);
+		const struct regular *relay;
+
+		clock_and_relay(c, answers[i]);
+		relay = find(c, capture_contacts_judge(c), "burst", "address", "192.0.2.2");
+		assert_int_equal(relay->routine.n, 0);
+		assert_true(relay->told);
+		capture_contacts_free(c);
+	}
 }
 
 static void test_an_attempt_is_one_contact(void **state UNUSED)
@@ -329,14 +405,23 @@ static void test_what_is_declared_is_judged_and_not_told(void **state UNUSED)
 		begin(c, 60 * i, 2 * i + 2, "192.0.2.2", 443);
 		end(c, 60 * i + 1, 2 * i + 2);
 	}
+	/* its name is known only afterwards */
+	begin(c, 0, 1001, "192.0.2.3", 443);
+	for (int i = 0; i < 20; i++)
+		burst(c, 60 * i, 1001, 12);
+	begin(c, 1300, 1002, "192.0.2.3", 443);
+	hello(c, 1300, 1002, "c2.example.com");
+	end(c, 1301, 1002);
 	n = capture_contacts_judge(c);
 	for (size_t i = 0; i < n; i++) {
 		r = capture_contacts_get(c, i);
+		if (*r->key == 'u' || r->too_few)
+			continue;
 		assert_true(r->declared);
 		assert_false(r->told);
 		assert_true(r->p <= REGULAR_P);
 	}
-	assert_null(find(c, n, "connection", "undeclared", ""));
+	assert_int_equal(find(c, n, "connection", "undeclared", "")->contacts, 1);
 	capture_contacts_free(c);
 }
 
@@ -428,6 +513,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_name_comes_from_the_flow_itself_or_from_an_answer),
 		cmocka_unit_test(test_a_later_answer_names_who_was_asked_before),
+		cmocka_unit_test(test_what_a_flow_says_names_its_address_for_another),
+		cmocka_unit_test(test_a_protocols_routine_is_regular_and_not_told),
+		cmocka_unit_test(
+			test_one_message_of_another_kind_in_either_direction_is_no_routine),
 		cmocka_unit_test(test_an_attempt_is_one_contact),
 		cmocka_unit_test(test_what_is_below_a_domain_is_chosen_by_who_asks),
 		cmocka_unit_test(test_a_question_asked_again_is_one_contact),

@@ -9,7 +9,7 @@ set -u
 . "$BELLJAR_SRC/tests/lib/tap.sh"
 
 # Three hosts: .5 asks c2.example.com every minute, give or take ten seconds, and on a connection that stays open sends
-# something every half minute, and one of its programs pings every twenty seconds; .6 asks at times of chance; .7 tries a port that refuses it, three times each ten minutes.
+# something every half minute, and one of its programs pings every twenty seconds with words of its own; another pings as a system does, and asks a clock; .6 asks at times of chance; .7 tries a port that refuses it, three times each ten minutes.
 python3 - >made.pcap <<'END'
 import random, struct, sys
 random.seed(4)
@@ -45,6 +45,13 @@ for i in range(60):
     for back in False, True:
         ends = (a, (198, 51, 100, 3))[::-1 if back else 1]
         ip(1000 + 20 * i + random.uniform(-2, 2) + back * .01, 1, *ends, struct.pack('>BBHHH', 0 if back else 8, 0, 0, 77, i) + b'who am I')
+def udp(t, src, sport, dst, dport, body):
+    ip(t, 17, src, dst, struct.pack('>HHHH', sport, dport, 8 + len(body), 0) + body)
+clock, pinged = (198, 51, 100, 4), (198, 51, 100, 5)
+for i in range(30):
+    udp(1000 + 64 * i, a, 123, clock, 123, bytes([0x23]) + bytes(47))
+    udp(1000.01 + 64 * i, clock, 123, a, 123, bytes([0x24]) + bytes(47))
+    ip(1000 + 20 * i, 1, a, pinged, struct.pack('>BBHHH', 8, 0, 0, 78, i) + bytes(16) + bytes(range(16, 56)))
 open_tcp(1000, a, 39999, (198, 51, 100, 2), 4444)
 for i in range(60):  # with a keep-alive between, which says nothing; and one message that was not captured
     if i != 30:
@@ -77,6 +84,11 @@ equal "messages inside of a connection are counted, keep-alives and gaps of the 
 equal "a port that refuses is asked once, not three times" \
 	"$(ask "[(r['contacts'], r['told']) for r in [one('7', 'connection', 'address', '198.51.100.1')]]")" "[(20, True)]"
 equal "pings are contacts" "$(ask "[(r['port'], r['told']) for r in [one('5', 'burst', 'address', '198.51.100.3')] if 50 <= r['contacts'] <= 60]")" "[(0, True)]"
+equal "what a protocol sends by the clock is regular, and not told" \
+	"$(ask "[(r['p'] < 0.01, r['routine'], r['told']) for r in (one('5', 'connection', 'address', '198.51.100.4'), one('5', 'burst', 'address', '198.51.100.5'))]")" \
+	"[(True, 'ntp', False), (True, 'ping', False)]"
+case $(cat text) in *"2 are regular and nothing but what a protocol sends by the clock"*) ok "and it is counted" ;;
+*) equal "and it is counted" "$(cat text)" "…" ;; esac
 equal "the same under another key is told once" \
 	"$(ask "[r['told'] for r in (one('5', 'connection', 'address', '198.51.100.1'), one('5', 'connection', 'undeclared', ''))]")" \
 	"[False, False]"

@@ -7,9 +7,11 @@
  */
 #include <assert.h>
 
+#include "gate/decode/routine.h"
 #include "gate/decode/watch_inner.h"
 
-#define SLICE (16u << 10) /* so much is added to a stash at once */
+#define SLICE	  (16u << 10) /* so much is added to a stash at once */
+#define PING_HEAD 8
 
 static_assert(2 * STASH_MAX < WATCH_BYTES_MAX, "room for the reader's state");
 
@@ -94,10 +96,13 @@ static void tell_burst(struct watch *w, enum dir dir)
 	if (s->bursts > 1)
 		ev.v[EV_AT(BURST, GAP)] = V_INT(s->burst_from - s->silence_from);
 	ev.v[EV_AT(BURST, LAST)] = V_INT(s->burst_last);
+	if (s->routine)
+		ev.v[EV_AT(BURST, ROUTINE)] = V_Z(s->routine);
 	watch_emit(w, s->burst_from, &ev);
 }
 
-void watch_count(struct watch *w, enum dir dir, uint64_t t, size_t n)
+/* @routine: what these bytes are, which the burst is only as long as all of it is */
+static void count(struct watch *w, enum dir dir, uint64_t t, size_t n, const char *routine)
 {
 	struct watch_side *s = &w->side[dir];
 
@@ -106,6 +111,8 @@ void watch_count(struct watch *w, enum dir dir, uint64_t t, size_t n)
 	s->bytes += n;
 	if (s->bursts && t < s->burst_last + WATCH_BURST_GAP) {
 		s->burst_bytes += n;
+		if (s->routine != routine)
+			s->routine = NULL;
 		if (t > s->burst_last)
 			s->burst_last = t;
 		return;
@@ -115,6 +122,17 @@ void watch_count(struct watch *w, enum dir dir, uint64_t t, size_t n)
 	s->silence_from = s->burst_last;
 	s->burst_from = s->burst_last = t;
 	s->burst_bytes = n;
+	s->routine = routine;
+}
+
+void watch_count(struct watch *w, enum dir dir, uint64_t t, size_t n)
+{
+	count(w, dir, t, n, NULL);
+}
+
+void watch_ping(struct watch *w, enum dir dir, uint64_t t, const void *p, size_t n, size_t full_n)
+{
+	count(w, dir, t, full_n, n + PING_HEAD == full_n ? routine_ping(p, n) : NULL);
 }
 
 /* ---- banner ------------------------------------------------------------------------------- */
@@ -335,7 +353,7 @@ void watch_feed(struct watch *w, enum dir dir, uint64_t t, const void *p, size_t
 {
 	struct watch_side *s = &w->side[dir];
 
-	watch_count(w, dir, t, n);
+	count(w, dir, t, n, routine_of(&w->facts, p, n));
 	if (!n)
 		return;
 	if (s->first_n < BANNER_TEXT && !w->told_banner)

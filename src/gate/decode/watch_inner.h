@@ -43,6 +43,7 @@ struct watch_side {
 	/* the burst that is going on, and the one before */
 	uint64_t burst_from, burst_last, burst_bytes, silence_from;
 	uint32_t bursts;
+	const char *routine; /* of the whole burst (routine.h); NULL none */
 	/* units that are not whole */
 	uint8_t *stash;
 	uint32_t stash_n, stash_cap;

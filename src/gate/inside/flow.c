@@ -272,8 +272,10 @@ bool flow_saw(struct inside *in, struct flow *f, enum dir dir, const void *p, si
 	content_add(&f->content[dir], &in->pool, f->facts.id, dir, false, p, n);
 	if (!f->watch)
 		;
-	else if (watch_idle(f->watch))
-		watch_count(f->watch, dir, in->now, n + (f->icmp ? PING_HEAD : 0));
+	else if (f->icmp)
+		watch_ping(f->watch, dir, in->now, p, n, n + PING_HEAD);
+	else if (f->facts.tcp && watch_idle(f->watch))
+		watch_count(f->watch, dir, in->now, n);
 	else
 		watch_feed(f->watch, dir, in->now, p, n);
 	if (dir == DIR_OUT) {

@@ -366,15 +366,18 @@ static struct flow *datagram_flow(struct flows *fs, const struct key *k, uint64_
 static void udp_packet(struct flows *fs, uint64_t t, const struct packet *p)
 {
 	uint16_t sport = be16(p->p), dport = be16(p->p + 2), len = be16(p->p + 4);
-	size_t n = p->n - 8;
+	size_t n = p->n - 8, lost = 0;
 	struct key k;
 	bool second = make_key(&k, p, false, sport, dport);
 	struct flow *f;
 
 	if (len >= 8 && len - 8u < n)
 		n = len - 8u;
+	if (len >= 8 && len - 8u > n && p->full_n >= len)
+		lost = len - 8u - n;
 	f = datagram_flow(fs, &k, t, second, !is_server(false, sport, dport));
 	watch_feed(f->watch, f->swapped == second ? DIR_OUT : DIR_IN, t, p->p + 8, n);
+	watch_count(f->watch, f->swapped == second ? DIR_OUT : DIR_IN, t, lost);
 	account(fs, f);
 }
 
@@ -393,8 +396,9 @@ static bool ping_packet(struct flows *fs, uint64_t t, const struct packet *p)
 	k.icmp = true;
 	f = datagram_flow(fs, &k, t, second, request);
 	watch_mute(f->watch);
-	/* with its head: one without content is a ping, too */
-	watch_count(f->watch, f->swapped == second ? DIR_OUT : DIR_IN, t, p->full_n);
+	/* counted with its head: one without content is a ping, too */
+	watch_ping(f->watch, f->swapped == second ? DIR_OUT : DIR_IN, t, p->p + 8, p->n - 8,
+		   p->full_n);
 	account(fs, f);
 	return true;
 }
