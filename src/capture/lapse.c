@@ -513,9 +513,13 @@ void lapse_until(struct lapse *l, uint64_t t)
 {
 	pthread_mutex_lock(&l->lock);
 	l->until = !t ? 0 : t == UINT64_MAX ? LAPSE_NEVER : t + l->t0;
-	l->until_real = clock_mono_ns();
-	l->until_since = lapse_now(l);
-	l->until_jumps = l->jumps;
+	/* who looks up in between, and goes on, has waited since the first time */
+	if (l->until && l->until != l->until_last) {
+		l->until_last = l->until;
+		l->until_real = clock_mono_ns();
+		l->until_since = lapse_now(l);
+		l->until_jumps = l->jumps;
+	}
 	l->pause_ns = LOOK_MIN_NS;
 	pthread_cond_signal(&l->wake);
 	pthread_mutex_unlock(&l->lock);

@@ -190,7 +190,7 @@ struct lapse {
 	bool ending;
 	uint64_t until, until_real, until_since; /* how far the clock may go (monotonic of the box);
 						  * 0: not at all */
-	uint64_t until_jumps;
+	uint64_t until_jumps, until_last;	 /* the last that was not 0 */
 	struct seen *seen;
 	atomic_int working; /* threads of ours that have something of the box in hand */
 	/* tasks that have come so far; and had when they were listed. Who came since was not looked

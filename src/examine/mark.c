@@ -90,19 +90,23 @@ static int hurry(struct exam *x, uint64_t real, uint64_t left, struct err *err)
 
 int watch(struct exam *x, uint64_t ns, struct err *err)
 {
-	uint64_t begin = session_box_now(&x->s), whole = scaled(x, ns), gone = 0;
-	uint64_t slice = whole / SLICES > SLICE_NS_MIN ? whole / SLICES : SLICE_NS_MIN;
+	uint64_t now = session_box_now(&x->s), whole = now + scaled(x, ns), end = now;
+	uint64_t slice = scaled(x, ns) / SLICES;
 	uint64_t real = clock_mono_ns();
 
-	while (gone < whole) {
-		uint64_t left = whole - gone;
-		int rc = session_wait_box_most(&x->s, left < slice ? left : slice, LOOK_REAL, err);
+	if (slice < SLICE_NS_MIN)
+		slice = SLICE_NS_MIN;
+	while (now < whole) {
+		int rc;
 
+		if (now >= end)
+			end = whole - now < slice ? whole : now + slice;
+		rc = session_wait_box_most(&x->s, end, LOOK_REAL, err);
 		if (rc >= 0)
 			rc = manager_turn(x, err);
-		gone = session_box_now(&x->s) - begin;
-		if (rc >= 0 && gone < whole)
-			rc = hurry(x, real, whole - gone, err);
+		now = session_box_now(&x->s);
+		if (rc >= 0 && now < whole)
+			rc = hurry(x, real, whole - now, err);
 		if (rc)
 			return rc < 0 ? rc : 0;
 		progress(x, NULL);

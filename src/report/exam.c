@@ -117,6 +117,51 @@ static void take_mark(void *ctx, sqlite3_stmt *st)
 	}
 }
 
+/*
+ * A clock that did not wait for the box's waits went over what somebody does every second or
+ * minute. The month of its experiment is meant to. Jumps that follow closely have no event of their
+ * own: what they come to is here with the next.
+ */
+#define AT_ONCE                                                                                     \
+	"WITH j AS (SELECT run, t, cause, offset_ns - lag(offset_ns, 1, 0) OVER (PARTITION BY run " \
+	"ORDER BY seq) AS ns FROM clock) SELECT run, t, ns FROM j WHERE cause='busy' OR "           \
+	"(cause='ahead' AND ns < 2592000000000000)"
+
+static void take_at_once(void *ctx, sqlite3_stmt *st)
+{
+	struct exam *e = ((struct reading *)ctx)->e;
+	uint32_t run = (uint32_t)sqlite3_column_int64(st, 0);
+	uint64_t t = (uint64_t)sqlite3_column_int64(st, 1);
+	uint64_t ns = (uint64_t)sqlite3_column_int64(st, 2);
+
+	for (size_t i = 0; i < e->n; i++) {
+		struct exam_row *r = &e->row[i];
+
+		if (r->run == run && r->t0 < t && t <= r->t1)
+			r->at_once += ns < t - r->t0 ? ns : t - r->t0;
+	}
+}
+
+void exam_put_time(struct buf *o, const struct exam_row *r)
+{
+	put_duration(o, r->t1 - r->t0);
+	if (!r->at_once)
+		return;
+	buf_puts(o, ", of which ");
+	put_duration(o, r->at_once);
+	buf_puts(o, " went by at once");
+}
+
+const char *exam_at_once(const struct exam *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		if (e->row[i].at_once)
+			return "Programs here work, or wake, all the time: then the clock of the "
+			       "box does not wait for them. What they do again and again was seen "
+			       "less often in such a time than it would be.";
+	return NULL;
+}
+
 /* ---- what is left ------------------------------------------------------------------------- */
 
 static void take_left(void *ctx, sqlite3_stmt *st)
@@ -225,6 +270,8 @@ int exam_make(struct rep *rep, const struct judgement *judged, struct exam **ret
 		exam_free(e);
 		return 0;
 	}
+	if (!rc && rep->src.columns[EV_CLOCK])
+		rc = exam_query(rep, AT_ONCE, take_at_once, &r, err);
 	if (!rc)
 		rc = exam_query(rep,
 				"SELECT experiment FROM mark m WHERE step='look' AND " EXAM_ENDED

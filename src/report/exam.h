@@ -25,6 +25,7 @@ extern const struct exam_heading {
 struct exam_row {
 	struct str name, shows;
 	uint64_t begin_seq, end_seq, t0, t1; /* end_seq 0: interrupted */
+	uint64_t at_once;		     /* ns of it that the clock went over beside work */
 	uint32_t run;
 	struct lines acts;
 };
@@ -63,6 +64,10 @@ void exam_free(struct exam *e);
 const char *exam_no_findings(const struct exam *e);
 /** exam_words() - fill the six answers */
 int exam_words(struct rep *rep, struct exam *e, struct err *err);
+/** exam_put_time() - how long it was, and how much of that went by at once */
+void exam_put_time(struct buf *o, const struct exam_row *r);
+/** exam_at_once() - what that means, for people; NULL: nothing went by at once */
+const char *exam_at_once(const struct exam *e);
 /** exam_query() - run a SELECT over the journal; @fn for each row */
 struct sqlite3_stmt;
 int exam_query(struct rep *rep, const char *sql, void (*fn)(void *ctx, struct sqlite3_stmt *st),

@@ -134,7 +134,7 @@ static void experiments(struct html *h, struct exam *e)
 		buf_puts(o, "</b><br><span class=\"soft\">");
 		escape_html(o, clip(r->shows, 200));
 		buf_puts(o, "</span></td><td class=\"num\">");
-		put_duration(o, r->t1 - r->t0);
+		exam_put_time(o, r);
 		html_ref(h, EV_MARK, r->begin_seq, 0);
 		buf_puts(o, r->end_seq ? "</td><td>"
 				       : "<br><span class=\"tag bad\">interrupted</span></td><td>");
@@ -142,7 +142,10 @@ static void experiments(struct html *h, struct exam *e)
 			rows_of(h, &r->acts);
 		buf_puts(o, "</td></tr>\n");
 	}
-	buf_puts(o, "</tbody></table></div>\n</section>\n");
+	buf_puts(o, "</tbody></table></div>\n");
+	if (exam_at_once(e))
+		buf_printf(o, "<p class=\"soft\">%s</p>\n", exam_at_once(e));
+	buf_puts(o, "</section>\n");
 }
 
 /* ---- before and after --------------------------------------------------------------------- */

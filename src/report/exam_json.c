@@ -27,6 +27,7 @@ void exam_json(struct buf *o, const struct exam *e)
 		json_num(o, "run", r->run);
 		json_num(o, "from_ns", r->t0);
 		json_num(o, "to_ns", r->t1);
+		json_num(o, "at_once_ns", r->at_once);
 		json_lines(o, "acts", &r->acts);
 		buf_puts(o, "}");
 	}

@@ -5,6 +5,18 @@
 #include "report/exam.h"
 #include "report/text.h"
 
+static void say_at_once(struct text *t, const struct exam *e)
+{
+	struct line l = { 0 };
+
+	if (!exam_at_once(e))
+		return;
+	line_say(&t->rep->a, &l, "%s", exam_at_once(e));
+	buf_puts(t->out, "  ");
+	text_line(t, &l, 2);
+	free(l.p);
+}
+
 void exam_text_page(struct text *t, struct exam *e)
 {
 	if (e->verdict.n)
@@ -36,10 +48,11 @@ void exam_text_page(struct text *t, struct exam *e)
 		buf_puts(t->out, "  ");
 		text_name(t->out, r->name);
 		buf_printf(t->out, "%*s", r->name.n < 14 ? (int)(14 - r->name.n) : 1, "");
-		put_duration(t->out, r->t1 - r->t0);
+		exam_put_time(t->out, r);
 		buf_printf(t->out, "%s", r->end_seq ? "" : ", interrupted");
 		text_ref(t->out, r->begin_seq, 0);
 		buf_puts(t->out, "\n");
 	}
+	say_at_once(t, e);
 	buf_puts(t->out, "\n");
 }

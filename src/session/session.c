@@ -377,6 +377,20 @@ int session_copy_in(struct session_run *s, int fd, const char *path, struct err 
 	return 0;
 }
 
+int session_make_folder(struct session_run *s, const char *path, struct err *err)
+{
+	cleanup_free char *in = xasprintf("%s/", path);
+	int rc;
+
+	if (session_has(s, path))
+		return 0;
+	rc = make_parents(s, in);
+	if (rc)
+		return err_set(err, rc, "run: make '%s' in the box", path);
+	mark(s, "copied-in", path);
+	return 0;
+}
+
 /* ---- end ---------------------------------------------------------------------------------- */
 
 static void end_event(struct session_run *s, int status)

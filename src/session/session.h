@@ -108,9 +108,9 @@ uint64_t session_box_now(const struct session_run *s);
 int session_wait_box(struct session_run *s, int id, pid_t pid, uint64_t box_ns, int *ret_status,
 		     struct err *err);
 
-/** session_wait_box_most() - the same for nobody's end, and for no longer than @real_ns of ours */
-int session_wait_box_most(struct session_run *s, uint64_t box_ns, uint64_t real_ns,
-			  struct err *err);
+/** session_wait_box_most() - the same for nobody's end, until box time @end, and for no longer than
+ * @real_ns of ours: who calls again with the same @end goes on with one wait */
+int session_wait_box_most(struct session_run *s, uint64_t end, uint64_t real_ns, struct err *err);
 
 /**
  * session_clock_ahead() - put the box's clocks forward at once; waits that are due by then end
@@ -131,6 +131,9 @@ uint64_t session_date_ahead(const struct session_run *s);
 /** session_copy_in() - put an open host file into the running box at absolute @path, parents made
  */
 int session_copy_in(struct session_run *s, int fd, const char *path, struct err *err);
+/** session_make_folder() - an empty folder of root's at absolute @path, parents made; one that is
+ * there is no failure */
+int session_make_folder(struct session_run *s, const char *path, struct err *err);
 /** session_has() - whether the running box has a file at absolute @path */
 bool session_has(const struct session_run *s, const char *path);
 

@@ -90,10 +90,9 @@ uint64_t session_box_now(const struct session_run *s)
 	return journal_now(s->journal);
 }
 
-static int wait_box(struct session_run *s, int id, pid_t pid, uint64_t box_ns, uint64_t real_end,
+static int wait_box(struct session_run *s, int id, pid_t pid, uint64_t end, uint64_t real_end,
 		    int *ret_status, struct err *err)
 {
-	uint64_t now = session_box_now(s), end = now + box_ns;
 	int ms, rc;
 
 	recorder_run_until(s->rec, end);
@@ -110,14 +109,14 @@ static int wait_box(struct session_run *s, int id, pid_t pid, uint64_t box_ns, u
 int session_wait_box(struct session_run *s, int id, pid_t pid, uint64_t box_ns, int *ret_status,
 		     struct err *err)
 {
-	return wait_box(s, id, pid, box_ns, UINT64_MAX, ret_status, err);
+	return wait_box(s, id, pid, session_box_now(s) + box_ns, UINT64_MAX, ret_status, err);
 }
 
-int session_wait_box_most(struct session_run *s, uint64_t box_ns, uint64_t real_ns, struct err *err)
+int session_wait_box_most(struct session_run *s, uint64_t end, uint64_t real_ns, struct err *err)
 {
 	int status;
 
-	return wait_box(s, 0, 0, box_ns, clock_mono_ns() + real_ns, &status, err);
+	return wait_box(s, 0, 0, end, clock_mono_ns() + real_ns, &status, err);
 }
 
 int session_clock_ahead(struct session_run *s, uint64_t ns, struct err *err)

@@ -64,9 +64,34 @@ static void test_who_was_patient_with_ticks_is_so_once(void **state UNUSED)
 	HASH_CLEAR(hh, l.seen);
 }
 
+/* Who waits for a day of the box's time looks up now and then, and says again until when. */
+static void test_a_wait_that_is_gone_on_with_is_one_wait(void **state UNUSED)
+{
+	struct box_clock clock = { .ahead = 1000 * HOUR };
+	struct lapse l = { .clock = &clock };
+	uint64_t since;
+
+	pthread_mutex_init(&l.lock, NULL);
+	pthread_cond_init(&l.wake, NULL);
+	lapse_until(&l, 2000 * HOUR);
+	since = l.until_real;
+	l.jumps = 7;
+	lapse_until(&l, 0);
+	lapse_until(&l, 2000 * HOUR);
+	assert_int_equal(l.until_real, since);
+	assert_int_equal(l.until_jumps, 0);
+	lapse_until(&l, 0);
+	lapse_until(&l, 2001 * HOUR);
+	assert_true(l.until_real > since);
+	assert_int_equal(l.until_jumps, 7);
+	pthread_cond_destroy(&l.wake);
+	pthread_mutex_destroy(&l.lock);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_wait_that_is_gone_on_with_is_one_wait),
 		cmocka_unit_test(test_ticks_are_gone_over_and_not_the_rest_of_a_long_wait),
 		cmocka_unit_test(test_who_was_patient_with_ticks_is_so_once),
 	};
