@@ -231,11 +231,15 @@ static bool runs_already(const struct exam *x, const struct boot_start *s)
 	return false;
 }
 
+/* By its name, or by that of its place: a script of init.d is the service of that name, too. */
 static bool is_unit(const struct boot_start *s, const char *unit)
 {
+	cleanup_free char *service = is_service(s->place) ? service_of(s->place) : NULL;
 	size_t n = strcspn(s->name, "@. ");
 
-	return strstr(s->place, "/systemd/") && strlen(unit) == n && !strncmp(s->name, unit, n);
+	return service &&
+	       (!strcmp(service, unit) ||
+		(strstr(s->place, "/systemd/") && strlen(unit) == n && !strncmp(s->name, unit, n)));
 }
 
 /* Those that @when and @unit (NULL: any) allow are not skipped. Return: how many; -errno */

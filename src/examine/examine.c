@@ -157,7 +157,7 @@ static int begin_run(struct exam *x, const struct experiment *e, bool boots, str
 	rc = session_start(&x->s, &x->session, err);
 	x->running = !rc;
 	x->began = 0;
-	return rc;
+	return rc ? rc : manager_is_there(x, err);
 }
 
 /* ---- the table ---------------------------------------------------------------------------- */

@@ -83,6 +83,8 @@ size_t subject_long_lived(struct exam *x, uint32_t ret[LONG_LIVED_MAX]);
 const char *proc_entry(const struct subject *s, const struct proc_row *p);
 /** proc_file() - the file that it runs: its script, else its image; "" unknown */
 const char *proc_file(const struct proc_row *p);
+/** proc_is_helper() - a tool of the system that a living process has started for itself? */
+bool proc_is_helper(const struct subject *s, const struct proc_row *p);
 /** proc_same() - do both run the same program? */
 bool proc_same(const struct proc_row *a, const struct proc_row *b);
 
@@ -223,6 +225,11 @@ void packages_free(struct packages *l);
 
 /* ---- service.c: what a service manager would do, and there is none in the box ---------------- */
 
+/** is_service() - whether an entry is one of a service: a unit, or a script of init.d */
+bool is_service(const char *place);
+/** service_of() - "/usr/lib/systemd/system/cups@.service", "/etc/rc2.d/S01cups": "cups". To be
+ * freed */
+char *service_of(const char *place);
 /** services_allow() - the host's policy-rc.d, where it has one, does not hold in the box */
 int services_allow(struct exam *x, struct err *err);
 /** struct stops - services that a removal will ask to stop: by the package's own script */
@@ -258,6 +265,8 @@ struct manager {
 };
 /** manager_bring() - a stand-in for its programs into the box, before the install */
 int manager_bring(struct exam *x, struct err *err);
+/** manager_is_there() - what scripts look for to tell that a service manager runs: of each run */
+int manager_is_there(struct exam *x, struct err *err);
 /** manager_turn() - do what was asked for since the last turn; cheap when nothing was */
 int manager_turn(struct exam *x, struct err *err);
 /** manager_finish() - turns until nobody waits for anything, a minute at most */

@@ -215,6 +215,8 @@ static int one_process(const struct look *l, const struct proc_row *p, struct er
 	if (!p->alive || p->origin != ORIGIN_SUBJECT || !p->image)
 		return 0;
 	package = packages_part(l->packages, proc_file(p));
+	if (!package && !state_find(&l->state, p->image) && proc_is_helper(&l->x->subject, p))
+		package = xstrdup("a tool of the system, for a program that runs and is here too");
 	return residue(l, "R1", "process", proc_file(p), state_find(&l->state, proc_file(p)),
 		       p->key, package, p->command, err);
 }

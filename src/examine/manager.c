@@ -12,6 +12,10 @@
  * means it is SIGTERM, and SIGKILL a while later, to what an entry of that unit has started and to
  * all that came of it; `start` is the start of the unit's entry, when a boot would start it.
  *
+ * Scripts ask whether the manager runs by the folder that systemd makes (sd_booted(3)): else they
+ * leave its units alone, and stop or start a daemon in ways of their own, which in a box fail. On a
+ * machine that has systemd the box has that folder.
+ *
  * What is read is the box's choice. It can only name entries of the box, and what happens to them
  * is on record as done for whom.
  */
@@ -23,6 +27,8 @@
 
 #define TERM_WAIT (30 * NSEC_PER_SEC)
 #define HOST_TAIL ".of-this-machine"
+#define SYSTEMD	  "/usr/lib/systemd/systemd" /* or /lib/…, which leads there */
+#define BOOTED	  "/run/systemd/system"
 #define WORDS_MAX 64
 
 static const struct place {
@@ -61,6 +67,13 @@ int manager_bring(struct exam *x, struct err *err)
 		if (places[i].always || session_has(&x->s, places[i].path))
 			rc = replace(x, places[i].path, err);
 	return rc;
+}
+
+int manager_is_there(struct exam *x, struct err *err)
+{
+	if (!x->o->manager.name || !session_has(&x->s, SYSTEMD))
+		return 0;
+	return session_make_folder(&x->s, BOOTED, err);
 }
 
 /* ---- what is asked for -------------------------------------------------------------------- */
@@ -182,16 +195,30 @@ static int read_calls(struct exam *x, struct err *err)
 
 /* ---- what is done ------------------------------------------------------------------------- */
 
-/* Was it started by an entry of that unit, or does it come from what was? */
+/* A script in init.d that no unit stands for: the stand-in calls it, and that is on record. */
+static bool is_script(const struct exam *x, const char *unit)
+{
+	static const char *const folders[] = { "/etc", "/run", "/usr/local/lib", "/usr/lib" };
+	cleanup_free char *script = xasprintf("/etc/init.d/%s", unit);
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		cleanup_free char *path =
+			xasprintf("%s/systemd/system/%s.service", folders[i], unit);
+
+		if (session_has(&x->s, path))
+			return false;
+	}
+	return session_has(&x->s, script);
+}
+
+/* Was it started by an entry of that unit, or does it come from what was? Units that only others
+ * hang on have a script of that name beside them, which was started for them. */
 static bool is_of(const struct exam *x, const struct proc_row *p, const char *unit)
 {
-	const char *entry = proc_entry(&x->subject, p), *base = entry ? strrchr(entry, '/') : NULL;
-	char name[MANAGER_UNIT];
+	const char *entry = proc_entry(&x->subject, p);
+	cleanup_free char *service = entry && is_service(entry) ? service_of(entry) : NULL;
 
-	if (!base || !strstr(entry, "/systemd/"))
-		return false;
-	bare_name(base + 1, strlen(base + 1), name);
-	return !strcmp(name, unit);
+	return service && !strcmp(service, unit);
 }
 
 /* Return: how many live; -errno. @signo: 0 none */
@@ -217,8 +244,11 @@ static int signal_unit(struct exam *x, const struct wish *w, int signo, struct e
 /* Return: 1 it is done; 0 later again; -errno */
 static int fulfil(struct exam *x, struct wish *w, struct err *err)
 {
-	int n = signal_unit(x, w, 0, err), rc;
+	int n, rc;
 
+	if (is_script(x, w->unit))
+		return 1;
+	n = signal_unit(x, w, 0, err);
 	if (n > 0 && w->does & STOPS) {
 		int signo = !w->asked ? SIGTERM : session_box_now(&x->s) >= w->due ? SIGKILL : 0;
 

@@ -124,8 +124,13 @@ static void scripts_read(struct exam *x, const struct state *s, struct scripts *
 	}
 }
 
-/* "/usr/lib/systemd/system/cups@.service", "/etc/rc2.d/S01cups" → "cups" */
-static char *service_of(const char *place)
+bool is_service(const char *place)
+{
+	return strstr(place, "/systemd/") || !strncmp(place, "/etc/rc", 7) ||
+	       !strncmp(place, "/etc/init.d/", 12);
+}
+
+char *service_of(const char *place)
 {
 	const char *base = strrchr(place, '/') ? strrchr(place, '/') + 1 : place;
 

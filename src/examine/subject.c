@@ -173,7 +173,7 @@ bool proc_same(const struct proc_row *a, const struct proc_row *b)
 
 /* A tool of the system that a living process of the subject has started for itself: a loop's
  * sleep(1), say. Its parent starts the next one anyway. */
-static bool is_helper(const struct subject *s, const struct proc_row *p)
+bool proc_is_helper(const struct subject *s, const struct proc_row *p)
 {
 	const struct proc_row *up = find(s, p->parent);
 
@@ -193,7 +193,7 @@ size_t subject_long_lived(struct exam *x, uint32_t ret[LONG_LIVED_MAX])
 
 			if (p->alive && p->origin == ORIGIN_SUBJECT && p->image &&
 			    (p->booted || now - p->born >= age) && forks == !p->execed &&
-			    !is_helper(&x->subject, p))
+			    !proc_is_helper(&x->subject, p))
 				ret[n++] = p->key;
 		}
 	return n;

@@ -95,7 +95,8 @@ static void take_residue(void *ctx, sqlite3_stmt *st)
 	" ORDER BY seq DESC LIMIT 1)"
 #define RESIDUE                                                                                          \
 	"SELECT min(seq), what, path, detail, explained, grade FROM residue WHERE experiment=" LAST_LOOK \
-	" AND ((explained IS NULL AND (grade='R1' OR grade='R2')) OR what='process') GROUP BY "          \
+	" AND ((explained IS NULL AND (grade='R1' OR grade='R2')) OR (what='process' AND explained "     \
+	"NOT GLOB 'a tool of the system*')) GROUP BY "                                                   \
 	"what, path, detail ORDER BY grade, what<>'process', 1"
 
 /* Those that have no line of their own below. */

@@ -206,8 +206,13 @@ systemctl start one
 systemctl is-active -q one
 systemctl restart one
 S
-examine -b asks in/asks.run 2>err
+examine -b asks -o asked in/asks.run 2>err
 equal "an installer that calls the service manager succeeds" "$? $(cat err)" "0 "
+check "of what runs on, the tool of the system that the daemon waits with is not held against it" recorded asks \
+	"(SELECT group_concat(DISTINCT path || COALESCE(': ' || substr(explained, 1, 20), '')) FROM (SELECT * FROM residue WHERE
+	  experiment = 'look-0' AND what = 'process' ORDER BY path)) = '/opt/asks/daemon,/usr/bin/sleep: a tool of the system'"
+equal "what stands for the manager is counted apart, and is not a program that was brought and run" \
+	"$(grep -c 'belljar itself brought or replaced' asked/report.txt) $(grep -cE '^ +- /usr/s?bin/(systemctl|service)' asked/report.txt)" "1 0"
 check "who is asked to start is started, for whom is on record" recorded asks \
 	"(SELECT count(*) FROM mark m JOIN process p ON p.proc = m.target2 AND p.op = 'exec' AND p.command_line IN
 	  ('systemctl start one', 'systemctl restart one') WHERE m.experiment = 'install' AND
@@ -235,6 +240,96 @@ check "what stands for the manager was there before the install" recorded asks \
 	"(SELECT count(*) FROM residue WHERE path LIKE '%/systemctl%' OR path LIKE '%/sbin/service%') = 0 AND
 	 (SELECT count(*) FROM change WHERE (path LIKE '%/bin/systemctl%' OR path LIKE '%/sbin/service%') AND (writer IS NOT 0 OR run > 1)) = 0 AND
 	 (SELECT count(*) FROM autostart WHERE run = 1) = 0"
+
+# ---- scripts that ask whether a service manager runs -----------------------------------------------
+
+# by systemd's folder (sd_booted(3)): only then they leave a daemon that never ran to it
+if [ -x /usr/lib/systemd/systemd ]; then
+	mkdir -p deb-bellfails/DEBIAN deb-bellfails/etc/init.d deb-bellfails/lib/systemd/system
+	printf 'Package: bellfails\nVersion: 1\nArchitecture: all\nMaintainer: nobody <n@x.test>\nDescription: test\n' >deb-bellfails/DEBIAN/control
+	cat >deb-bellfails/DEBIAN/postinst <<'S'
+#!/bin/sh
+set -e
+systemctl is-system-running
+systemctl enable bellfails.service
+systemctl start bellscript
+{
+	systemctl is-active bellscript
+	! systemctl is-failed bellscript
+	systemctl show -p LoadState --value bellfails.service
+	systemctl show --property=SourcePath,LoadState bellscript
+	systemctl show --value -pLoadState no-such
+	systemctl is-enabled bellfails
+} >/root/said
+S
+	cat >deb-bellfails/DEBIAN/prerm <<'S'
+#!/bin/sh
+set -e
+if [ -d /run/systemd/system ]; then
+	systemctl stop bellfails.service bellscript.service
+	systemctl disable bellfails.service
+else
+	/etc/init.d/bellfails stop
+fi
+S
+	printf '#!/bin/sh\nrm -f /etc/rc?.d/[SK]??bellfails\n' >deb-bellfails/DEBIAN/postrm
+	printf '#!/bin/sh\n### BEGIN INIT INFO\n# %s\n# %s\n# %s\n# %s\n# %s\n### END INIT INFO\nexit 255\n' 'Provides: bellfails' \
+		'Required-Start:' 'Required-Stop:' 'Default-Start: 2 3 4 5' 'Default-Stop: 0 1 6' >deb-bellfails/etc/init.d/bellfails
+	# as lsb's functions do it: who calls the script is sent to systemctl, which calls it again
+	cat >deb-bellfails/etc/init.d/bellscript <<'S'
+#!/bin/sh
+[ -n "$SYSTEMCTL_SKIP_REDIRECT" ] || exec systemctl "$1" bellscript
+case $1 in
+start) sleep 1000000 & echo $! >/run/bellscript ;;
+stop) [ ! -e /run/bellscript ] || kill "$(cat /run/bellscript)" ;;
+status) kill -0 "$(cat /run/bellscript)" ;;
+esac
+S
+	printf '[Service]\nExecStart=/etc/init.d/bellfails start\n[Install]\nWantedBy=multi-user.target\n' \
+		>deb-bellfails/lib/systemd/system/bellfails.service
+	chmod 755 deb-bellfails/DEBIAN/p* deb-bellfails/etc/init.d/*
+	dpkg-deb --root-owner-group -b deb-bellfails in/bellfails.deb >/dev/null
+	examine -b managed -o managed in/bellfails.deb 2>err
+	equal "a package whose daemon never runs is installed and removed" \
+		"$? $(cat err) $(grep -c 'DID NOT SUCCEED' managed/report.txt)" "0  0"
+	equal "the page says that it did not run, and that nothing is left that starts by itself" \
+		"$(grep -c 'A SERVICE OF IT DID NOT RUN: /etc/init.d/bellfails' managed/report.txt) $(tr -s ' \n' ' ' <managed/report.txt |
+			grep -c 'Nothing that was set up to start by itself is still there') $(grep -c 'from now on' managed/report.txt)" "1 1 0"
+	equal "what it is told about units is so" "$("$BELLJAR" run -q -b managed -- cat /root/said | tr '\n' ' ')" \
+		"active active loaded LoadState=loaded SourcePath=/etc/init.d/bellscript not-found enabled "
+	check "a service that is a script is started and stopped by it, and by nobody else" recorded managed \
+		"(SELECT group_concat(DISTINCT replace(command_line, '/bin/sh /etc/init.d/bellscript ', '')) FROM (SELECT * FROM process
+		  WHERE op = 'exec' AND script = '/etc/init.d/bellscript' ORDER BY seq)) = 'start,status,stop' AND
+		 (SELECT count(*) FROM mark WHERE detail LIKE '%bellscript%') = 0"
+fi
+
+# ---- a program that wakes all the time -----------------------------------------------------------
+
+cat >in/wakes.run <<'S'
+#!/bin/sh
+mkdir -p /opt/wakes
+cat >/opt/wakes/daemon <<'D'
+#!/bin/sh
+end=$(($(date +%s) + 80000))
+while [ "$(date +%s)" -lt $end ]; do sleep 0.05; done
+D
+printf '#!/bin/sh\nrm -r /opt/wakes\n' >/opt/wakes/uninstall.sh
+chmod 755 /opt/wakes/*
+/opt/wakes/daemon &
+S
+examine -b wakes -o wakes in/wakes.run 2>err
+equal "a program that wakes twenty times a second is examined, with all its box time" "$? $(cat err)" "0 "
+check "its day is gone over when patience ends, before the examination has to put the clock forward" recorded wakes \
+	"EXISTS(SELECT 1 FROM clock WHERE cause = 'busy') AND
+	 NOT EXISTS(SELECT 1 FROM mark WHERE detail LIKE 'programs of the box work all the time%')"
+check "and the page says how much of it went by at once" python3 - <<'P'
+import json
+e = json.load(open("wakes/report.json"))["examination"]["experiments"]
+once = {x["name"]: x["at_once_ns"] for x in e}
+assert once["idle"] > 40000e9 and once["look-3h"] == 0, once
+text = open("wakes/report.txt").read()
+assert "of which" in text and "went by at once" in text
+P
 
 # ---- removals that fail --------------------------------------------------------------------------
 

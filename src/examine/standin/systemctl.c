@@ -14,6 +14,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -36,8 +37,24 @@ static const char *const folders[] = { "/etc/systemd/system", "/run/systemd/syst
 struct call {
 	const char *verb, *unit[UNITS_MAX];
 	int n;
-	bool now, quiet;
+	bool now, quiet, value;
+	const char *properties; /* of `show`, by commas; NULL: all */
 };
+
+static bool one_of(const char *verb, const char *const *verbs)
+{
+	for (; *verbs; verbs++)
+		if (!strcmp(verb, *verbs))
+			return true;
+	return false;
+}
+
+static bool ends(const char *name, const char *tail)
+{
+	size_t n = strlen(name), k = strlen(tail);
+
+	return n > k && !strcmp(name + n - k, tail);
+}
 
 /* "x" → "x.service" */
 static void unit_name(const char *unit, char ret[300])
@@ -88,9 +105,89 @@ static char *unit_value(const char *unit, const char *key)
 	return found;
 }
 
+/* ---- scripts in init.d ---------------------------------------------------------------------- */
+
+/* A service that has a script and no unit is that script's: systemd makes a unit that calls it. */
+static bool has_script(const char *unit, char path[PATH_MAX])
+{
+	char name[300];
+	FILE *f = open_unit(unit, path);
+
+	if (f) {
+		fclose(f);
+		return false;
+	}
+	unit_name(unit, name);
+	if (!ends(name, ".service"))
+		return false;
+	snprintf(path, PATH_MAX, "/etc/init.d/%.*s", (int)(strlen(name) - strlen(".service")),
+		 name);
+	return !access(path, X_OK);
+}
+
+/* Return: its exit status. Such scripts call systemctl(1) in turn, unless they are told not to. */
+static int by_script(const char *path, const char *verb, bool quiet)
+{
+	int status = 0, null;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setenv("SYSTEMCTL_SKIP_REDIRECT", "1", 1);
+		null = quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+		if (null >= 0) {
+			dup2(null, 1);
+			dup2(null, 2);
+		}
+		execl(path, path, verb, NULL);
+		_exit(126);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return 1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+static int ask_script(const char *path, const char *verb)
+{
+	static const char *const own[][2] = { { "start", "start" },
+					      { "stop", "stop" },
+					      { "restart", "restart" },
+					      { "reload", "reload" },
+					      { "try-restart", "try-restart" },
+					      { "reload-or-restart", "force-reload" } };
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		if (!strcmp(verb, own[i][0]))
+			return by_script(path, own[i][1], false);
+	return 0;
+}
+
 /* ---- does it run --------------------------------------------------------------------------- */
 
-static bool runs_in(const char *pid, const char *program)
+/* A program that runs others: its own path says nothing about what runs. */
+static bool is_runner(const char *program)
+{
+	static const char *const names[] = { "sh", "bash", "dash", "env", "perl", "python3", NULL };
+	const char *base = strrchr(program, '/');
+
+	return one_of(base ? base + 1 : program, names);
+}
+
+/* Of a command without its quotes, and arguments with spaces between them. */
+static bool same_words(const char *command, const char *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char c = words[i] ? words[i] : i + 1 < n ? ' ' : 0;
+
+		for (; *command == '"' || *command == '\''; command++)
+			;
+		if (*command != c)
+			return false;
+		command += c != 0;
+	}
+	return true;
+}
+
+static bool runs_in(const char *pid, const char *program, const char *command)
 {
 	char path[300], words[8192], target[PATH_MAX];
 	ssize_t n;
@@ -98,7 +195,7 @@ static bool runs_in(const char *pid, const char *program)
 
 	snprintf(path, sizeof(path), "/proc/%.20s/exe", pid);
 	n = readlink(path, target, sizeof(target) - 1);
-	if (n > 0) {
+	if (n > 0 && !is_runner(program)) {
 		target[n] = 0;
 		if (!strcmp(target, program))
 			return true;
@@ -110,6 +207,8 @@ static bool runs_in(const char *pid, const char *program)
 	n = (ssize_t)fread(words, 1, sizeof(words) - 1, f);
 	fclose(f);
 	words[n > 0 ? n : 0] = 0;
+	if (is_runner(program))
+		return n > 0 && same_words(command, words, (size_t)n);
 	for (char *w = words; w < words + n; w += strlen(w) + 1)
 		if (!strcmp(w, program))
 			return true;
@@ -118,21 +217,25 @@ static bool runs_in(const char *pid, const char *program)
 
 static bool is_active(const char *unit)
 {
-	char *command = unit_value(unit, "ExecStart"), *program, *end;
+	static const char *const reached[] = { "sysinit.target", "basic.target",
+					       "multi-user.target", "default.target", NULL };
+	char *command = unit_value(unit, "ExecStart"), *program, *whole, script[PATH_MAX];
 	bool runs = false;
 	struct dirent *e;
 	DIR *d;
 
 	if (!command)
-		return false;
-	program = command + strspn(command, " \"-@:+!");
-	end = program + strcspn(program, " \t\"");
-	*end = 0;
+		return one_of(unit, reached) ||
+		       (has_script(unit, script) && !by_script(script, "status", true));
+	whole = command + strspn(command, " \"-@:+!");
+	program = strndup(whole, strcspn(whole, " \t\""));
 	d = opendir("/proc");
 	while (d && !runs && (e = readdir(d)))
-		runs = e->d_name[0] >= '1' && e->d_name[0] <= '9' && runs_in(e->d_name, program);
+		runs = e->d_name[0] >= '1' && e->d_name[0] <= '9' &&
+		       runs_in(e->d_name, program, whole);
 	if (d)
 		closedir(d);
+	free(program);
 	free(command);
 	return runs;
 }
@@ -177,13 +280,6 @@ static int enable(const char *unit)
 	free(wanted);
 	free(required);
 	return 0;
-}
-
-static bool ends(const char *name, const char *tail)
-{
-	size_t n = strlen(name), k = strlen(tail);
-
-	return n > k && !strcmp(name + n - k, tail);
 }
 
 static int disable(const char *unit)
@@ -239,14 +335,6 @@ static int by_links(const struct call *c)
 
 /* ---- verbs --------------------------------------------------------------------------------- */
 
-static bool one_of(const char *verb, const char *const *verbs)
-{
-	for (; *verbs; verbs++)
-		if (!strcmp(verb, *verbs))
-			return true;
-	return false;
-}
-
 static bool any_active(const struct call *c)
 {
 	for (int i = 0; i < c->n; i++)
@@ -261,8 +349,19 @@ static int of_manager(const struct call *c)
 	static const char *const starts[] = { "start", "restart", "try-restart",
 					      "reload-or-restart", NULL };
 	struct timespec wait = { .tv_sec = WAIT_S };
+	struct call units = *c; /* without those that are a script's */
+	char script[PATH_MAX];
 	int rc = 0;
 
+	units.n = 0;
+	for (int i = 0; i < c->n; i++)
+		if (has_script(c->unit[i], script))
+			rc |= ask_script(script, c->verb);
+		else
+			units.unit[units.n++] = c->unit[i];
+	if (c->n && !units.n)
+		return rc;
+	c = &units;
 	nanosleep(&wait, NULL);
 	/* who does not end at once is killed */
 	for (int i = 0; i < STOP_WAITS && !strcmp(c->verb, "stop") && any_active(c); i++)
@@ -284,12 +383,13 @@ static int of_manager(const struct call *c)
 
 static int tell_active(const struct call *c)
 {
-	int rc = c->n ? 3 : 0;
+	bool failed = !strcmp(c->verb, "is-failed"); /* who has, is not known here */
+	int rc = failed ? 1 : c->n ? 3 : 0;
 
 	for (int i = 0; i < c->n; i++) {
 		bool runs = is_active(c->unit[i]);
 
-		if (runs)
+		if (runs && !failed)
 			rc = 0;
 		if (!strcmp(c->verb, "status"))
 			printf("%s\n     Active: %s\n", c->unit[i],
@@ -298,6 +398,50 @@ static int tell_active(const struct call *c)
 			puts(runs ? "active" : "inactive");
 	}
 	return rc;
+}
+
+static bool is_asked(const struct call *c, const char *property)
+{
+	size_t n = strlen(property);
+
+	for (const char *at = c->properties; at; at = strchr(at, ',')) {
+		at += *at == ',';
+		if (!strncmp(at, property, n) && (!at[n] || at[n] == ','))
+			return true;
+	}
+	return !c->properties;
+}
+
+static void tell(const struct call *c, const char *property, const char *value)
+{
+	if (is_asked(c, property))
+		printf("%s%s%s\n", c->value ? "" : property, c->value ? "" : "=", value);
+}
+
+static void show_unit(const struct call *c, const char *unit)
+{
+	char path[PATH_MAX], script[PATH_MAX], target[PATH_MAX];
+	bool runs = is_active(unit), of_script = has_script(unit, script);
+	char *reload = unit_value(unit, "ExecReload");
+	FILE *f = open_unit(unit, path);
+	bool masked = f && realpath(path, target) && !strcmp(target, "/dev/null");
+
+	tell(c, "LoadState", masked ? "masked" : f || of_script ? "loaded" : "not-found");
+	tell(c, "ActiveState", runs ? "active" : "inactive");
+	tell(c, "SubState", runs ? "running" : "dead");
+	tell(c, "FragmentPath", f ? path : "");
+	tell(c, "SourcePath", of_script ? script : "");
+	tell(c, "CanReload", reload || of_script ? "yes" : "no");
+	if (f)
+		fclose(f);
+	free(reload);
+}
+
+static int show(const struct call *c)
+{
+	for (int i = 0; i < c->n; i++)
+		show_unit(c, c->unit[i]);
+	return 0;
 }
 
 /* The machine's own, without --now: that would ask a manager. */
@@ -316,12 +460,26 @@ static int of_machine(const char *self, char **argv)
 	argv[n] = NULL;
 	pid = fork();
 	if (pid == 0) {
+		/* it would ask a manager, for there seems to be one: files are its own to change */
+		if (!ends(self, "/service"))
+			setenv("SYSTEMD_OFFLINE", "1", 1);
 		execv(path, argv);
 		_exit(126);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		return 1;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+/* "-p X", "-pX", "--property X", "--property=X" */
+static void take_property(struct call *c, const char *word, const char *next)
+{
+	if (!strncmp(word, "--property=", 11))
+		c->properties = word + 11;
+	else if (!strcmp(word, "-p") || !strcmp(word, "--property"))
+		c->properties = next;
+	else if (!strncmp(word, "-p", 2))
+		c->properties = word + 2;
 }
 
 static struct call parse(int argc, char **argv)
@@ -333,6 +491,8 @@ static struct call parse(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++) {
 		if (argv[i][0] == '-') {
+			take_property(&c, argv[i], argv[i + 1]);
+			c.value |= !strcmp(argv[i], "--value");
 			c.now |= !strcmp(argv[i], "--now");
 			c.quiet |= !strcmp(argv[i], "-q") || !strcmp(argv[i], "--quiet");
 			i += one_of(argv[i], valued);
@@ -360,6 +520,10 @@ static int systemctl(const char *self, int argc, char **argv)
 		return of_manager(&c);
 	if (c.verb && one_of(c.verb, asks))
 		return tell_active(&c);
+	if (c.verb && !strcmp(c.verb, "show"))
+		return show(&c);
+	if (c.verb && !strcmp(c.verb, "is-system-running"))
+		return c.quiet ? 0 : puts("running") < 0;
 	rc = of_machine(self, argv);
 	if (rc < 0 && c.verb)
 		rc = by_links(&c);
