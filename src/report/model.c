@@ -246,11 +246,16 @@ static void on_change(void *ctx, const struct event *ev)
 	struct rep *rep = ctx;
 	struct change_row c;
 	uint32_t ran;
+	bool ours;
 
 	seen(rep, ev);
 	if (!row_from(ev, &c))
 		return;
-	if (str_eq(c.type, STR("dir")))
+	/* process 0 is belljar: what it brought is not the program's doing */
+	ours = ev_has(ev, EV_AT(CHANGE, WRITER)) && !c.writer;
+	if (ours)
+		rep->brought++;
+	else if (str_eq(c.type, STR("dir")))
 		rep->folders[c.op]++;
 	else
 		rep->changes[c.op]++;
@@ -262,7 +267,8 @@ static void on_change(void *ctx, const struct event *ev)
 	if (c.concerns & ~(unsigned)C_PROGRAM)
 		keep_change(rep, &rep->concern, &rep->nconcern, &rep->concern_cap, &c);
 	/* written without a call on record, and run in the same or a later run */
-	ran = c.op == CH_ADDED || c.op == CH_CHANGED ? intern_find(&rep->ran, c.path) : INTERN_NONE;
+	ran = !ours && (c.op == CH_ADDED || c.op == CH_CHANGED) ? intern_find(&rep->ran, c.path)
+								: INTERN_NONE;
 	if (ran != INTERN_NONE && !rep->ran_info[ran].write_seq) {
 		const struct proc *p = procs_get(&rep->procs, rep->ran_info[ran].proc);
 
@@ -360,6 +366,21 @@ static void on_signal(void *ctx, const struct event *ev)
 					.port = signo });
 }
 
+/* What was added stays only until it is removed: by its uninstaller, in a later run. */
+static void end_start(struct start_rows *rows, struct str place, struct str name)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		struct start_row *s = &rows->r[i];
+
+		if (s->gone || !str_eq(s->place, place) || !str_eq(s->name, name) ||
+		    (!str_eq(s->op, STR("added")) && !str_eq(s->op, STR("changed"))))
+			continue;
+		s->gone = true;
+		rows->fresh--;
+		rows->gone++;
+	}
+}
+
 static void on_autostart(void *ctx, const struct event *ev)
 {
 	struct rep *rep = ctx;
@@ -371,6 +392,9 @@ static void on_autostart(void *ctx, const struct event *ev)
 	seen(rep, ev);
 	rows->total++;
 	rows->fresh += str_eq(op, STR("added")) || str_eq(op, STR("changed"));
+	if (str_eq(op, STR("removed")))
+		end_start(rows, ev_str(ev, EV_AT(AUTOSTART, PLACE)),
+			  ev_str(ev, EV_AT(AUTOSTART, NAME)));
 	if (rows->n >= rep->rows_max)
 		return;
 	rows->r = vec_grow(rows->r, rows->n, &rows->cap, sizeof(*rows->r));

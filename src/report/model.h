@@ -94,11 +94,12 @@ struct start_row {
 	uint64_t seq, t;
 	uint32_t run, writer;
 	struct str op, class, place, name, command, program, technique;
+	bool gone; /* added or changed, and removed later */
 };
 struct start_rows {
 	struct start_row *r;
 	size_t n, cap;
-	uint64_t total, fresh; /* all; added or changed */
+	uint64_t total, fresh, gone; /* all; added or changed, and still there; no longer there */
 };
 /** struct plain_row - gap, limit, mismatch, mark: shown in the event's own words */
 struct plain_row {
@@ -151,7 +152,8 @@ struct rep {
 
 	struct change_row *change; /* the first rows_max */
 	size_t nchange, change_cap;
-	uint64_t changes[CH_KINDS]; /* all but folders */
+	uint64_t changes[CH_KINDS]; /* all but folders, and what belljar brought */
+	uint64_t brought;
 	uint64_t folders[CH_KINDS];
 	uint64_t concerned[5];	    /* by bit of enum concern, folders and removed left out */
 	struct change_row *concern; /* with a concern but C_PROGRAM; first rows_max */

@@ -203,12 +203,21 @@ static void say_files(struct rep *rep)
 			 // NOLINTNEXTLINE(bugprone-misplaced-widening-cast)
 			 (unsigned long long)(rep->changes[CH_META] + rep->folders[CH_META]));
 	line_say(&rep->a, l, ".");
+	if (rep->brought) {
+		line_say(&rep->a, l, " Not counted: ");
+		say_number(rep, l, rep->brought, "thing that belljar itself brought or replaced",
+			   "things that belljar itself brought or replaced");
+		line_say(&rep->a, l, ".");
+	}
 	if (rep->start[ST_START].fresh) {
 		line_say(&rep->a, l, " ");
 		say_number(rep, l, rep->start[ST_START].fresh, "entry makes", "entries make");
 		line_say(&rep->a, l, " something start by itself from now on.");
 	} else if (!disk_not_looked_at(rep)) {
-		line_say(&rep->a, l, " Nothing was set up to start by itself.");
+		line_say(&rep->a, l,
+			 rep->start[ST_START].gone
+				 ? " Nothing that was set up to start by itself is still there."
+				 : " Nothing was set up to start by itself.");
 	}
 }
 
@@ -470,7 +479,11 @@ void say_start(struct rep *rep, struct line *l, const struct start_row *s)
 	}
 	line_say(&rep->a, l, ")");
 	if (s->command.n) {
-		line_say(&rep->a, l, start_sort(s->class) == ST_START ? " starts " : ": ");
+		/* of runlevels it says itself what it does: "start in", "stop in" */
+		line_say(&rep->a, l,
+			 start_sort(s->class) == ST_START && !str_eq(s->class, STR("init.d"))
+				 ? " starts "
+				 : ": ");
 		line_name(&rep->a, l, s->command);
 	}
 	say_writer(rep, l, s->writer, s->seq);
