@@ -14,6 +14,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "base/base.h"
 
@@ -39,6 +40,7 @@
 	FN(d2i_X509)                                                                               \
 	FN(i2d_X509)                                                                               \
 	FN(X509_free)                                                                              \
+	FN(X509_check_ca)                                                                          \
 	FN(X509_get_subject_name)                                                                  \
 	FN(X509_NAME_print_ex)
 

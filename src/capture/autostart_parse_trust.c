@@ -82,7 +82,8 @@ static bool cert_add(const struct openssl *ssl, X509 *x, const struct as_file *f
 		len = ssl->BIO_read(b, subject, sizeof(subject) - 1);
 	subject[len > 0 ? len : 0] = 0;
 	ssl->BIO_free(b);
-	snprintf(text, sizeof(text), "certificate %s, SHA-256 %s", f->base, hex);
+	snprintf(text, sizeof(text), "certificate %s%s, SHA-256 %s", f->base,
+		 ssl->X509_check_ca(x) ? "" : " that can sign no other", hex);
 	return as_add(out, str_z(subject[0] ? subject : f->base), str_z(text), AS_NONE);
 }
 
