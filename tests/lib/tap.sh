@@ -2,6 +2,7 @@
 # tap.sh - what the suites share: numbered results, and ways to look at a box; sourced by bash
 set -u
 n=0
+failed=0 # 1: something was not ok
 # how many times slower than usual this machine is: ends to waiting are that much later
 slow=${BELLJAR_TEST_SLOW:-1}
 
@@ -12,6 +13,7 @@ ok() {
 
 not_ok() {
 	n=$((n + 1))
+	failed=1
 	echo "not ok $n - $*"
 }
 

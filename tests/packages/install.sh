@@ -125,7 +125,7 @@ else
 		fi
 	done 7<<<"$table"
 fi
-[ $# = 0 ] || [[ " $* " == *" npm "* ]] || exit 0
+[ $# = 0 ] || [[ " $* " == *" npm "* ]] || exit $failed
 
 # ---- npm -----------------------------------------------------------------------------------------
 npm_fetch() {
@@ -163,3 +163,4 @@ else
 		skip "esbuild is installed" "it cannot be downloaded"
 	fi
 fi
+exit $failed

@@ -82,3 +82,4 @@ with logrotate "$words" && equal "$words" "$(in_box logrotate '
 1"
 
 echo "1..$n"
+exit $failed
