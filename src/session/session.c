@@ -150,6 +150,7 @@ static void forget_run(struct session_run *s)
 	s->told_pids = s->told_disk = false;
 	s->nr = 0;
 	s->on_exit = NULL;
+	s->nended = 0;
 }
 
 int session_start(struct session_run *s, const struct session_opts *o, struct err *err)
@@ -256,8 +257,11 @@ static int happened(struct session_run *s, const struct box_event *e, int id, pi
 	case BOX_PROGRAM_EXIT:
 		if (s->on_exit)
 			s->on_exit(s->on_exit_ctx, e->id, e->status);
-		if (e->id != id)
+		if (e->id != id) {
+			s->ended[s->nended % SESSION_ENDED].id = e->id;
+			s->ended[s->nended++ % SESSION_ENDED].status = e->status;
 			return 0;
+		}
 		*ret_status = e->status;
 		return 1;
 	case BOX_LIMIT:
@@ -282,12 +286,26 @@ static int happened(struct session_run *s, const struct box_event *e, int id, pi
 	return 0;
 }
 
+/* Has it ended while somebody waited for another one? */
+static bool has_ended(const struct session_run *s, int id, int *ret_status)
+{
+	for (unsigned i = 0; id > 0 && i < s->nended && i < SESSION_ENDED; i++)
+		if (s->ended[i].id == id) {
+			*ret_status = s->ended[i].status;
+			return true;
+		}
+	return false;
+}
+
 int session_wait_a_little(struct session_run *s, int id, pid_t pid, int ms, int *ret_status,
 			  struct err *err)
 {
 	struct box_event e = { 0 };
-	int rc = box_wait(s->run, ms > LOOK_MS ? LOOK_MS : ms, &e, err);
+	int rc;
 
+	if (has_ended(s, id, ret_status))
+		return 1;
+	rc = box_wait(s->run, ms > LOOK_MS ? LOOK_MS : ms, &e, err);
 	if (rc > 0)
 		rc = happened(s, &e, id, pid, ret_status);
 	if (rc)

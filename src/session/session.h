@@ -39,6 +39,8 @@ struct session_opts {
 				   * truth at the end is not looked for */
 };
 
+#define SESSION_ENDED 64
+
 struct session_run {
 	struct box_home home;
 	struct box *box;
@@ -58,6 +60,11 @@ struct session_run {
 	const char *
 		reason; /* exit, time-limit, memory-limit, disk-limit, interrupted, record-failed */
 	int signal;	/* that interrupted us */
+	/* ends that came while another one was waited for: the last of them */
+	struct {
+		int id, status;
+	} ended[SESSION_ENDED];
+	unsigned nended;
 	/* told of every spawn that ends while session_wait() waits; set after session_begin() */
 	void (*on_exit)(void *ctx, int id, int status);
 	void *on_exit_ctx;
