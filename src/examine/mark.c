@@ -7,10 +7,15 @@
 #define SLICES	     4 /* few: each is a wait of its own for the patience of time-lapse */
 #define SLICE_NS_MIN (NSEC_PER_SEC / 5)
 /* Programs that work all the time leave no wait to cut short: then their box's hour is one of ours.
- * So much of our time one watch may take, and each later one after one that took so much. */
+ * So much of our time one watch may take, and each later one after one that took long. */
 #define REAL_MAX       (5 * MINUTE)
 #define REAL_MAX_LATER (MINUTE / 2)
-#define LOOK_REAL      (5 * NSEC_PER_SEC) /* how often somebody looks at our own clock */
+#define REAL_LONG      (40 * NSEC_PER_SEC)
+/* … and so much one of many hours, before time-lapse may lose patience with it */
+#define WHOLE_REAL   (MINUTE / 2)
+#define WHOLE_NS     (6 * HOUR)
+#define MOMENT_AFTER (2 * NSEC_PER_SEC)
+#define LOOK_REAL    (5 * NSEC_PER_SEC) /* how often somebody looks at our own clock */
 
 int mark(struct exam *x, const struct mark *m, struct err *err)
 {
@@ -88,6 +93,17 @@ static int hurry(struct exam *x, uint64_t real, uint64_t left, struct err *err)
 	return rc ? rc : 1;
 }
 
+/* Whom the clock has gone over at the end has a moment to do what it was woken for. */
+static int moment(struct exam *x, uint64_t real, struct err *err)
+{
+	int rc = 0;
+
+	if (x->session.speed == SPEED_LAPSE && clock_mono_ns() - real >= MOMENT_AFTER)
+		rc = session_wait_box_most(&x->s, session_box_now(&x->s) + MINUTE, NSEC_PER_SEC,
+					   err);
+	return rc < 0 ? rc : 0;
+}
+
 int watch(struct exam *x, uint64_t ns, struct err *err)
 {
 	uint64_t now = session_box_now(&x->s), whole = now + scaled(x, ns), end = now;
@@ -99,7 +115,9 @@ int watch(struct exam *x, uint64_t ns, struct err *err)
 	while (now < whole) {
 		int rc;
 
-		if (now >= end)
+		/* another end is a wait of its own, and patience begins anew */
+		if (now >= end ||
+		    (scaled(x, ns) >= WHOLE_NS && clock_mono_ns() - real < WHOLE_REAL))
 			end = whole - now < slice ? whole : now + slice;
 		rc = session_wait_box_most(&x->s, end, LOOK_REAL, err);
 		if (rc >= 0)
@@ -107,9 +125,12 @@ int watch(struct exam *x, uint64_t ns, struct err *err)
 		now = session_box_now(&x->s);
 		if (rc >= 0 && now < whole)
 			rc = hurry(x, real, whole - now, err);
+		if (rc < 0)
+			return rc;
 		if (rc)
-			return rc < 0 ? rc : 0;
+			break;
 		progress(x, NULL);
 	}
-	return 0;
+	x->busy |= clock_mono_ns() - real >= REAL_LONG;
+	return moment(x, real, err);
 }
