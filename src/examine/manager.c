@@ -69,9 +69,24 @@ int manager_bring(struct exam *x, struct err *err)
 	return rc;
 }
 
+/* An upgrade of systemd, or whoever wants to be asked in its place, has put another one there. */
+static bool stands_in(struct exam *x)
+{
+	struct kept_file now = { .fd = -1 };
+	struct err gone = { 0 };
+	struct stat ours;
+	bool same;
+
+	if (fstat(x->o->manager.fd, &ours) || file_take(x, places[0].path, &now, &gone))
+		return false;
+	same = now.fd >= 0 && now.size == (uint64_t)ours.st_size;
+	kept_file_free(&now);
+	return same;
+}
+
 int manager_is_there(struct exam *x, struct err *err)
 {
-	if (!x->o->manager.name || !session_has(&x->s, SYSTEMD))
+	if (!x->o->manager.name || !session_has(&x->s, SYSTEMD) || !stands_in(x))
 		return 0;
 	return session_make_folder(&x->s, BOOTED, err);
 }
