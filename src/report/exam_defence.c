@@ -113,6 +113,22 @@ static void end_gone(struct gone *g)
 	line_ref(g->l, EV_MARK, g->seq, g->more);
 }
 
+/* Examine starts what a manager would start, but does not watch over it. */
+static void say_no_manager(struct words_of *w)
+{
+	const struct start_rows *rows = &w->rep->start[ST_START];
+
+	for (size_t i = 0; i < rows->n; i++)
+		if (str_eq(rows->r[i].op, STR("started")) &&
+		    str_eq(rows->r[i].class, STR("systemd-system"))) {
+			words_only(
+				w,
+				"A service manager would start again what its unit says (Restart=); "
+				"here nobody did.");
+			return;
+		}
+}
+
 /** struct deletions - files that were taken away and stayed away */
 struct deletions {
 	struct words_of *w;
@@ -189,6 +205,8 @@ int words_defend(struct words_of *w, struct err *err)
 		if (!r->v[i].backs)
 			say_gone(&killed, r->v[i].path, r->v[i].seq, r->v[i].kills);
 	end_gone(&killed);
+	if (killed.names)
+		say_no_manager(w);
 	free(r);
 	if (!rc)
 		rc = exam_query(w->rep, DELETED, take_deleted, &gone, err);
