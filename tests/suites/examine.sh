@@ -192,6 +192,7 @@ systemctl disable one.service
 service two stop
 systemctl disable --now deaf
 rm -f /etc/systemd/system/*/two.service /etc/systemd/system/*/forgotten.service
+rm -f /etc/systemd/system/*/slow.service /etc/systemd/system/slow.service
 rm -f /etc/systemd/system/one.service /etc/systemd/system/two.service /etc/systemd/system/deaf.service
 systemctl daemon-reload
 rm -rf /opt/asks
@@ -205,6 +206,9 @@ systemctl enable one two deaf forgotten
 systemctl start one
 systemctl is-active -q one
 systemctl restart one
+printf '[Service]\nType=oneshot\nExecStart=/usr/bin/sleep 20\n[Install]\nWantedBy=multi-user.target\n' >/etc/systemd/system/slow.service
+systemctl enable slow
+systemctl start slow
 S
 examine -b asks -o asked in/asks.run 2>err
 equal "an installer that calls the service manager succeeds" "$? $(cat err)" "0 "
@@ -213,6 +217,9 @@ check "of what runs on, the tool of the system that the daemon waits with is not
 	  experiment = 'look-0' AND what = 'process' ORDER BY path)) = '/opt/asks/daemon,/usr/bin/sleep: a tool of the system'"
 equal "what stands for the manager is counted apart, and is not a program that was brought and run" \
 	"$(grep -c 'belljar itself brought or replaced' asked/report.txt) $(grep -cE '^ +- /usr/s?bin/(systemctl|service)' asked/report.txt)" "1 0"
+check "its end is seen, while belljar waits for a service that it has asked for" recorded asks \
+	"EXISTS(SELECT 1 FROM mark WHERE experiment = 'install' AND detail = 'ended with status 0') AND
+	 (SELECT max(t) FROM mark WHERE experiment = 'install') < 600000000000"
 check "who is asked to start is started, for whom is on record" recorded asks \
 	"(SELECT count(*) FROM mark m JOIN process p ON p.proc = m.target2 AND p.op = 'exec' AND p.command_line IN
 	  ('systemctl start one', 'systemctl restart one') WHERE m.experiment = 'install' AND
@@ -310,15 +317,15 @@ cat >in/wakes.run <<'S'
 mkdir -p /opt/wakes
 cat >/opt/wakes/daemon <<'D'
 #!/bin/sh
-end=$(($(date +%s) + 80000))
-while [ "$(date +%s)" -lt $end ]; do sleep 0.05; done
+end=$(($(date +%s) + 50000))
+while [ "$(date +%s)" -lt $end ]; do sleep 0.2; done
 D
 printf '#!/bin/sh\nrm -r /opt/wakes\n' >/opt/wakes/uninstall.sh
 chmod 755 /opt/wakes/*
 /opt/wakes/daemon &
 S
 examine -b wakes -o wakes in/wakes.run 2>err
-equal "a program that wakes twenty times a second is examined, with all its box time" "$? $(cat err)" "0 "
+equal "a program that wakes five times a second is examined, with all its box time" "$? $(cat err)" "0 "
 check "its day is gone over when patience ends, before the examination has to put the clock forward" recorded wakes \
 	"EXISTS(SELECT 1 FROM clock WHERE cause = 'busy') AND
 	 NOT EXISTS(SELECT 1 FROM mark WHERE detail LIKE 'programs of the box work all the time%')"
