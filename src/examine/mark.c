@@ -68,9 +68,9 @@ void progress(struct exam *x, const char *words)
 
 /* Has this watch taken too much of our time? What is left of it goes by at once. Return: 1; 0 no,
  * or the box's time is ours */
-static int hurry(struct exam *x, uint64_t real, uint64_t left, struct err *err)
+static int hurry(struct exam *x, uint64_t real, uint64_t left, bool hours, struct err *err)
 {
-	uint64_t most = x->busy ? REAL_MAX_LATER : REAL_MAX;
+	uint64_t most = x->busy && !hours ? REAL_MAX_LATER : REAL_MAX;
 	cleanup_free char *words = NULL;
 	struct err none = { 0 };
 	int rc;
@@ -109,6 +109,7 @@ int watch(struct exam *x, uint64_t ns, struct err *err)
 	uint64_t now = session_box_now(&x->s), whole = now + scaled(x, ns), end = now;
 	uint64_t slice = scaled(x, ns) / SLICES;
 	uint64_t real = clock_mono_ns();
+	bool hours = scaled(x, ns) >= WHOLE_NS;
 
 	if (slice < SLICE_NS_MIN)
 		slice = SLICE_NS_MIN;
@@ -116,15 +117,14 @@ int watch(struct exam *x, uint64_t ns, struct err *err)
 		int rc;
 
 		/* another end is a wait of its own, and patience begins anew */
-		if (now >= end ||
-		    (scaled(x, ns) >= WHOLE_NS && clock_mono_ns() - real < WHOLE_REAL))
+		if (now >= end || (hours && clock_mono_ns() - real < WHOLE_REAL))
 			end = whole - now < slice ? whole : now + slice;
 		rc = session_wait_box_most(&x->s, end, LOOK_REAL, err);
 		if (rc >= 0)
 			rc = manager_turn(x, err);
 		now = session_box_now(&x->s);
 		if (rc >= 0 && now < whole)
-			rc = hurry(x, real, whole - now, err);
+			rc = hurry(x, real, whole - now, hours, err);
 		if (rc < 0)
 			return rc;
 		if (rc)
