@@ -235,11 +235,9 @@ static uint64_t all_wait(struct lapse *l)
 	if (tick)
 		return tick;
 	far = impatient_due(l, next - now);
-	if (far > next) {
-		next = far;
+	if (far > next)
 		l->overtook_real = clock_mono_ns();
-	}
-	jump(l, next - now, far ? "busy" : "wait");
+	jump(l, (far > next ? far : next) - now, far > next ? "busy" : "wait");
 	serve_due(l);
 	return LOOK_MIN_NS;
 }
