@@ -108,6 +108,29 @@ static int open_db(const char *path, struct sqlite3 **ret, struct err *err)
 	return rc == SQLITE_OK ? 0 : db_fail(*ret, rc, "open the journal", err);
 }
 
+/* Each event is read from a table: a view in its place could give rows without end, and every
+ * rule would wait for as long as it may. */
+static int no_views_for_tables(struct sqlite3 *db, const char *path, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = 0;
+
+	if (sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type='view'", -1, &st,
+			       NULL) != SQLITE_OK)
+		return db_fail(db, SQLITE_CORRUPT, "read the journal's schema", err);
+	while (!rc && sqlite3_step(st) == SQLITE_ROW) {
+		const char *name = (const char *)sqlite3_column_text(st, 0);
+		enum event_kind kind = name ? event_kind_by_name(name) : EV_NONE;
+
+		if (kind != EV_NONE)
+			rc = err_set_exit(err, EXIT_CORRUPT, EBADMSG,
+					  "journal: '%s' has no table '%s', but a view", path,
+					  event_kind_def(kind)->name);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
 static int check_kind(struct sqlite3 *db, const char *path, struct err *err)
 {
 	int64_t format = number(db, "PRAGMA user_version", -1);
@@ -119,7 +142,7 @@ static int check_kind(struct sqlite3 *db, const char *path, struct err *err)
 		return err_set_exit(err, EXIT_CORRUPT, EBADMSG,
 				    "journal: '%s' has format %lld, this belljar reads %d", path,
 				    (long long)format, JOURNAL_FORMAT);
-	return 0;
+	return no_views_for_tables(db, path, err);
 }
 
 static void read_meta_id(struct journal_reader *r)

@@ -374,6 +374,30 @@ static void test_what_is_no_journal_gets_a_sentence(void **state)
 	assert_null(r);
 }
 
+static void test_a_view_in_the_place_of_a_table_is_refused(void **state)
+{
+	struct place *p = *state;
+	struct journal_reader *r = NULL;
+	struct err err = { 0 };
+	struct journal *j = NULL;
+	sqlite3 *db = NULL;
+
+	assert_int_equal(journal_open(p->dirfd, p->key, &j, &err), 0);
+	assert_int_equal(journal_close(j, &err), 0);
+	assert_int_equal(sqlite3_open(p->db, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+				      "ALTER TABLE file RENAME TO old; CREATE VIEW file AS "
+				      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+				      "FROM n) SELECT i AS seq FROM n",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(journal_read_open(p->db, &r, &err), -EBADMSG);
+	assert_int_equal(err.exit, EXIT_CORRUPT);
+	assert_non_null(strstr(err.msg, "has no table 'file', but a view"));
+	assert_null(r);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, place_make, place_remove)
@@ -386,6 +410,7 @@ int main(void)
 		T(test_a_reader_needs_nothing_more_once_it_is_open),
 		T(test_a_foreign_or_read_only_folder_can_be_read),
 		T(test_what_is_no_journal_gets_a_sentence),
+		T(test_a_view_in_the_place_of_a_table_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
