@@ -5,6 +5,8 @@
 -- attack: T1105
 -- needs: 3
 -- why: The program that runs was not in what was examined: whoever serves it decides what it is.
+-- done: The bytes that came are enough for the file, and it was written by who had got them; whether it is signed and leaves
+--   with the product is for other rules.
 -- innocent: Updaters do the same; they are registered, signed by the product's vendor, and leave with it.
 WITH ran AS MATERIALIZED (
   SELECT w.run, w.proc, w.path, w.seq AS written, w.t AS written_t, f.seq AS fetch, f.t AS fetch_t, min(x.t) AS run_t, min(x.seq) AS start, count(*) AS n,

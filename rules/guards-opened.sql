@@ -22,4 +22,15 @@ FROM autostart a WHERE a.op IN ('added', 'changed')
   AND a.class IN ('sudoers', 'ssh-authorized-keys', 'ssh-config', 'pam', 'polkit', 'ld.so.preload', 'environment', 'nsswitch', 'ebpf', 'kernel-helper')
   -- that one is proxy-changed's
   AND NOT (a.class = 'environment' AND (lower(a.name) LIKE '%\_proxy%' ESCAPE '\' OR lower(a.command) LIKE '%\_proxy=%' ESCAPE '\'))
+  -- that one is trust-anchor-added's
+  AND NOT (a.class = 'environment' AND a.name IN ('NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'CURL_CA_BUNDLE', 'REQUESTS_CA_BUNDLE',
+    'GIT_SSL_CAINFO', 'NODE_TLS_REJECT_UNAUTHORIZED', 'GIT_SSL_NO_VERIFY', 'PYTHONHTTPSVERIFY'))
 GROUP BY a.run, a.place, a.class
+UNION ALL
+-- every user may read the passwords, or write what decides
+SELECT group_concat(c.seq), c.writer, count(*), c.path, COALESCE(c.detail, c.op), 'concern' FROM change c
+WHERE c.op IN ('added', 'changed', 'meta') AND c.type = 'file' AND (
+  (c.path IN ('/etc/shadow', '/etc/gshadow') AND c.mode & 6)
+  OR (c.mode & 2 AND (c.path IN ('/etc/passwd', '/etc/group', '/etc/sudoers', '/etc/doas.conf', '/etc/ld.so.preload', '/etc/crontab', '/etc/ssh/sshd_config')
+    OR c.path GLOB '/etc/sudoers.d/*' OR c.path GLOB '/etc/pam.d/*' OR c.path GLOB '/etc/polkit-1/rules.d/*')))
+GROUP BY c.run, c.path

@@ -5,6 +5,8 @@
 -- sign: signer
 -- attack: T1553.002,T1554
 -- why: The signer did not sign what is in this file; the name in the certificate answers for something else.
+-- done: The hash that the signature holds was computed over this file as Authenticode demands; no tool of this record was
+--   sought that changes resources.
 -- innocent: Tools that patch resources or pack programs break signatures; a vendor ships no such file.
 SELECT group_concat(DISTINCT evidence) AS evidence, min(proc) AS proc, path AS subject,
   'signed by ' || COALESCE(signer, 'somebody') || ', but not these bytes' AS detail

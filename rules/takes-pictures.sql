@@ -4,6 +4,7 @@
 -- grade: note
 -- attack: T1113
 -- why: The screen shows what other programs do: mail, bank accounts, documents.
+-- done: Functions for the whole screen, and tools that show it; whether one was called is not on record.
 -- innocent: Screenshot tools, remote desktops, video conferences and exam proctors do it, and say so.
 SELECT evidence, proc, subject, detail, grade FROM (
   SELECT group_concat(DISTINCT i.evidence) AS evidence, min(i.proc) AS proc, min(i.path) AS subject, 'takes ' || i.import_names AS detail,

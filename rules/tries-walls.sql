@@ -4,6 +4,7 @@
 -- grade: note
 -- attack: T1611
 -- why: Calls like these are how programs get at the machine below, or past what records them; each was refused.
+-- done: Each was refused. What sandboxes and databases ask for is a fact.
 -- innocent: Service managers and sandboxes of their own (browsers, systemd) make namespaces and mounts; databases
 --   ask for io_uring to be faster, and do without; the system's own login tools make keyrings.
 WITH refused AS (

@@ -49,6 +49,9 @@ END
 words=() wanted=() files=()
 for rule in "$BELLJAR_SRC"/rules/*.sql; do
 	id=$(sed -n 's/^-- id: //p' "$rule")
+	for key in title why innocent done grade; do
+		grep -q "^-- $key: " "$rule" || not_ok "rule $id says what its $key is"
+	done
 	equal "the file of rule $id has its name" "$(basename "$rule" .sql)" "$id"
 	for kind in fires quiet; do
 		text=$BELLJAR_SRC/tests/rules/$id.$kind
