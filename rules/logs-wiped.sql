@@ -16,6 +16,8 @@ own(path) AS MATERIALIZED (
     AND path NOT IN (SELECT path FROM file WHERE existed = 1 AND op IN ('write', 'truncate'))
   UNION SELECT path FROM change WHERE op = 'added' AND (writer IS NULL OR writer IN (SELECT proc FROM subject_process))
   EXCEPT SELECT path FROM system),
+-- what was there is another file by now
+target(path, seq) AS MATERIALIZED (SELECT path2, min(seq) FROM file WHERE op = 'rename' AND path2 IS NOT NULL GROUP BY path2),
 wiped AS (
   SELECT f.seq, f.run, f.proc, f.path, CASE WHEN f.op = 'write' OR f.path NOT GLOB '/var/log/*' THEN 'note' ELSE 'concern' END AS grade,
     CASE f.op WHEN 'write' THEN ' (overwritten)' WHEN 'rename' THEN ' (moved away)' WHEN 'symlink' THEN ' (leads nowhere)' ELSE '' END AS how
@@ -32,7 +34,7 @@ SELECT group_concat(w.seq) AS evidence, w.proc, count(*) AS count, COALESCE(x.im
   group_concat(DISTINCT w.path || w.how) AS detail, w.grade
 FROM wiped w LEFT JOIN process x ON x.seq = (SELECT max(p.seq) FROM process p WHERE p.proc = w.proc AND p.op = 'exec' AND p.seq < w.seq)
 WHERE (w.how = ' (leads nowhere)' OR w.path NOT IN (SELECT path FROM own WHERE path IS NOT NULL))
-  AND w.path NOT IN (SELECT path2 FROM file r WHERE r.op = 'rename' AND r.seq < w.seq AND r.path2 IS NOT NULL)
+  AND NOT EXISTS (SELECT 1 FROM target r WHERE r.path = w.path AND r.seq < w.seq)
   AND COALESCE(base_name(x.image), '') NOT IN ('logrotate', 'dpkg', 'apt-get', 'apt', 'savelog')
   AND COALESCE(x.script, '') NOT GLOB '/var/lib/dpkg/*'
 GROUP BY w.run, w.proc, w.grade
