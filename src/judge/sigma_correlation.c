@@ -422,7 +422,7 @@ static void remember(struct sigma *s, const struct correlation *c, struct cor_gr
 		forget(c, g, 1);
 		s->forgotten++;
 	}
-	if (g->n == g->cap && g->from >= g->n / 2) { /* half of it is past */
+	if (g->n == g->cap && g->from && g->from >= g->n / 2) { /* half of it is past */
 		memmove(g->seen, g->seen + g->from, (g->n - g->from) * sizeof(*g->seen));
 		g->n -= g->from;
 		g->from = 0;
