@@ -285,6 +285,8 @@ S
 	# as lsb's functions do it: who calls the script is sent to systemctl, which calls it again
 	cat >deb-bellfails/etc/init.d/bellscript <<'S'
 #!/bin/sh
+[ "$(systemctl -p LoadState --value show bellscript)" = loaded ] || exit 5
+systemctl show bellscript >/dev/null
 [ -n "$SYSTEMCTL_SKIP_REDIRECT" ] || exec systemctl "$1" bellscript
 case $1 in
 start) sleep 1000000 & echo $! >/run/bellscript ;;

@@ -29,6 +29,8 @@
 #define WAIT_S	   2		      /* belljar looks each second */
 #define STOP_WAITS 18		      /* of them, until what is stopped has ended */
 #define UNITS_MAX  64
+/* in a script's environment: what it asks then is not asked of it again */
+#define BY_US "SYSTEMCTL_SKIP_REDIRECT"
 
 static const char *const folders[] = { "/etc/systemd/system", "/run/systemd/system",
 				       "/usr/local/lib/systemd/system", "/lib/systemd/system",
@@ -132,7 +134,7 @@ static int by_script(const char *path, const char *verb, bool quiet)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		setenv("SYSTEMCTL_SKIP_REDIRECT", "1", 1);
+		setenv(BY_US, "1", 1);
 		null = quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
 		if (null >= 0) {
 			dup2(null, 1);
@@ -225,8 +227,8 @@ static bool is_active(const char *unit)
 	DIR *d;
 
 	if (!command)
-		return one_of(unit, reached) ||
-		       (has_script(unit, script) && !by_script(script, "status", true));
+		return one_of(unit, reached) || (!getenv(BY_US) && has_script(unit, script) &&
+						 !by_script(script, "status", true));
 	whole = command + strspn(command, " \"-@:+!");
 	program = strndup(whole, strcspn(whole, " \t\""));
 	d = opendir("/proc");
@@ -421,7 +423,8 @@ static void tell(const struct call *c, const char *property, const char *value)
 static void show_unit(const struct call *c, const char *unit)
 {
 	char path[PATH_MAX], script[PATH_MAX], target[PATH_MAX];
-	bool runs = is_active(unit), of_script = has_script(unit, script);
+	bool of_script = has_script(unit, script);
+	bool runs = (is_asked(c, "ActiveState") || is_asked(c, "SubState")) && is_active(unit);
 	char *reload = unit_value(unit, "ExecReload");
 	FILE *f = open_unit(unit, path);
 	bool masked = f && realpath(path, target) && !strcmp(target, "/dev/null");
