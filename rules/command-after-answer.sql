@@ -11,7 +11,7 @@
 --   program within two seconds. What it had fetched itself is left out: that is an update.
 WITH answers AS MATERIALIZED (
   SELECT b.seq, b.run, b.proc, b.t,
-    (SELECT file FROM program x WHERE x.proc = b.proc ORDER BY x.seq DESC LIMIT 1) AS program,
+    (SELECT x.file FROM became r JOIN program x ON x.seq = r.program WHERE r.proc = b.proc ORDER BY r.since DESC LIMIT 1) AS program,
     COALESCE(f.name, f.dst) || ' port ' || f.dst_port AS whom
   FROM burst b LEFT JOIN flow f ON f.run = b.run AND f.flow = b.flow AND f.op = 'begin'
   WHERE b.dir = 'in' AND b.proc IN (SELECT proc FROM subject_process)),

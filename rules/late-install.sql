@@ -31,8 +31,8 @@ SELECT r.installed || ',' || r.fetch || ',' || r.seq || ',' || r.start AS eviden
       AND l.flow = (SELECT flow FROM burst x WHERE x.seq = r.fetch) LIMIT 1), 'somebody')
     || CASE WHEN r.after IS NULL THEN ' after a restart' ELSE ' ' || CAST(r.after / 60000000000 AS INTEGER) || ' minutes after the install' END
     || ', run; SHA-256 ' || COALESCE(r.sha256, 'unknown') AS detail,
-  CASE WHEN EXISTS (SELECT 1 FROM program p JOIN life l ON l.proc = p.proc
+  CASE WHEN EXISTS (SELECT 1 FROM program p JOIN became b ON b.program = p.seq JOIN life l ON l.proc = b.proc
       JOIN experiment e ON e.experiment = 'uninstall' AND e.step = 'begin'
-      WHERE p.file = r.path AND (p.seq > e.until OR (p.run = e.run AND COALESCE(l.died, 9223372036854775807) > e.until)))
+      WHERE p.file = r.path AND (b.since > e.until OR (p.run = e.run AND COALESCE(l.died, 9223372036854775807) > e.until)))
     THEN 'concern' ELSE 'note' END AS grade
 FROM run_by r

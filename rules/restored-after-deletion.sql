@@ -30,7 +30,7 @@ SELECT b.act || ',' || b.seq || COALESCE(',' || b.fetch, '') || COALESCE(',' || 
     (SELECT COALESCE(l.name, l.dst) || ' port ' || l.dst_port FROM flow l WHERE l.run = b.run AND l.op = 'begin'
       AND l.flow = (SELECT flow FROM burst x WHERE x.seq = b.fetch) LIMIT 1), 'somebody') || ' and written again' END
     || ' after ' || CAST((b.t - b.act_t) / 1000000000 AS INTEGER) || ' s by '
-    || COALESCE((SELECT p.file FROM program p WHERE p.proc = b.proc AND p.seq < b.seq ORDER BY p.seq DESC LIMIT 1), 'a program')
+    || COALESCE((SELECT p.file FROM became r JOIN program p ON p.seq = r.program WHERE r.proc = b.proc AND r.since < b.seq ORDER BY r.since DESC LIMIT 1), 'a program')
     || CASE WHEN b.start IS NULL THEN ', not run' WHEN p.sha256 = b.sha256 THEN ', and run: the same bytes' ELSE ', and run: other bytes' END AS detail,
   CASE WHEN b.fetch IS NOT NULL AND b.start IS NOT NULL THEN 'concern' ELSE 'note' END AS grade
 FROM back b LEFT JOIN program p ON p.seq = b.start

@@ -11,8 +11,8 @@
 -- done: Each of the two was killed by belljar at least twice, in both directions, and each time the
 --   process that started it again descends from the other one.
 WITH RECURSIVE acts AS (
-  SELECT e.seq, e.run, e.t, e.until, e.until_t, p.file, p.command_line, p.proc FROM experiment e
-  JOIN program p ON p.seq = (SELECT max(q.seq) FROM program q WHERE q.proc = e.target AND q.seq < e.seq)
+  SELECT e.seq, e.run, e.t, e.until, e.until_t, p.file, p.command_line, e.target AS proc FROM experiment e
+  JOIN program p ON p.seq = (SELECT r.program FROM became r WHERE r.proc = e.target AND r.since < e.seq ORDER BY r.since DESC LIMIT 1)
   WHERE e.experiment = 'kill' AND e.step = 'act' AND e.detail IS NULL AND e.target IS NOT NULL),
 again AS (
   SELECT a.seq AS act, a.t AS act_t, a.file, a.command_line, min(p.seq) AS start, p.proc, p.t FROM acts a
@@ -25,10 +25,10 @@ climb(act, start, proc, born) AS (
   UNION SELECT c.act, c.start, l.parent, (SELECT born FROM life x WHERE x.proc = l.parent) FROM climb c JOIN life l ON l.proc = c.proc
   WHERE c.born > c.act),
 done AS (
-  SELECT g.act, g.start, g.file, g.command_line, g.t - g.act_t AS after, p.proc AS starter, p.file AS by_file, p.command_line AS by_command
+  SELECT g.act, g.start, g.file, g.command_line, g.t - g.act_t AS after, c.proc AS starter, p.file AS by_file, p.command_line AS by_command
   FROM again g JOIN climb c ON c.act = g.act AND c.born < c.act
-  JOIN program p ON p.seq = (SELECT max(q.seq) FROM program q WHERE q.proc = c.proc AND q.seq < g.start)
-  WHERE p.proc IN (SELECT proc FROM subject_process)),
+  JOIN program p ON p.seq = (SELECT r.program FROM became r WHERE r.proc = c.proc AND r.since < g.start ORDER BY r.since DESC LIMIT 1)
+  WHERE c.proc IN (SELECT proc FROM subject_process)),
 pairs AS (
   SELECT file, command_line, by_file, by_command, count(*) AS n, max(starter) AS starter, max(after) AS after,
     group_concat(act || ',' || start) AS evidence

@@ -10,7 +10,7 @@
 --   run. A part that another product uses as well can remain. npm runs no script of a package at its
 --   removal: what its install scripts have set up stays, unless the vendor says how it is removed.
 -- done: It was looked for right after the removal, after a restart, and three hours later. What
---   ran each time is a concern; what could be run, and came with this install, is a note. What is part of a
+--   ran after the restart and still then is a concern; what could be run, and came with this install, is a note. What is part of a
 --   package that came along and is still installed is a fact: it can be removed by that package's name.
 WITH removal AS (
   SELECT max(until) AS seq FROM experiment WHERE experiment = 'uninstall' AND step = 'begin'),
@@ -18,23 +18,23 @@ looks AS (
   SELECT experiment AS look, run, max(seq) AS seq, max(until) AS until FROM experiment
   WHERE experiment IN ('look-0', 'look-restart', 'look-3h') AND step IN ('begin', 'look') GROUP BY experiment, run),
 running AS (
-  SELECT k.look, p.file, p.seq, p.proc FROM looks k JOIN program p ON p.run = k.run AND p.seq < k.until
-  JOIN life l ON l.proc = p.proc AND COALESCE(l.died, 9223372036854775807) > k.seq
-  WHERE p.proc IN (SELECT proc FROM subject_process)
+  SELECT k.look, p.file, p.seq, l.proc FROM looks k JOIN life l ON l.run = k.run AND COALESCE(l.died, 9223372036854775807) > k.seq
+  JOIN program p ON p.seq = (SELECT r.program FROM became r WHERE r.proc = l.proc AND r.since < k.until ORDER BY r.since DESC LIMIT 1)
+  WHERE l.proc IN (SELECT proc FROM subject_process)
     AND (p.file IN (SELECT path FROM subject_file) OR EXISTS (SELECT 1 FROM subject_file s WHERE instr(p.command_line, s.path)))
-    AND p.seq = (SELECT max(q.seq) FROM program q WHERE q.proc = p.proc AND q.seq < k.until)
     AND COALESCE(l.died, 9223372036854775807) > k.until AND k.seq > (SELECT seq FROM removal)),
 left_over AS (
-  SELECT file, group_concat(DISTINCT look) AS at, count(DISTINCT look) AS n, max(proc) AS proc, group_concat(DISTINCT seq) AS evidence,
+  SELECT file, substr(CASE WHEN max(look = 'look-0') THEN ', right after the removal' ELSE '' END
+      || CASE WHEN max(look = 'look-restart') THEN ', after a restart' ELSE '' END
+      || CASE WHEN max(look = 'look-3h') THEN ', three hours later' ELSE '' END, 3) AS at, max(look = 'look-0') AS first, count(DISTINCT look) AS n, max(proc) AS proc, group_concat(DISTINCT seq) AS evidence,
     (SELECT max(x.explained) FROM residue x WHERE x.what = 'process' AND x.path = running.file) AS explained
   FROM running WHERE file IS NOT NULL GROUP BY file)
 SELECT (SELECT seq FROM removal) || ',' || r.evidence AS evidence, r.proc, r.file AS subject,
-  CASE WHEN r.n = 3 THEN 'runs right after the removal, after a restart, and three hours later' ELSE 'runs '
-    || replace(replace(replace(replace(r.at, 'look-0', 'right after the removal'), 'look-restart', 'after a restart'), 'look-3h', 'three hours later'), ',', ', ') END
-    || CASE WHEN r.at = 'look-0' THEN '; not after a restart' ELSE '' END || COALESCE('; ' || r.explained, '')
+  CASE WHEN r.n = 3 THEN 'runs right after the removal, after a restart, and three hours later' ELSE 'runs ' || r.at END
+    || CASE WHEN r.first AND r.n = 1 THEN '; not after a restart' ELSE '' END || COALESCE('; ' || r.explained, '')
     || COALESCE('; started by ' || (SELECT a.place FROM autostart a WHERE a.op = 'started' AND a.seq > (SELECT seq FROM removal)
         AND (a.program = r.file OR a.command LIKE r.file || ' %') LIMIT 1), '') AS detail,
-  CASE WHEN r.explained IS NOT NULL THEN 'fact' WHEN r.n = 3 THEN 'concern' ELSE 'note' END AS grade
+  CASE WHEN r.explained IS NOT NULL THEN 'fact' WHEN r.n = 3 OR (r.n = 2 AND NOT r.first) THEN 'concern' ELSE 'note' END AS grade
 FROM left_over r
 UNION ALL
 SELECT (SELECT seq FROM removal) || ',' || group_concat(x.seq), max(x.writer),

@@ -58,6 +58,55 @@ static const char *const statements[] = {
 	" max(seq) FILTER (WHERE op = 'exit'), max(t) FILTER (WHERE op = 'exit')"
 	" FROM process WHERE proc > 0 GROUP BY proc",
 	"CREATE INDEX temp.life_parent ON life(parent)",
+	/* what a process runs: a program that it became, or that of whom it is a copy, as daemons
+	 * are */
+	"CREATE TEMP TABLE became(proc, since, program, PRIMARY KEY(proc, since)) WITHOUT ROWID",
+	"INSERT INTO became SELECT proc, seq, seq FROM program WHERE proc > 0",
+	"INSERT OR IGNORE INTO became"
+	" WITH RECURSIVE up(proc, born, of, before) AS ("
+	"  SELECT l.proc, l.born, l.parent, l.born FROM life l"
+	"  WHERE NOT EXISTS (SELECT 1 FROM program p WHERE p.proc = l.proc)"
+	"  UNION SELECT u.proc, u.born, l.parent, l.born FROM up u JOIN life l ON l.proc = u.of"
+	"  WHERE NOT EXISTS (SELECT 1 FROM program p WHERE p.proc = u.of AND p.seq < u.before))"
+	" SELECT u.proc, u.born, max(p.seq) FROM up u JOIN program p ON p.proc = u.of"
+	"  AND p.seq < u.before GROUP BY u.proc",
+	/* what a tool fetched for somebody: whoever wrote the program moved the tool's file there,
+	 * or named it, or worked beside it (a pipe); or it kept the file open while bytes came */
+	"CREATE TEMP TABLE fetched AS SELECT path, proc, run, min(seq) AS seq FROM file"
+	" WHERE op IN ('create', 'write') AND proc IN (SELECT proc FROM arrival)"
+	" AND answer IS NOT 'refused' AND reason IS NULL GROUP BY path, proc, run",
+	"CREATE INDEX temp.fetched_path ON fetched(path, run)",
+	"CREATE INDEX temp.fetched_proc ON fetched(proc)",
+	"CREATE TEMP TABLE fetcher(path, proc, run, by)",
+	"INSERT INTO fetcher"
+	" WITH unexplained AS MATERIALIZED ("
+	"  SELECT w.path, w.proc, w.run, w.seq, l.parent, l.born, COALESCE(l.died, 9223372036854775807)"
+	"   AS died, (SELECT min(p.seq) FROM program p WHERE p.file = w.path AND p.run = w.run"
+	"    AND p.seq > w.seq) AS start,"
+	"   (SELECT command_line FROM program p WHERE p.proc = w.proc AND p.seq < w.seq"
+	"    ORDER BY p.seq DESC LIMIT 1) AS command_line"
+	"  FROM written_program w JOIN life l ON l.proc = w.proc WHERE w.fetch IS NULL),"
+	" moved AS MATERIALIZED ("
+	"  SELECT path, path2, proc, run, seq FROM file WHERE op IN ('rename', 'link')"
+	"  AND path2 IN (SELECT path FROM unexplained))"
+	" SELECT path, proc, run, proc FROM unexplained WHERE died < start"
+	" UNION SELECT u.path, u.proc, u.run, f.proc FROM unexplained u JOIN moved m ON m.path2 = u.path"
+	"  AND m.proc = u.proc AND m.run = u.run JOIN fetched f ON f.path = m.path AND f.run = m.run"
+	"  AND f.seq < m.seq"
+	" UNION SELECT u.path, u.proc, u.run, l.proc FROM unexplained u JOIN life l ON l.parent ="
+	"  u.parent AND l.proc <> u.proc AND l.proc IN (SELECT proc FROM arrival)"
+	"  WHERE u.start IS NOT NULL AND ((l.born < u.died AND u.born < COALESCE(l.died,"
+	"   9223372036854775807)) OR EXISTS (SELECT 1 FROM fetched f WHERE f.proc = l.proc"
+	"   AND f.seq < u.seq AND length(base_name(f.path)) > 3"
+	"   AND instr(u.command_line, base_name(f.path))))",
+	"UPDATE written_program SET fetch = (SELECT max(a.seq) FROM fetcher f JOIN arrival a ON a.proc ="
+	" f.by AND a.run = f.run WHERE f.path = written_program.path AND f.proc = written_program.proc"
+	" AND f.run = written_program.run AND a.seq < (SELECT min(p.seq) FROM program p WHERE p.file ="
+	"  f.path AND p.run = f.run AND p.seq > written_program.seq)"
+	" AND 50 * (SELECT sum(b.bytes) FROM arrival b WHERE b.proc = f.by AND b.run = f.run) >="
+	" COALESCE((SELECT min(o.size) FROM program p JOIN object o ON o.sha256 = p.sha256"
+	"  WHERE p.file = f.path), 0))"
+	" WHERE (path, proc, run) IN (SELECT path, proc, run FROM fetcher)",
 	/* the package manager, and what it starts: scripts of packages, and what those start */
 	"CREATE TEMP TABLE package_process(proc INTEGER PRIMARY KEY, run)",
 	"INSERT OR IGNORE INTO package_process"
