@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 
 #include "box/base_build.h"
+#include "box/runtime.h"
 
 #define HOLD_TRIES 4
 
@@ -217,6 +218,9 @@ static int build(struct box_home *home, struct idrange ids, struct base_build *b
 		*err = first;
 		return rc;
 	}
+	if (rc == -EOPNOTSUPP) /* an overlay's marks are attributes of users: not on tmpfs before
+				  Linux 6.6 */
+		return wall_missing(err, rc, "box: keep attributes of users in '%s'", home->path);
 	return err_set(err, rc, "box: prepare the base at '%s'", b->at[0] ? b->at : "/");
 }
 

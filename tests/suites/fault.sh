@@ -180,7 +180,7 @@ else
 fi
 
 # a disk that fills up while the record is written
-if [ "$(id -u)" = 0 ] && mkdir "$TMPDIR/small" && mount -t tmpfs -o size=160m small "$TMPDIR/small" 2>/dev/null; then
+if [ "$(id -u)" = 0 ] && small_disk "$TMPDIR/small" 160; then
 	chmod 755 "$TMPDIR/small"
 	export BELLJAR_HOME=$TMPDIR/small/home
 	"$b" run -q -b full -- /bin/true 2>/dev/null
