@@ -401,8 +401,9 @@ static void visit(struct cmp *w, struct frame *f, const char *name)
 
 	if (f->now)
 		rc1 = tree_node_child(w->now, f->now, name, &now.st, &n1);
-	if (!rc1 && f->then && now.st.layer <= w->since && !has_part(n1, w->since, true)) {
-		/* not touched by any layer between */
+	if (!rc1 && f->then && now.st.layer <= w->since && !has_part(n1, w->since, true) &&
+	    !(n1 && n1->mounts_below)) {
+		/* not touched by any layer between, and nothing below it has layers of its own */
 		tree_node_close(n1);
 		return;
 	}

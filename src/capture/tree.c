@@ -400,11 +400,12 @@ struct gather {
 	size_t n;
 };
 
-static int gather_name(struct gather *g, const char *name)
+static int gather_name(struct gather *g, const char *name, size_t n)
 {
 	if (g->n >= TREE_NAMES_MAX)
 		return -E2BIG;
-	buf_add(&g->bytes, name, strlen(name) + 1);
+	buf_add(&g->bytes, name, n);
+	buf_add(&g->bytes, "", 1);
 	g->n++;
 	return g->bytes.overflow ? -E2BIG : 0;
 }
@@ -425,7 +426,7 @@ static int gather_part(struct gather *g, int dirfd)
 	}
 	while (!rc && (e = readdir(d)))
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-			rc = gather_name(g, e->d_name);
+			rc = gather_name(g, e->d_name, strlen(e->d_name));
 	closedir(d);
 	return rc;
 }
@@ -470,9 +471,9 @@ int tree_node_names(struct tree *t, const struct tree_node *dir, unsigned above,
 		for (int i = 1; i < t->nstack && !rc; i++) {
 			const char *at = t->stack[i].at;
 
-			if (!strncmp(at, dir->mounts_below, n) && at[n] == '/' &&
-			    !strchr(at + n + 1, '/'))
-				rc = gather_name(&g, at + n + 1);
+			/* also of one that is deeper: nothing else may lead there */
+			if (!strncmp(at, dir->mounts_below, n) && at[n] == '/')
+				rc = gather_name(&g, at + n + 1, strcspn(at + n + 1, "/"));
 		}
 	}
 	if (rc) {

@@ -2,7 +2,8 @@
 /*
  * fakebox.h - a box made of plain folders, for tests that look at layers without a running box
  *
- * The box has overlays "/" and "/usr", one base folder under each and three layers. Names in the
+ * The box has overlays "/" and "/usr", and one two folders deeper when a test says so
+ * (fake_mounts = 3); one base folder under each, and three layers. Names in the
  * helpers are "N/root/path": N is a layer, 0 the base. Entries of the box room's contract that the
  * truth part needs are answered here; the "child in the user namespace" is a forked child, in a
  * user namespace of its own when the test is a plain user.
@@ -59,19 +60,21 @@ int box_run_layerfd(const struct box_run *run)
 	return run->layerfd;
 }
 
+static int fake_mounts = 2;
+
 int box_mounts(const struct box *box, struct box_mount ret[BOX_MOUNTS_MAX])
 {
-	static const char *const at[] = { "/", "/usr" };
-	static const char *const sub[] = { "root", "usr" };
+	static const char *const at[] = { "/", "/usr", "/var/lib/deep" };
+	static const char *const sub[] = { "root", "usr", "deep" };
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < fake_mounts; i++) {
 		snprintf(ret[i].at, sizeof(ret[i].at), "%s", at[i]);
 		snprintf(ret[i].sub, sizeof(ret[i].sub), "%s", sub[i]);
 		snprintf(ret[i].lower[0], sizeof(ret[i].lower[0]), "%s/base/%s", box->path, sub[i]);
 		snprintf(ret[i].lower[1], sizeof(ret[i].lower[1]), "%s/host/%s", box->path, sub[i]);
 		ret[i].nlower = 2;
 	}
-	return 2;
+	return fake_mounts;
 }
 
 int box_in_userns(struct box *box, int (*fn)(void *ctx), void *ctx, int *ret_status,

@@ -59,6 +59,21 @@ static void test_nothing_but_copied_up_parents_is_no_change(void **state)
 	changes_are(box, 0, "");
 }
 
+static void test_what_is_mounted_below_untouched_folders_is_walked(void **state)
+{
+	struct box *box = *state;
+
+	fake_mounts = 3;
+	mk_dir(box, "0/root/var/lib/deep", 0755);
+	mk_dir(box, "0/root/var/lib/other", 0755);
+	mk_file(box, "0/deep/d/old", "x", 0644);
+	mk_file(box, "1/deep/d/new", "y", 0644);
+	mk_whiteout(box, "2/deep/d/old");
+	changes_are(box, 0, "added file /var/lib/deep/d/new\nremoved file /var/lib/deep/d/old\n");
+	changes_are(box, 1, "removed file /var/lib/deep/d/old\n");
+	fake_mounts = 2;
+}
+
 static void test_copy_up_with_the_same_bytes_is_no_change_and_other_times_neither(void **state)
 {
 	struct box *box = *state;
@@ -497,6 +512,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, fake_setup, fake_teardown)
 		T(test_nothing_but_copied_up_parents_is_no_change),
+		T(test_what_is_mounted_below_untouched_folders_is_walked),
 		T(test_copy_up_with_the_same_bytes_is_no_change_and_other_times_neither),
 		T(test_added_trees_are_listed_whole_parents_first),
 		T(test_removed_trees_are_listed_whole),

@@ -137,3 +137,21 @@ equal "none of this is a mismatch" "$(sql s "SELECT count(*) FROM mismatch")" 0
 "$BELLJAR" changes s --since nowhere >/dev/null 2>said
 equal "since a snapshot that is not there: status" "$?" 111
 equal "since a snapshot that is not there: one sentence" "$(wc -l <said)" 1
+
+# ---- boxes kept below /var, as root's are by default: the rest of /var is then of several layers ----
+home=$(mktemp -d /var/tmp/belljar-test.XXXXXX)
+chmod 755 "$home"
+mkdir "$home/boxes"
+chmod 755 "$home/boxes"
+(
+	export BELLJAR_HOME=$home/boxes
+	in_box var /bin/sh -c 'touch /var/lib/dpkg/info/mine; echo more >>/var/lib/dpkg/status; rm /var/lib/dpkg/info/dpkg.list'
+	changes var >var.changes
+	sql var "SELECT count(*) FROM mismatch" >var.mismatch
+)
+equal "what is changed below folders that nobody has touched is a change" "$(cat var.changes)" \
+	"removed file /var/lib/dpkg/info/dpkg.list by rm
+added file /var/lib/dpkg/info/mine by touch
+changed file /var/lib/dpkg/status by dash"
+equal "and no mismatch" "$(cat var.mismatch)" 0
+rm -rf "$home" 2>/dev/null || unshare --map-root-user --map-auto rm -rf "$home"
