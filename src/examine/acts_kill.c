@@ -10,7 +10,8 @@
 
 #include "examine/inner.h"
 
-#define ROUNDS 2 /* each is killed so often: once may be chance */
+#define ROUNDS	 2		    /* each is killed so often: once may be chance */
+#define BEGIN_NS (5 * NSEC_PER_SEC) /* so soon, whoever has workers starts them */
 
 /* ---- kill --------------------------------------------------------------------------------- */
 
@@ -188,6 +189,11 @@ int make_whole(struct exam *x, const struct proc_row *v, size_t n, struct err *e
 			continue;
 		rc = start_again(x, &v[i], err);
 		again = true;
+		/* it starts its own workers, which are not started once more beside it */
+		if (!rc && i + 1 < n)
+			rc = watch(x, BEGIN_NS, err);
+		if (!rc && i + 1 < n)
+			rc = subject_update(x, err);
 	}
 	/* long enough to be long-lived at the next experiment */
 	if (!rc && again)
@@ -228,47 +234,6 @@ static int kill_marked(struct exam *x, const struct proc_row *a, const struct pr
 	return rc == -ESRCH ? 0 : rc;
 }
 
-/* Who is killed is looked for anew in each round: it may be another process by then. */
-int act_kill(struct exam *x, struct err *err)
-{
-	int rc = 0;
-
-	for (int round = 0; round < ROUNDS && !rc; round++) {
-		struct victims v;
-
-		rc = victims_find(x, &v, err);
-		for (size_t i = 0; i < v.n && !rc; i++) {
-			const struct proc_row *now;
-
-			rc = subject_update(x, err);
-			now = subject_get(&x->subject, v.v[i].key);
-			if (rc || !now || !now->alive)
-				continue; /* it has gone with another */
-			progress(x, proc_file(&v.v[i]));
-			rc = kill_marked(x, &v.v[i], NULL, err);
-			if (!rc)
-				rc = watch(x, x->now->watch, err);
-			if (!rc)
-				rc = make_whole(x, &v.v[i], 1, err);
-		}
-		victims_free(&v);
-	}
-	return rc;
-}
-
-static int one_pair(struct exam *x, const struct proc_row *a, const struct proc_row *b,
-		    struct err *err)
-{
-	struct proc_row both[2] = { *a, *b };
-	int rc;
-
-	progress(x, proc_file(a));
-	rc = kill_marked(x, a, b, err);
-	if (!rc)
-		rc = watch(x, x->now->watch, err);
-	return rc ? rc : make_whole(x, both, 2, err);
-}
-
 /* The living process that runs what @p ran: itself, or who took its place. */
 static bool living(const struct exam *x, const struct proc_row *p, struct proc_row *ret)
 {
@@ -286,6 +251,56 @@ static bool living(const struct exam *x, const struct proc_row *p, struct proc_r
 		}
 	}
 	return false;
+}
+
+static int younger_first(const void *a, const void *b)
+{
+	const struct proc_row *p = a, *q = b;
+
+	return (p->key < q->key) - (p->key > q->key);
+}
+
+/*
+ * In each round it is whoever runs that program by then. The youngest is killed first, while
+ * whoever has started it still lives: of a guard that has been killed and started again, it is no
+ * child.
+ */
+int act_kill(struct exam *x, struct err *err)
+{
+	struct victims v;
+	int rc = victims_find(x, &v, err);
+
+	qsort(v.v, v.n, sizeof(*v.v), younger_first);
+	for (size_t i = 0; i < ROUNDS * v.n && !rc; i++) {
+		const struct proc_row *p = &v.v[i % v.n];
+		struct proc_row now;
+
+		rc = subject_update(x, err);
+		if (rc || !living(x, p, &now))
+			continue; /* it has gone with another */
+		progress(x, proc_file(p));
+		rc = kill_marked(x, &now, NULL, err);
+		if (!rc)
+			rc = watch(x, x->now->watch, err);
+		if (!rc)
+			rc = make_whole(x, &now, 1, err);
+	}
+	victims_free(&v);
+	return rc;
+}
+
+static int one_pair(struct exam *x, const struct proc_row *a, const struct proc_row *b,
+		    struct err *err)
+{
+	bool elder = a->key < b->key; /* who has started the other one is started again first */
+	struct proc_row both[2] = { elder ? *a : *b, elder ? *b : *a };
+	int rc;
+
+	progress(x, proc_file(a));
+	rc = kill_marked(x, a, b, err);
+	if (!rc)
+		rc = watch(x, x->now->watch, err);
+	return rc ? rc : make_whole(x, both, 2, err);
 }
 
 int act_kill_pair(struct exam *x, struct err *err)
@@ -337,7 +352,12 @@ int act_kill_all(struct exam *x, struct err *err)
 	if (!rc)
 		rc = kill_subject(x, err);
 	if (!rc)
-		rc = watch(x, x->now->watch, err);
+		rc = watch(x, x->now->watch / 2, err);
+	/* who guards it may be no process at all, but what cron or a timer runs */
+	if (!rc && v.n)
+		rc = start_entries(x, "timer", err);
+	if (!rc)
+		rc = watch(x, x->now->watch - x->now->watch / 2, err);
 	if (!rc)
 		rc = make_whole(x, v.v, v.n, err);
 	victims_free(&v);

@@ -242,6 +242,13 @@ static bool is_unit(const struct boot_start *s, const char *unit)
 		(strstr(s->place, "/systemd/") && strlen(unit) == n && !strncmp(s->name, unit, n)));
 }
 
+/* A job of at(1) is done once, and it has been, when the program was left alone; nobody has removed
+ * it then. */
+static bool is_over(const struct exam *x, const struct boot_start *s)
+{
+	return !strcmp(s->class, "at") && strcmp(x->now->name, "idle") != 0;
+}
+
 /* Those that @when and @unit (NULL: any) allow are not skipped. Return: how many; -errno */
 static int list_entries(struct exam *x, const char *when, const char *unit, struct err *err)
 {
@@ -256,7 +263,7 @@ static int list_entries(struct exam *x, const char *when, const char *unit, stru
 		struct boot_start *s = &x->boot.v[i];
 
 		s->skip = (when && (strcmp(s->when, when) != 0 || runs_already(x, s))) ||
-			  (unit && !is_unit(s, unit));
+			  (unit && !is_unit(s, unit)) || is_over(x, s);
 		n += !s->skip;
 	}
 	return rc ? rc : n;

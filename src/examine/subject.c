@@ -166,9 +166,18 @@ const char *proc_file(const struct proc_row *p)
 	return p->script ? p->script : p->image ? p->image : "";
 }
 
+static bool is_tool(const char *file)
+{
+	return !strncmp(file, "/usr/bin/", 9) || !strncmp(file, "/usr/sbin/", 10);
+}
+
 bool proc_same(const struct proc_row *a, const struct proc_row *b)
 {
-	return proc_file(a)[0] && !strcmp(proc_file(a), proc_file(b));
+	if (!proc_file(a)[0] || strcmp(proc_file(a), proc_file(b)) != 0)
+		return false;
+	/* "perl guard.pl" and "perl worker.pl" are two */
+	return !is_tool(proc_file(a)) || !a->command || !b->command ||
+	       !strcmp(a->command, b->command);
 }
 
 /* A tool of the system that a living process of the subject has started for itself: a loop's
@@ -177,8 +186,7 @@ bool proc_is_helper(const struct subject *s, const struct proc_row *p)
 {
 	const struct proc_row *up = find(s, p->parent);
 
-	return up && up->alive && up->origin == ORIGIN_SUBJECT && !p->script &&
-	       (!strncmp(p->image, "/usr/bin/", 9) || !strncmp(p->image, "/usr/sbin/", 10));
+	return up && up->alive && up->origin == ORIGIN_SUBJECT && !p->script && is_tool(p->image);
 }
 
 /* Those that are programs of their own first, then forks. */

@@ -129,6 +129,35 @@ static void say_no_manager(struct words_of *w)
 		}
 }
 
+/* All were killed, and later cron and timers were played: what of it ran again by that, through
+ * which entry */
+#define BY_ENTRY                                                                                     \
+	"SELECT m.seq, m.path, (WITH RECURSIVE up(proc, n) AS (SELECT e.proc, 0 UNION ALL SELECT "   \
+	"f.parent, n + 1 FROM up JOIN process f ON f.proc=up.proc AND f.op='fork' WHERE n < 16) "    \
+	"SELECT substr(c.cause, instr(c.cause, ' ') + 1) FROM up JOIN process c ON "                 \
+	"c.proc=up.proc AND c.op='exec' AND c.seq>m.seq AND c.cause LIKE '% /%' LIMIT 1) AS by "     \
+	"FROM mark m JOIN mark stop ON stop.seq=(SELECT min(n.seq) FROM mark n WHERE n.seq>m.seq "   \
+	"AND n.experiment='kill-all' AND n.step='end') JOIN process e ON e.seq=(SELECT min(x.seq)"   \
+	" FROM process x WHERE x.run=m.run AND x.op='exec' AND x.seq>m.seq AND x.seq<stop.seq "      \
+	"AND COALESCE(x.script, x.image)=m.path) WHERE m.experiment='kill-all' AND "                 \
+	"m.step='act' AND m.detail IS NULL AND m.target IS NOT NULL AND by IS NOT NULL AND (m.path " \
+	"NOT LIKE '/usr/bin/%' OR e.command_line LIKE '% /%') "                                      \
+	"GROUP BY m.path ORDER BY m.seq"
+
+static void take_by_entry(void *ctx, sqlite3_stmt *st)
+{
+	struct words_of *w = ctx;
+	struct line *l = words_next(w->to);
+
+	if (!l)
+		return;
+	line_name(&w->rep->a, l, exam_text(w->rep, st, 1));
+	line_say(&w->rep->a, l,
+		 " was killed with all the rest, and what cron or a timer runs brought it back: ");
+	line_name(&w->rep->a, l, exam_text(w->rep, st, 2));
+	line_ref(l, EV_MARK, (uint64_t)sqlite3_column_int64(st, 0), 0);
+}
+
 /** struct deletions - files that were taken away and stayed away */
 struct deletions {
 	struct words_of *w;
@@ -201,6 +230,8 @@ int words_defend(struct words_of *w, struct err *err)
 	for (size_t i = 0; i < r->n && !rc; i++)
 		if (r->v[i].backs)
 			say_revival(w, &r->v[i]);
+	if (!rc)
+		rc = exam_query(w->rep, BY_ENTRY, take_by_entry, w, err);
 	for (size_t i = 0; i < r->n && !rc; i++)
 		if (!r->v[i].backs)
 			say_gone(&killed, r->v[i].path, r->v[i].seq, r->v[i].kills);

@@ -340,6 +340,32 @@ text = open("wakes/report.txt").read()
 assert "of which" in text and "went by at once" in text
 P
 
+# ---- guards: whom a supervisor starts again, and whom cron does ---------------------------------
+
+cat >in/guarded.run <<'S'
+#!/bin/sh
+mkdir -p /opt/guarded
+printf '#!/bin/sh\nwhile :; do /opt/guarded/worker; sleep 5; done\n' >/opt/guarded/boss
+printf '#!/bin/sh\nwhile :; do sleep 5000; done\n' >/opt/guarded/worker
+printf '#!/bin/sh\npgrep -f /opt/guarded/boss >/dev/null || setsid /opt/guarded/boss >/dev/null 2>&1 &\n' >/opt/guarded/check
+chmod 755 /opt/guarded/*
+echo '* * * * * root /opt/guarded/check' >/etc/cron.d/guarded
+setsid /opt/guarded/boss >/dev/null 2>&1 &
+S
+examine -b guarded -o guarded in/guarded.run 2>err
+check "a worker is killed while its supervisor lives, which starts it again each time" recorded guarded \
+	"(SELECT count(*) FROM mark m WHERE m.experiment = 'kill' AND m.step = 'act' AND m.detail IS NULL AND m.path = '/opt/guarded/worker') >= 2 AND
+	 (SELECT count(*) FROM mark m WHERE m.experiment = 'kill' AND m.step = 'act' AND m.detail IS NULL AND m.path = '/opt/guarded/worker'
+	  AND NOT EXISTS (SELECT 1 FROM process p JOIN process f ON f.proc = p.proc AND f.op = 'fork' JOIN process b ON b.proc = f.parent AND
+	  b.script = '/opt/guarded/boss' WHERE p.op = 'exec' AND p.script = m.path AND p.seq > m.seq AND p.t - m.t < 10000000000)) = 0"
+check "its supervisor, which nobody watches, is started again by belljar" recorded guarded \
+	"(SELECT count(*) FROM mark WHERE experiment = 'kill' AND detail = 'started again' AND path = '/opt/guarded/boss') >= 2 AND
+	 (SELECT count(*) FROM mark WHERE experiment = 'kill' AND detail = 'started again' AND path <> '/opt/guarded/boss') = 0"
+equal "when all are killed cron runs, and the page says whom that brings back" \
+	"$(tr -s ' \n' ' ' <guarded/report.txt | grep -o '/opt/guarded/boss was killed with all the rest, and what cron or a timer runs brought it back: /etc/cron.d/guarded' | wc -l)" 1
+check "a worker is not started beside the one that its supervisor starts" recorded guarded \
+	"(SELECT count(*) FROM mark WHERE experiment = 'kill-pair' AND detail = 'started again' AND path = '/opt/guarded/worker') = 0"
+
 # ---- removals that fail --------------------------------------------------------------------------
 
 stubborn() { # NAME STOP: started by init.d; its removal fails unless the shell command STOP succeeds
