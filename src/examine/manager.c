@@ -38,6 +38,22 @@ static const struct place {
 
 /* ---- the stand-in ------------------------------------------------------------------------- */
 
+/* Not so after an upgrade of systemd, or when whoever wants to be asked in its place is there. */
+static bool stands_in(struct exam *x, const char *path)
+{
+	struct kept_file now = { .fd = -1 };
+	struct err gone = { 0 };
+	struct stat ours;
+	bool same;
+
+	if (fstat(x->o->manager.fd, &ours) || file_take(x, path, &now, &gone))
+		return false;
+	same = now.fd >= 0 && now.size == (uint64_t)ours.st_size;
+	kept_file_free(&now);
+	return same;
+}
+
+/* A control run that was interrupted has begun or done it already. */
 static int replace(struct exam *x, const char *path, struct err *err)
 {
 	cleanup_free char *aside = xasprintf("%s" HOST_TAIL, path);
@@ -48,8 +64,11 @@ static int replace(struct exam *x, const char *path, struct err *err)
 				      .detail = "belljar's stand-in for the service manager" },
 		      err);
 
+	if (!rc && stands_in(x, path))
+		return 0;
 	if (!rc && session_has(&x->s, path)) {
-		rc = file_take(x, path, &host, err);
+		if (!session_has(&x->s, aside))
+			rc = file_take(x, path, &host, err);
 		if (!rc && host.fd >= 0 && !fchmod(host.fd, 0755))
 			rc = session_copy_in(&x->s, host.fd, aside, err);
 		if (!rc)
@@ -69,24 +88,9 @@ int manager_bring(struct exam *x, struct err *err)
 	return rc;
 }
 
-/* An upgrade of systemd, or whoever wants to be asked in its place, has put another one there. */
-static bool stands_in(struct exam *x)
-{
-	struct kept_file now = { .fd = -1 };
-	struct err gone = { 0 };
-	struct stat ours;
-	bool same;
-
-	if (fstat(x->o->manager.fd, &ours) || file_take(x, places[0].path, &now, &gone))
-		return false;
-	same = now.fd >= 0 && now.size == (uint64_t)ours.st_size;
-	kept_file_free(&now);
-	return same;
-}
-
 int manager_is_there(struct exam *x, struct err *err)
 {
-	if (!x->o->manager.name || !session_has(&x->s, SYSTEMD) || !stands_in(x))
+	if (!x->o->manager.name || !session_has(&x->s, SYSTEMD) || !stands_in(x, places[0].path))
 		return 0;
 	return session_make_folder(&x->s, BOOTED, err);
 }

@@ -456,6 +456,22 @@ check "it is resumed: nothing is installed twice, and all is done" recorded slow
 	 (SELECT count(*) FROM mark WHERE experiment = 'idle' AND step = 'end') = 1 AND
 	 (SELECT count(*) FROM mark WHERE experiment = 'restart' AND step = 'end') = 1"
 equal "and the report is the new one" "$(grep -c 'WHAT STAYS' partly/report.txt)" 1
+
+# what belljar brings for it is there by then, and is not taken for the machine's own
+: >err
+env --default-signal "$BELLJAR" examine -b early --watch-scale 0.05 in/slow.run </dev/null >/dev/null 2>err &
+pid=$!
+wait_for 60 grep -q 'control' err
+sleep 1
+kill -TERM $pid
+wait $pid
+got=$?
+examine -b early --resume --watch-scale 0.0002 --days 0.1 in/slow.run 2>err
+equal "one that was interrupted in its control run goes on as well" "$got $? $(cat err)" "130 0 "
+check "and the stand-in stands for the machine's own program, not for itself" recorded early \
+	"(SELECT count(*) FROM mark WHERE experiment = 'install' AND step = 'end') = 1 AND
+	 (SELECT count(*) FROM mark WHERE name = 'copied-in' AND detail LIKE '%/systemctl.of-this-machine') <= 1"
+
 printf 'x' >full
 "$BELLJAR" examine --report slow full 2>err
 equal "a file is no folder for a report" "$? $(cat full) $(wc -l <err)" "117 x 1"
