@@ -12,7 +12,7 @@
 #include <sys/xattr.h>
 
 #include "capture/recorder.h"
-#include "capture/tree.h"
+#include "capture/truth/tree.h"
 
 #define OWNER_XATTR TREE_OWNER_XATTR
 #define CLAIMS_MARK TREE_CLAIMS_MARK

@@ -16,7 +16,7 @@
 #include <sys/timex.h>
 #include <time.h>
 
-#include "capture/lapse.h"
+#include "capture/lapse/lapse.h"
 
 static const struct {
 	const char *category;

@@ -21,9 +21,9 @@
 
 /* what PTRACE_GETEVENTMSG gives for a stop that a filter of ours asked for; others give 0 */
 #define FILTER_SOCKETCALL 1u
-#define FILTER_LAPSE	  2u /* of time-lapse's own filter: lapse_calls.c */
+#define FILTER_LAPSE	  2u /* of time-lapse's own filter: lapse/calls.c */
 #define FILTER_LAPSE_32	  4u /* … of a call of i386 */
-#define FILTER_STAT	  3u /* … and of that for times of files: lapse_stat.c */
+#define FILTER_STAT	  3u /* … and of that for times of files: lapse/stat.c */
 
 enum call_test {
 	TEST_ALWAYS,

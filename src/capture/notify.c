@@ -16,7 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/utsname.h>
 
-#include "capture/lapse.h"
+#include "capture/lapse/lapse.h"
 
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)

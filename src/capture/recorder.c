@@ -2,7 +2,7 @@
 /*
  * recorder.c - start and stop the recorder, join programs to it
  */
-#include "capture/lapse.h"
+#include "capture/lapse/lapse.h"
 
 #include <linux/seccomp.h>
 #include <sys/ptrace.h>

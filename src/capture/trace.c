@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <uthash.h>
 
-#include "capture/lapse.h"
+#include "capture/lapse/lapse.h"
 
 #define OPTIONS                                                                                    \
 	(PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC |     \

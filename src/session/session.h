@@ -20,7 +20,7 @@
 
 enum session_speed {
 	SPEED_REAL,  /* the box's time is real time */
-	SPEED_LAPSE, /* its waits are cut short: see capture/lapse.h inside of that room */
+	SPEED_LAPSE, /* its waits are cut short: see capture/lapse/lapse.h inside of that room */
 };
 
 #define SESSION_DATE_MIN (631152000ll * (int64_t)NSEC_PER_SEC) /* 1990-01-01 */

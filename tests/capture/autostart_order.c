@@ -5,7 +5,7 @@
  */
 #include "folderfs.h"
 
-#include "capture/autostart_starts.h"
+#include "capture/autostart/starts.h"
 
 #define AGENT "/opt/acme/agent"
 #define SYS   "/etc/systemd/system/"

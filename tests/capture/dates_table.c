@@ -11,7 +11,7 @@
 
 #include <sys/stat.h>
 
-#include "../../src/capture/dates.c"
+#include "../../src/capture/lapse/dates.c"
 
 #define S (int64_t) NSEC_PER_SEC
 

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "capture/autostart.h"
+#include "capture/autostart/autostart.h"
 
 static char fixture[64];    /* the folder of this test */
 static char fs_root[2][96]; /* now, base */

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "../../src/capture/lapse_look.c"
+#include "../../src/capture/lapse/look.c"
 
 #define CHILDREN 100
 #define LOOKS	 60000 /* at most */

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/capture/lapse.c"
+#include "../../src/capture/lapse/lapse.c"
 
 #define HOUR (3600 * NSEC_PER_SEC)
 

@@ -17,8 +17,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "../../src/capture/lapse_vdso.c"
-#include "../../src/capture/lapse_waits.c"
+#include "../../src/capture/lapse/vdso.c"
+#include "../../src/capture/lapse/waits.c"
 
 /* ---- waits -------------------------------------------------------------------------------- */
 

@@ -3,8 +3,8 @@
  * tree_lookup.c - reading a box's layers without mounting them: what counts, what is hidden, and
  * that no link leads out
  */
-#include "../../src/capture/tree.c"
-#include "../../src/capture/tree_path.c"
+#include "../../src/capture/truth/tree.c"
+#include "../../src/capture/truth/tree_path.c"
 #include "fakebox.h"
 
 static struct tree *tree_at(struct box *box, unsigned upto)

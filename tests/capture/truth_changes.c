@@ -2,14 +2,14 @@
 /*
  * truth_changes.c - what counts as a change between two states of a box, and what does not
  */
-#include "../../src/capture/changes.c"
-#include "../../src/capture/changes_meta.c"
-#include "../../src/capture/changes_times.c"
-#include "../../src/capture/changes_walk.c"
-#include "../../src/capture/changes_wire.c"
-#include "../../src/capture/dates.c"
-#include "../../src/capture/tree.c"
-#include "../../src/capture/tree_path.c"
+#include "../../src/capture/truth/changes.c"
+#include "../../src/capture/truth/changes_meta.c"
+#include "../../src/capture/truth/changes_times.c"
+#include "../../src/capture/truth/changes_walk.c"
+#include "../../src/capture/truth/changes_wire.c"
+#include "../../src/capture/lapse/dates.c"
+#include "../../src/capture/truth/tree.c"
+#include "../../src/capture/truth/tree_path.c"
 #include "fakebox.h"
 
 static void show(struct buf *b, struct str s)

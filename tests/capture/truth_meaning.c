@@ -6,8 +6,8 @@
 
 #include <openssl/evp.h>
 
-#include "capture/autostart.h"
-#include "capture/truth.h"
+#include "capture/autostart/autostart.h"
+#include "capture/truth/truth.h"
 
 /* truth.c needs a catalogue to link; nothing here records a run */
 const struct autostart_class *autostart_classes(void)

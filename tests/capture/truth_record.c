@@ -6,8 +6,8 @@
  */
 #include "fakebox.h"
 
-#include "capture/autostart.h"
-#include "capture/truth.h"
+#include "capture/autostart/autostart.h"
+#include "capture/truth/truth.h"
 
 /* ---- autostart, as the test wants it -------------------------------------------------------- */
 

@@ -7,7 +7,7 @@
  */
 #include <sys/stat.h>
 
-#include "capture/autostart_starts.h"
+#include "capture/autostart/starts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

@@ -5,7 +5,7 @@
  * What is taken must be whole: paths absolute and without NUL, strings inside the input. Pairing
  * runs on it, as it does after every walk.
  */
-#include "capture/changes.h"
+#include "capture/truth/changes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
