@@ -87,6 +87,26 @@ static int kill_those_of(struct exam *x, const char *path, struct err *err)
 	return rc;
 }
 
+/* Also when the watch was interrupted: who goes on later must find the program whole. @rc: of what
+ * was done until now, and returned unless putting it back failed. */
+static int put_back(struct exam *x, const struct kept_file *f, int rc, struct err *err)
+{
+	struct err late = { 0 };
+	int back;
+
+	if (rc && rc != -ECANCELED)
+		return rc;
+	back = file_put_back(x, f, rc ? &late : err);
+	if (back == 1)
+		back = mark(x,
+			    &(struct mark){ .step = "act",
+					    .path = f->path,
+					    .sha256 = f->sha256,
+					    .detail = "put back" },
+			    rc ? &late : err);
+	return rc ? rc : back;
+}
+
 static int delete_one(struct exam *x, const char *path, struct err *err)
 {
 	struct err gone = { 0 };
@@ -107,15 +127,7 @@ static int delete_one(struct exam *x, const char *path, struct err *err)
 		rc = kill_those_of(x, path, err);
 	if (!rc)
 		rc = watch(x, x->now->watch, err);
-	if (!rc)
-		rc = file_put_back(x, &f, err);
-	if (rc == 1)
-		rc = mark(x,
-			  &(struct mark){ .step = "act",
-					  .path = path,
-					  .sha256 = f.sha256,
-					  .detail = "put back" },
-			  err);
+	rc = put_back(x, &f, rc, err);
 	kept_file_free(&f);
 	return rc;
 }
@@ -209,14 +221,7 @@ int act_autostart_off(struct exam *x, struct err *err)
 	if (rc >= 0)
 		rc = watch(x, x->now->watch, err);
 	for (size_t i = 0; i < n; i++) {
-		if (rc >= 0)
-			rc = file_put_back(x, &kept[i], err);
-		if (rc == 1)
-			rc = mark(x,
-				  &(struct mark){ .step = "act",
-						  .path = kept[i].path,
-						  .detail = "put back" },
-				  err);
+		rc = put_back(x, &kept[i], rc < 0 ? rc : 0, err);
 		kept_file_free(&kept[i]);
 	}
 	state_free(&s);

@@ -476,6 +476,46 @@ printf 'x' >full
 "$BELLJAR" examine --report slow full 2>err
 equal "a file is no folder for a report" "$? $(cat full) $(wc -l <err)" "117 x 1"
 
+# what was taken away for an experiment is back also when that was interrupted
+cat >in/held.run <<'S'
+#!/bin/sh
+mkdir -p /opt/held /etc/systemd/system/multi-user.target.wants
+for unit in keeper watch; do
+	printf '[Service]\nExecStart=/opt/held/%s\n' $unit >/etc/systemd/system/$unit.service
+	ln -s ../$unit.service /etc/systemd/system/multi-user.target.wants/
+done
+printf '#!/bin/sh\nwhile :; do sleep 100000; done\n' >/opt/held/keeper
+cat >/opt/held/watch <<'W'
+#!/bin/sh
+# as soon as one of them is missing it is busy, so that there is time to interrupt
+while sleep 60; do
+	for f in /opt/held/keeper /etc/systemd/system/multi-user.target.wants/keeper.service; do
+		[ -e $f ] || [ -e $f-was-missed ] || { touch $f-was-missed; exec sh -c 'while :; do :; done' busy-BOX; }
+	done
+done
+W
+chmod 755 /opt/held/keeper /opt/held/watch
+S
+sed -i "s/busy-BOX/busy-as-one-is-missed-$$/" in/held.run
+missed() { [ -n "$(with_mark busy-as-one-is-missed-$$)" ]; }
+interrupted=
+for _ in delete autostart-off; do
+	env --default-signal "$BELLJAR" examine -b held --resume --days 0.1 in/held.run </dev/null >/dev/null 2>err &
+	pid=$!
+	wait_for 60 missed
+	kill -INT $pid
+	wait $pid
+	interrupted+="$? $(sed -n "s/.*ended early (interrupted) in '\([a-z-]*\)'.*/\1/p" err) "
+	interrupted+="$("$BELLJAR" changes held --json | python3 -c '
+import json, sys
+print(sum(c["op"] == "added" and c["path"] in ("/opt/held/keeper", "/etc/systemd/system/multi-user.target.wants/keeper.service")
+	for c in json.load(sys.stdin)["files"]))') "
+done
+equal "what was taken away is back when the experiment is interrupted" "$interrupted" "130 delete 2 130 autostart-off 2 "
+check "and that is on record" recorded held \
+	"(SELECT count(DISTINCT experiment) FROM mark WHERE detail = 'put back' AND path LIKE '%keeper%' AND
+	  seq < (SELECT seq FROM mark i WHERE i.experiment = mark.experiment AND i.detail = 'interrupted')) = 2"
+
 # a machine's date does not go back because its examination was interrupted, in order or by kill -9
 cat >in/dated.run <<'S'
 #!/bin/sh
