@@ -103,10 +103,26 @@ void decode_chroot(struct held *h)
 	attempt(h, "privilege", h->path, "allowed", 0, "another root inside the box's own root");
 }
 
+/* That it has asked to be traced; @asked: now. Return: whether it had */
+static bool trace_me(struct held *h, bool asked)
+{
+	struct proc *p;
+	bool had;
+
+	pthread_mutex_lock(&h->rec->lock);
+	p = proctab_get(h->rec->procs, h->tid);
+	had = p && p->trace_me;
+	if (p)
+		p->trace_me = asked;
+	pthread_mutex_unlock(&h->rec->lock);
+	return had;
+}
+
 void decode_ptrace(struct held *h)
 {
 	if (h->a[0] == PTRACE_TRACEME) {
 		/* a common test for a debugger: what it would be told without one */
+		trace_me(h, true);
 		attempt(h, "ptrace", "PTRACE_TRACEME", "claimed", 0,
 			"asks to be traced, or whether it is: told that it is not");
 		answer_value(h, 0);
@@ -290,7 +306,17 @@ static void sent(struct held *h, int signo, pid_t target)
 
 void decode_kill(struct held *h)
 {
-	sent(h, (int)h->a[h->call->detail], (pid_t)h->a[0]);
+	int signo = (int)h->a[h->call->detail];
+
+	/* Who is traced stops itself so that its tracer sees it (ptrace(2)). Here nobody would: its
+	 * parent would wait for that stop, and it for its parent. */
+	if (signo == SIGSTOP && inner_key(h, (pid_t)h->a[0]) == h->proc && trace_me(h, false)) {
+		attempt(h, "ptrace", "SIGSTOP to itself", "claimed", 0,
+			"it stops for a tracer, and has none: it goes on");
+		answer_value(h, 0);
+		return;
+	}
+	sent(h, signo, (pid_t)h->a[0]);
 }
 
 void decode_pidfd_kill(struct held *h)

@@ -49,6 +49,7 @@ struct proc {
 	bool adopted;	   /* taken in without its parent's event: trace.c */
 	bool cut;	   /* threads of it have ended at an exec */
 	bool rooted;	   /* it or an ancestor has called chroot */
+	bool trace_me;	   /* it has asked to be traced (PTRACE_TRACEME), and believes it is */
 	bool patched;	   /* its identity and stat calls are traced: see emulate.c */
 	bool patch_wanted; /* a SIGSTOP of ours is on its way: patch when it arrives */
 	struct creds creds;

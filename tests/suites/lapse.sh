@@ -77,6 +77,22 @@ equal "a pipe of two waiting programs" \
 	"$(lapse sh -c '(sleep 3600; echo one; sleep 3600; echo two) | while read x; do sleep 60; echo $x; done | tr "\n" " "')" \
 	"one two "
 equal "no tracer is to be seen" "$(lapse sh -c 'sleep 3600; grep TracerPid /proc/self/status')" "TracerPid:	0"
+# who traces a child of its own waits for the child to stop, as debuggers do
+cat >traces.py <<'EOF'
+import ctypes, os, signal
+libc = ctypes.CDLL(None, use_errno=True)
+pid = os.fork()
+if pid == 0:
+    libc.ptrace(0, 0, 0, 0)  # PTRACE_TRACEME
+    os.kill(os.getpid(), signal.SIGSTOP)
+    os._exit(7)
+_, status = os.waitpid(pid, 0)
+print("stopped" if os.WIFSTOPPED(status) else os.WEXITSTATUS(status), libc.ptrace(16, 1, 0, 0), ctypes.get_errno())
+EOF
+equal "a program that traces its own child is told that it cannot, and does not wait for ever" \
+	"$(within 100 "$BELLJAR" run -q -b traces --net off --speed lapse --copy traces.py -- python3 traces.py)" "7 -1 1"
+check "and that is on record" recorded traces \
+	"SELECT count(*) = 3 FROM attempt WHERE category = 'ptrace'"
 # whoever looks at a wait may come between the signal and its tracer
 equal "ten sleeps that a signal breaks off: what is left of them is right each time" \
 	"$(inside "$waits/waits" sh -c 'cd; for i in 1 2 3 4 5 6 7 8 9 10; do ./waits left 7200; done' | grep -vc WRONG)" 10
