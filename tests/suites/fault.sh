@@ -199,5 +199,5 @@ if [ "$(id -u)" = 0 ] && small_disk "$TMPDIR/small" 160; then
 	"$b" remove full
 	umount "$TMPDIR/small" || umount -l "$TMPDIR/small"
 else
-	skip "a disk that fills up while recording ends the run with its own status" "only root can make a small disk"
+	skip "a disk that fills up while recording ends the run with its own status" "no small disk that can hold boxes can be made"
 fi
