@@ -2,12 +2,12 @@
 /*
  * truth_changes.c - what counts as a change between two states of a box, and what does not
  */
+#include "../../src/capture/lapse/dates.c"
 #include "../../src/capture/truth/changes.c"
 #include "../../src/capture/truth/changes_meta.c"
 #include "../../src/capture/truth/changes_times.c"
 #include "../../src/capture/truth/changes_walk.c"
 #include "../../src/capture/truth/changes_wire.c"
-#include "../../src/capture/lapse/dates.c"
 #include "../../src/capture/truth/tree.c"
 #include "../../src/capture/truth/tree_path.c"
 #include "fakebox.h"

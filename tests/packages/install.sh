@@ -8,6 +8,7 @@
 # folder that keeps the downloads.
 # users: root range single
 # timeout: 3600
+# shellcheck disable=SC2317 # functions are called by names in variables
 . "$BELLJAR_SRC/tests/lib/tap.sh"
 . "$BELLJAR_SRC/tests/lib/packages.sh"
 b=$BELLJAR

@@ -49,7 +49,7 @@ END
 words=() wanted=() files=()
 for rule in "$BELLJAR_SRC"/rules/*.sql; do
 	id=$(sed -n 's/^-- id: //p' "$rule")
-	for key in title why innocent done grade; do
+	for key in title why innocent "done" grade; do
 		grep -q "^-- $key: " "$rule" || not_ok "rule $id says what its $key is"
 	done
 	equal "the file of rule $id has its name" "$(basename "$rule" .sql)" "$id"

@@ -3,8 +3,9 @@
  * changes.h - what the files of the changes walk share: its records, their codec, its limits
  *
  * The walk runs in a child that sees the box's files with the box's ids (truth/changes_walk.c). It
- * writes records to a memory file; when it has ended, the parent decodes them (truth/changes_wire.c) as
- * bytes from a stranger, pairs renames and hands the list out (changes.c).
+ * writes records to a memory file; when it has ended, the parent decodes them
+ * (truth/changes_wire.c) as bytes from a stranger, pairs renames and hands the list out
+ * (changes.c).
  */
 #ifndef BELLJAR_CAPTURE_CHANGES_H
 #define BELLJAR_CAPTURE_CHANGES_H
@@ -119,7 +120,7 @@ struct entry {
 };
 void meta_detail(const struct entry *now, const struct entry *then, struct buf *ret);
 
-/* ---- times that a call has set (truth/changes_times.c) --------------------------------------------- */
+/* ---- times that a call has set (truth/changes_times.c) ------------------------------------ */
 
 struct old_time {
 	uint64_t size;
