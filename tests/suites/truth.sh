@@ -154,4 +154,5 @@ equal "what is changed below folders that nobody has touched is a change" "$(cat
 added file /var/lib/dpkg/info/mine by touch
 changed file /var/lib/dpkg/status by dash"
 equal "and no mismatch" "$(cat var.mismatch)" 0
+chmod -R u+rwx "$home" 2>/dev/null # a box can hold folders that are closed to its owner
 rm -rf "$home" 2>/dev/null || unshare --map-root-user --map-auto rm -rf "$home"
