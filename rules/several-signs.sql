@@ -11,17 +11,17 @@
 -- done: Only signs of different kinds count, each of grade concern, each done by processes that come
 --   from this install.
 WITH counted AS (
-  SELECT s.*, row_number() OVER (PARTITION BY s.sign ORDER BY s.id) AS nr FROM sign s
+  SELECT s.*, row_number() OVER (PARTITION BY s.sign, s.title ORDER BY s.id) AS nr FROM sign s
   WHERE s.grade = 'concern' AND s.attributed),
 kinds AS (
-  SELECT c.sign, min(c.title) AS title, (SELECT group_concat(subject, ', ') FROM
-    (SELECT DISTINCT k.subject FROM counted k WHERE k.sign = c.sign AND k.nr <= 5 ORDER BY k.id)) AS subjects
-  FROM counted c GROUP BY c.sign),
+  SELECT c.sign, c.title, (SELECT group_concat(subject, ', ') FROM
+    (SELECT DISTINCT k.subject FROM counted k WHERE k.sign = c.sign AND k.title = c.title AND k.nr <= 5 ORDER BY k.id)) AS subjects
+  FROM counted c GROUP BY c.sign, c.title),
 evidence AS (
   SELECT e.seq, row_number() OVER (PARTITION BY c.sign ORDER BY e.seq) AS nr FROM counted c JOIN sign_evidence e ON e.id = c.id)
 SELECT (SELECT group_concat(seq) FROM evidence WHERE nr <= 12) AS evidence,
   (SELECT min(proc) FROM counted) AS proc,
-  (SELECT count(*) FROM kinds) AS count,
+  (SELECT count(DISTINCT sign) FROM kinds) AS count,
   COALESCE((SELECT base_name(path) FROM experiment WHERE experiment = 'install' AND step = 'act' LIMIT 1), 'the software in this box') AS subject,
   (SELECT group_concat(title || ' (' || subjects || ')', '; ') FROM kinds) AS detail
-WHERE (SELECT count(*) FROM kinds) >= 2
+WHERE (SELECT count(DISTINCT sign) FROM kinds) >= 2

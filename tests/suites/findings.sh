@@ -76,5 +76,7 @@ for r in 1 2 3 4 5 6 7 8 10 11 12 13 14 16; do
 	check "all together: row $r is found (${RULES[r]})" found all "${RULES[r]}"
 done
 equal "all together are a finding" "$(fires all several-signs)" finding
+check "each sign names what it is about, and nothing of another one of its kind" \
+	grep -q 'certificates (/etc/ssl/[^()]*); Where names lead to was changed (/etc/hosts)' all.json
 check "the product without any of them is none" no_finding none
 for l in $LOOKALIKES; do check "honest $l is none" no_finding "honest-$l"; done
