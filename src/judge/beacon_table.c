@@ -137,7 +137,7 @@ static void column(const void *p, size_t i, sqlite3_context *ctx, int column)
 	else if (column == SOURCE_PORT)
 		sqlite3_result_null(ctx);
 	else if (column == ROUTINE)
-		row_table_text(ctx, contact_routine_of(c));
+		row_table_text(ctx, routine_all(&c->routine));
 	else if (column < (int)ARRAY_SIZE(texts) && column != PORT)
 		row_table_text(ctx, texts[column]);
 	else if (column == SECONDS || (column >= PERIOD && column <= P) || column == SAME_SIZE)

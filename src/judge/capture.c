@@ -43,10 +43,8 @@ struct live {
 	int64_t port, source;
 	/* by name, by address, undeclared */
 	uint32_t connection[3];
-	uint32_t series[3]; /* of its bursts */
-	/* what all its bursts are; empty: none of them yet, or, when plain, something else */
-	struct str routine;
-	bool plain;
+	uint32_t series[3];	/* of its bursts */
+	struct routine routine; /* of all its bursts */
 	UT_hash_handle hh;
 };
 
@@ -283,13 +281,13 @@ static void settle(struct capture_contacts *c, struct live *l)
  * contacts in all. */
 static void settle_routine(struct capture_contacts *c, const struct live *l)
 {
-	if (!l->plain && !l->routine.n)
+	if (!l->routine.plain && !l->routine.of.n)
 		return; /* nothing was said */
-	if (!l->plain)
+	if (!l->routine.plain)
 		contact_take_back(c->book, l->connection[2], l->t, l->seq);
 	for (int i = 0; i < 2; i++) {
-		contact_routine(c->book, l->connection[i], l->plain ? STR("") : l->routine);
-		contact_routine(c->book, l->series[i], l->plain ? STR("") : l->routine);
+		contact_routine(c->book, l->connection[i], routine_all(&l->routine));
+		contact_routine(c->book, l->series[i], routine_all(&l->routine));
 	}
 }
 
@@ -375,10 +373,9 @@ static void on_burst(struct capture_contacts *c, const struct event *ev, double 
 	struct live *l = find(c, &ev->v[EV_AT(BURST, FLOW)]);
 	struct str routine = text(&ev->v[EV_AT(BURST, ROUTINE)]);
 
-	if (l && (!routine.n || (l->routine.n && !str_eq(l->routine, routine))))
-		l->plain = true;
-	else if (l && !l->routine.n)
-		l->routine = keep(c, routine);
+	if (l)
+		routine_note(&l->routine,
+			     routine.n && !l->routine.of.n ? keep(c, routine) : routine);
 	if (!l || !str_eq(text(&ev->v[EV_AT(BURST, DIR)]), STR("out")))
 		return;
 	settle(c, l);
@@ -480,7 +477,7 @@ static void judge_series(const struct contacts *k, struct regular *r)
 		.flagged = b.flagged,
 		.regular_start = b.regular_start,
 		.same_size = k->sizes > 1 ? (double)k->same / (double)(k->sizes - 1) : 0,
-		.routine = contact_routine_of(k),
+		.routine = routine_all(&k->routine),
 	};
 	r->told = !r->too_few && !r->declared && !r->routine.n && r->p <= REGULAR_P &&
 		  r->contacts >= REGULAR_CONTACTS;
@@ -552,8 +549,8 @@ static void name_afterwards(struct capture_contacts *c, size_t at)
 	series = contact_series(c->book, &k);
 	for (size_t i = 0; i < of.n; i++)
 		contact_add(c->book, series, of.t[i], i < of.nseqs ? of.seq[i] : 0);
-	if (of.plain || of.routine.n)
-		contact_routine(c->book, series, contact_routine_of(&of));
+	if (of.routine.plain || of.routine.of.n)
+		contact_routine(c->book, series, routine_all(&of.routine));
 }
 
 size_t capture_contacts_judge(struct capture_contacts *c)

@@ -267,21 +267,26 @@ void contact_take_back(struct contact_book *b, uint32_t series, double t, uint64
 		memmove(&c->seq[i - 1], &c->seq[i], (c->nseqs-- - i) * sizeof(*c->seq));
 }
 
+void routine_note(struct routine *r, struct str of)
+{
+	if (!of.n || (r->of.n && !str_eq(r->of, of)))
+		r->plain = true;
+	else if (!r->of.n)
+		r->of = of;
+}
+
+struct str routine_all(const struct routine *r)
+{
+	return r->plain ? (struct str){ "", 0 } : r->of;
+}
+
 void contact_routine(struct contact_book *b, uint32_t series, struct str routine)
 {
 	struct contacts *c = series ? &b->v[series - 1] : NULL;
 
-	if (!c || c->plain)
-		return;
-	if (!routine.n || (c->routine.n && !str_eq(c->routine, routine)))
-		c->plain = true;
-	else if (!c->routine.n)
-		c->routine = arena_str(&b->a, routine);
-}
-
-struct str contact_routine_of(const struct contacts *c)
-{
-	return c->plain ? (struct str){ "", 0 } : c->routine;
+	if (c && !c->routine.plain)
+		routine_note(&c->routine,
+			     routine.n && !c->routine.of.n ? arena_str(&b->a, routine) : routine);
 }
 
 /* Of a name, in place of it; never 0. */

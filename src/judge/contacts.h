@@ -24,6 +24,16 @@
 enum contact_by { CONTACT_BY_NAME, CONTACT_BY_ADDRESS, CONTACT_BY_UNDECLARED };
 enum contact_what { CONTACT_CONNECTION, CONTACT_BURST, CONTACT_DNS };
 
+/** struct routine - what all of some bursts were (BURST.routine) */
+struct routine {
+	struct str of; /* of the first; empty: there was none yet … */
+	bool plain;    /* … or one was of none, or of another: then all of them are of none */
+};
+/** routine_note() - one more burst, of this routine, whose word must live on; empty: of none */
+void routine_note(struct routine *r, struct str of);
+/** routine_all() - the routine of all of them; empty: none */
+struct str routine_all(const struct routine *r);
+
 /** struct contacts - one series */
 struct contacts {
 	enum contact_by by;
@@ -37,10 +47,9 @@ struct contacts {
 	uint64_t all; /* also those beyond CONTACT_TIMES_MAX */
 	uint64_t seq[CONTACT_SEQS_MAX];
 	size_t nseqs;
-	struct str routine;   /* what all bursts of its flows were, both ways (BURST.routine) … */
-	bool plain;	      /* … unless one was not, or of another: then it is none */
-	int64_t size;	      /* bytes of the last burst */
-	uint64_t sizes, same; /* bursts with a size; of them as large as the one before */
+	struct routine routine; /* of all bursts of its flows, both ways */
+	int64_t size;		/* bytes of the last burst */
+	uint64_t sizes, same;	/* bursts with a size; of them as large as the one before */
 	/* DNS: the questions that have no answer yet, a name each (0 none), and when they were
 	 * asked first */
 	uint64_t asked[CONTACT_ASKED];
@@ -73,8 +82,6 @@ void contact_take_back(struct contact_book *b, uint32_t series, double t, uint64
 /** contact_routine() - what is said on a flow of this series, in either direction, is of this
  * protocol's routine; empty: of none */
 void contact_routine(struct contact_book *b, uint32_t series, struct str routine);
-/** contact_routine_of() - the routine that is all of what a series says; empty: none */
-struct str contact_routine_of(const struct contacts *c);
 /** contact_question() - a DNS query for @name: one that is only asked again within half a minute,
  * since no answer came, is no contact */
 void contact_question(struct contact_book *b, uint32_t series, double t, uint64_t seq,

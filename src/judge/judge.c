@@ -115,16 +115,14 @@ static int one_sql(struct loading *l, const char *path, struct str text, struct 
 static const char *no_events(struct arena *a, const struct sigma_rule *r)
 {
 	bool foreign = r->product && strcmp(r->product, "linux") && strcmp(r->product, "windows");
-	const char *what = foreign	 ? "product"
-			   : r->service	 ? "service"
-			   : r->category ? "category"
-					 : "product";
-	const char *which = foreign	  ? r->product
-			    : r->service  ? r->service
-			    : r->category ? r->category
-					  : r->product;
-	cleanup_free char *text =
-		xasprintf("belljar has no events of %s %s", what, which ? which : "(none)");
+	const char *what = "product", *which = r->product;
+	cleanup_free char *text = NULL;
+
+	if (!foreign && r->service)
+		what = "service", which = r->service;
+	else if (!foreign && r->category)
+		what = "category", which = r->category;
+	text = xasprintf("belljar has no events of %s %s", what, which ? which : "(none)");
 
 	return arena_str(a, (struct str){ text, strlen(text) + 1 }).p;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * clock.c - what a clock starts: crontab(5), anacrontab(5) and at(1) jobs of the box's
- * own
+ * clock.c - what a clock starts: crontab(5), anacrontab(5) and at(1) jobs of the box's own
  */
 #include <ctype.h>
 #include <sys/stat.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * parse_boot.c - units, init scripts, cron, at, desktop entries: what starts by time
- * or by boot
+ * parse_boot.c - units, init scripts, cron, at, desktop entries: what starts by time or by boot
  *
  * A parser takes a file's path and bytes and adds entries; it never looks at another file.
  */

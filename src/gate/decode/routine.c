@@ -100,23 +100,20 @@ static bool has(const uint8_t *p, size_t n, const char *z)
 	return memmem(p, n, z, strlen(z)) != NULL;
 }
 
-static bool begins(const uint8_t *p, size_t n, const char *z)
-{
-	return n >= strlen(z) && !memcmp(p, z, strlen(z));
-}
-
 /* RFC 5626 4.4.1: two line ends, and one in answer; RFC 3261 10.2.4 and 11: a registration that is
  * renewed, or the question what somebody can do, and the answers. Nothing comes behind the head. */
 static bool is_sip(const uint8_t *p, size_t n)
 {
+	struct str s = { (const char *)p, n };
+
 	if (n == 2 || n == 4)
 		return !memcmp(p, "\r\n\r\n", n);
 	if (n > SIP_MAX || n < 16 || memcmp(p + n - 4, "\r\n\r\n", 4) != 0 ||
 	    has(p, n - 4, "\r\n\r\n"))
 		return false;
-	if (begins(p, n, "REGISTER sip:") || begins(p, n, "OPTIONS sip:"))
+	if (str_starts(s, "REGISTER sip:") || str_starts(s, "OPTIONS sip:"))
 		return has(p, n, " SIP/2.0\r\n");
-	return begins(p, n, "SIP/2.0 ") &&
+	return str_starts(s, "SIP/2.0 ") &&
 	       (has(p, n, " REGISTER\r\n") || has(p, n, " OPTIONS\r\n"));
 }
 

@@ -10,8 +10,7 @@
 #include "gate/decode/routine.h"
 #include "gate/decode/watch_inner.h"
 
-#define SLICE	  (16u << 10) /* so much is added to a stash at once */
-#define PING_HEAD 8
+#define SLICE (16u << 10) /* so much is added to a stash at once */
 
 static_assert(2 * STASH_MAX < WATCH_BYTES_MAX, "room for the reader's state");
 

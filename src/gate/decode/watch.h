@@ -59,6 +59,7 @@ void watch_feed(struct watch *w, enum dir dir, uint64_t t, const void *p, size_t
 void watch_count(struct watch *w, enum dir dir, uint64_t t, size_t n);
 /** watch_http_lost() - it was HTTP, and whom later requests are for can not be read any more */
 bool watch_http_lost(const struct watch *w);
+#define PING_HEAD 8 /* bytes; a ping without content is one, too */
 /** watch_ping() - an ICMP echo with @n bytes of content, which no reader reads; @full_n: its
  * length, with its head, as it was sent */
 void watch_ping(struct watch *w, enum dir dir, uint64_t t, const void *p, size_t n, size_t full_n);

@@ -234,8 +234,6 @@ struct flow *flow_begin_astray(struct inside *in, bool tcp, bool other, const st
 	return f;
 }
 
-#define PING_HEAD 8 /* bytes; a ping without content is one, too */
-
 /* ---- while it lasts ----------------------------------------------------------------------- */
 
 static const char *place_of(bool inside)
