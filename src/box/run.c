@@ -96,6 +96,13 @@ static void remember(struct box_run *run, const struct box_plan *plan)
 	};
 }
 
+static int its_words(const struct report *failed, struct err *err)
+{
+	if (err)
+		*err = failed->err;
+	return -failed->err.code;
+}
+
 /* pid 1 says that it has come to @what, with @n descriptors. */
 static int await(struct box_run *run, enum report_kind what, struct report *ret, int *fds, int n,
 		 struct err *err)
@@ -104,11 +111,8 @@ static int await(struct box_run *run, enum report_kind what, struct report *ret,
 
 	if (rc)
 		return err_set(err, EIO, "box: pid 1 ended while it made the box");
-	if (ret->what == REP_FAILED) {
-		if (err)
-			*err = ret->err;
-		return -ret->err.code;
-	}
+	if (ret->what == REP_FAILED)
+		return its_words(ret, err);
 	return nfds == n ? 0 : err_set(err, EMFILE, "box: take descriptors from pid 1");
 }
 
@@ -151,6 +155,15 @@ static int await_ready(struct box_run *run, struct err *err)
 	return 0;
 }
 
+/* Something of pid 1 could not be written, maybe because it failed first: its reason is the reason.
+ * What it says it has said before it ends. */
+static int cause(struct box_run *run, int rc, struct err *err)
+{
+	struct report r = { 0 };
+
+	return run_take(run, REP_FAILED, 0, &r, NULL, NULL) ? rc : its_words(&r, err);
+}
+
 static int start(struct box_run *run, const struct box_plan *plan, struct err *err)
 {
 	cleanup_close int theirs = -1;
@@ -175,7 +188,7 @@ static int start(struct box_run *run, const struct box_plan *plan, struct err *e
 		return rc;
 	rc = idmap_write(run->box, run->pid1, plan->inner_uid, err);
 	if (rc)
-		return rc;
+		return cause(run, rc, err);
 	run->limits = limits_before(run, &go);
 	if (send(run->ctl, &go, sizeof(go), MSG_NOSIGNAL) != sizeof(go))
 		return err_set(err, errno, "box: pid 1 ended before the box was made");
