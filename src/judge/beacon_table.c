@@ -63,8 +63,9 @@ static void free_rows(void *p)
 
 static int make(void *journal, void **ret_rows, size_t *ret_n)
 {
-	const struct journal_filter f = { .kinds = 1u << EV_RUN_BEGIN | 1u << EV_PROCESS |
-						   1u << EV_FLOW | 1u << EV_BURST | 1u << EV_DNS };
+	const struct journal_filter f = { .kinds = 1u << EV_RUN_BEGIN | 1u << EV_CLOCK |
+						   1u << EV_PROCESS | 1u << EV_FLOW |
+						   1u << EV_BURST | 1u << EV_DNS };
 	struct rows *rows = xcalloc(1, sizeof(*rows));
 	struct err err = { 0 };
 	size_t n;

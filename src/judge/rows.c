@@ -111,7 +111,7 @@ struct process {
 /** struct rows - processes so far, and texts that rows need and events do not hold */
 struct rows {
 	struct process *procs;
-	uint64_t wall; /* of the run's begin */
+	uint64_t wall; /* of the run's begin, by the box's date */
 	char hashes[SHA256_HEX + 8], port[24], port2[24];
 };
 
@@ -373,6 +373,16 @@ static bool module_row(struct rows *r, const struct event *ev, struct row *ret)
 	return true;
 }
 
+/* A run of a box that time-lapse has put ahead of us begins at the box's date: runs after an hour
+ * that took a second would lie within that hour, else. */
+static void on_clock(struct rows *r, const struct event *ev)
+{
+	const struct val *date = &ev->v[EV_AT(CLOCK, DATE)];
+
+	if (str_eq(text(ev, EV_AT(CLOCK, CAUSE)), STR("date")) && date->type == VAL_INT)
+		r->wall = (uint64_t)date->i - ev->t;
+}
+
 static bool fill(struct rows *r, const struct event *ev, struct row *ret)
 {
 	switch (ev->kind) {
@@ -380,6 +390,9 @@ static bool fill(struct rows *r, const struct event *ev, struct row *ret)
 		r->wall = ev->v[EV_AT(RUN_BEGIN, WALL)].type == VAL_INT
 				  ? (uint64_t)ev->v[EV_AT(RUN_BEGIN, WALL)].i
 				  : 0;
+		return false;
+	case EV_CLOCK:
+		on_clock(r, ev);
 		return false;
 	case EV_PROCESS:
 		process_event(r, ev);

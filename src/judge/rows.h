@@ -63,7 +63,7 @@ bool rows_event(struct rows *r, const struct event *ev, struct row *ret);
 /** rows_images() - what a process is, and what its parent is; empty when not known */
 void rows_images(const struct rows *r, uint32_t proc, struct str *ret_image,
 		 struct str *ret_parent_image);
-/** rows_wall() - CLOCK_REALTIME at the begin of the run that the last event belongs to */
+/** rows_wall() - the box's date at the begin of the run that the last event belongs to */
 uint64_t rows_wall(const struct rows *r);
 
 #endif

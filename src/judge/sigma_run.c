@@ -113,8 +113,9 @@ static int on_event(void *ctx, const struct event *ev)
 int sigma_run(struct sigma *s, struct journal_reader *r, struct finds *f, struct err *err)
 {
 	const struct journal_filter filter = {
-		.kinds = 1u << EV_RUN_BEGIN | 1u << EV_PROCESS | 1u << EV_FILE | 1u << EV_SOCKET |
-			 1u << EV_MODULE | 1u << EV_FLOW | 1u << EV_DNS | 1u << EV_HTTP,
+		.kinds = 1u << EV_RUN_BEGIN | 1u << EV_CLOCK | 1u << EV_PROCESS | 1u << EV_FILE |
+			 1u << EV_SOCKET | 1u << EV_MODULE | 1u << EV_FLOW | 1u << EV_DNS |
+			 1u << EV_HTTP,
 	};
 	struct run run = { .s = s, .rows = rows_new(), .f = f };
 	struct arena keys = { 0 };
