@@ -111,14 +111,15 @@ static const int gate_calls[] = {
 	SCMP_SYS(set_robust_list),
 };
 
-/* How a connection ends and how soon its bytes go: nothing that chooses where they go. */
+/* How a connection ends, how soon its bytes go, and how much of packets is captured: nothing that
+ * chooses where they go. */
 static const struct {
 	int level, name;
 } gate_options[] = {
 	{ SOL_SOCKET, SO_LINGER },	   { SOL_SOCKET, SO_RCVLOWAT },
 	{ SOL_SOCKET, SO_KEEPALIVE },	   { IPPROTO_TCP, TCP_NODELAY },
 	{ IPPROTO_TCP, TCP_QUICKACK },	   { IPPROTO_TCP, TCP_CORK },
-	{ IPPROTO_TCP, TCP_USER_TIMEOUT },
+	{ IPPROTO_TCP, TCP_USER_TIMEOUT }, { SOL_SOCKET, SO_ATTACH_FILTER },
 };
 
 static int gate_rules(scmp_filter_ctx ctx, bool pairs)

@@ -256,6 +256,7 @@ for family, at in (socket.AF_INET, "192.0.2.30"), (socket.AF_INET6, "2001:db8::3
     for i in range(40):
         s.sendall(b"t" * 100000)
         while n < 100000 * (i + 1): n += len(s.recv(1 << 20))
+    o = socket.create_connection((at, 7), 20); o.sendall(b"o" * 50000); o.shutdown(1); o.makefile().read()
     s.shutdown(1); print(n + len(s.makefile().read()))')
 equal "datagrams that the kernel cuts come one by one, streams whole" "$out" \
 	"$(printf '[500, 1000] 4000004\n[500, 1000] 4000004')"
@@ -266,8 +267,15 @@ if command -v tshark >/dev/null; then
 	"$BELLJAR" export cuts --pcapng -o cuts.pcapng
 	check "in segments of many packets" sh -c \
 		'[ "$(tshark -r cuts.pcapng -Y "frame.len > 60000 && tcp" -T fields -e ip.version 2>/dev/null | sort -u | wc -l)" = 2 ]'
+	equal "of long ones only heads are kept in the end, of others beside them all, of both address families" \
+		"$(tshark -r cuts.pcapng -Y tcp -T fields -e tcp.stream -e frame.cap_len -e frame.len 2>/dev/null | awk '
+			{ long[$1] += $3; cut[$1] += $2 < $3; head[$1] = $2 <= 128 }
+			END { for (s in long) print (long[s] > 4000000 ? "long" : "short"), (cut[s] > 0), head[s] }' | sort)" \
+		"$(printf 'long 1 1\nlong 1 1\nshort 0 1\nshort 0 1')"
 else
 	skip "in segments of many packets" "there is no tshark"
+	skip "of long ones only heads are kept in the end, of others beside them all, of both address families" \
+		"there is no tshark"
 fi
 
 # Early data (RFC 8446 2.3): what a program says before the server has answered goes through whole.

@@ -263,6 +263,7 @@ static void http_must_be_read(const struct inside *in, struct flow *f, const str
 
 bool flow_saw(struct inside *in, struct flow *f, enum dir dir, const void *p, size_t n)
 {
+	ring_passed(in->ring, &f->facts, f->bytes[DIR_OUT] + f->bytes[DIR_IN], n);
 	f->bytes[dir] += n;
 	if (f->way == WAY_NAMES)
 		return true; /* the resolver tells what was asked */
@@ -369,6 +370,7 @@ void flow_end(struct inside *in, struct flow *f, const char *end)
 	names_forget(in, f);
 	forget_id(in, f);
 	udp_forget(in, f);
+	ring_ended(in->ring, f->facts.id);
 	side_close(in, &f->client, reset);
 	side_close(in, &f->server, reset);
 	side_close(in, &f->check_side, true);

@@ -351,6 +351,10 @@ void names_free(struct inside *in);
  * @by_interface: what leaves does so by eth0 and comes by lo; else all is seen on lo */
 int ring_open(int file, bool by_interface, const struct box_clock *clock, struct ring **ret,
 	      struct err *err);
+/** ring_passed() - @n bytes of a flow, after @before: of long ones only heads are captured.
+ * ring_ended() - it has ended. @r may be NULL */
+void ring_passed(struct ring *r, const struct flow_facts *f, uint64_t before, size_t n);
+void ring_ended(struct ring *r, uint32_t id);
 /** ring_close() - what is in the ring is written. @ret_lost: packets that were not;
  * @ret_full: the file's limit was reached */
 void ring_close(struct ring *r, uint64_t *ret_lost, uint64_t *ret_packets, bool *ret_full);

@@ -10,14 +10,13 @@
  *
  * Of each connection the first RING_FLOW_FULL bytes are kept in full; of what follows only the
  * heads, which say who, when, and how much. Otherwise one download would fill the file, and the
- * disk would be the box's speed limit.
+ * disk would be the box's speed limit. Of the flows that have come so far the kernel copies no more
+ * than that into the ring: their keys are in the socket's filter.
  */
 #include "gate/inside/inside.h"
+#include "gate/inside/packet_filter.h"
 #include "gate/pcap/pcapng.h"
 
-#include <linux/filter.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
@@ -30,6 +29,7 @@
 #define RING_FLOW_FULL (1u << 20)
 #define RING_SNAP      128
 #define RING_SLOTS     65536
+#define RING_LONG      32 /* flows whose packets the filter cuts; two jumps each, of 255 at most */
 #define RING_WAIT_MS   1000 /* the kernel wakes us for each block */
 #define RING_STILL_NS  1000000
 
@@ -39,12 +39,17 @@ struct ring {
 	uint8_t *map;
 	pthread_t thread;
 	atomic_bool stop;
-	bool full;
+	bool full, by_interface;
+	unsigned interface, lo;
 	uint64_t written, packets;
 	struct buf out;
 	/* bytes so far of the flows whose addresses fall into a slot: no more exact than it needs
 	 */
 	uint32_t seen[RING_SLOTS];
+	struct long_flow {
+		uint32_t id; /* 0: none */
+		uint32_t key[2];
+	} lengthy[RING_LONG];
 };
 
 static uint32_t slot_of(const uint8_t *frame, size_t n)
@@ -155,23 +160,121 @@ static void *copy(void *arg)
 	return NULL;
 }
 
-/* What leaves by the interface, and what arrives on lo. */
-static int filter_both(int s, unsigned interface, unsigned lo)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, interface, 0, 2),
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 3, 4),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, lo, 0, 3),
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	struct sock_fprog program = { ARRAY_SIZE(code), code };
+/* ---- what of a packet is copied into the ring ---------------------------------------------- */
 
-	return setsockopt(s, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+/* Of what the filter reads of a packet: both addresses, and the ports as they stand in it. No more
+ * exact than it needs to be. */
+static uint32_t key_of(const struct addr *a, const struct addr *b)
+{
+	size_t at = a->v6 ? 12 : 0;
+	uint32_t x, y;
+
+	memcpy(&x, a->ip + at, 4);
+	memcpy(&y, b->ip + at, 4);
+	return ntohl(x ^ y) ^ ((uint32_t)a->port << 16 | b->port);
+}
+
+#define TO_X	  BPF_STMT(BPF_MISC | BPF_TAX, 0)
+#define XOR_X	  BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0)
+#define LENGTH	  BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0)
+#define OVER(n)	  BPF_STMT(BPF_JMP | BPF_JA, n)
+#define ONLY_HEAD BPF_STMT(BPF_RET | BPF_K, RING_SNAP)
+
+/* A is key_of() of the packet; @others away from its end what is too short, or no TCP or UDP. */
+#define KEY(header, protocol, src, dst, others)                                                    \
+	LENGTH, BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, ETH_HLEN + (header) + 4, 0, (others) + 10),    \
+		LOAD(BPF_B, IP(protocol)), IF_EQUAL(IPPROTO_TCP, 1, 0),                            \
+		IF_EQUAL(IPPROTO_UDP, 0, (others) + 7), LOAD(BPF_W, IP(src)), TO_X,                \
+		LOAD(BPF_W, IP(dst)), XOR_X, TO_X, LOAD(BPF_W, IP(header)), XOR_X
+
+/* Goes on with what leaves by the interface, and with what arrives on lo. */
+static size_t both(const struct ring *r, struct sock_filter *code)
+{
+	struct sock_filter part[] = {
+		LOAD(BPF_W, AUX(SKF_AD_IFINDEX)),
+		IF_EQUAL(r->interface, 0, 2),
+		LOAD(BPF_B, AUX(SKF_AD_PKTTYPE)),
+		IF_EQUAL(PACKET_OUTGOING, 4, 3),
+		IF_EQUAL(r->lo, 0, 2),
+		LOAD(BPF_B, AUX(SKF_AD_PKTTYPE)),
+		IF_EQUAL(PACKET_OUTGOING, 0, 1),
+		UNSEEN,
+	};
+
+	memcpy(code, part, sizeof(part));
+	return ARRAY_SIZE(part);
+}
+
+#define BOTH_CODE 8
+#define KEY_CODE  30
+
+static size_t key(struct sock_filter *code)
+{
+	static const struct sock_filter part[KEY_CODE] = {
+		LOAD(BPF_W, AUX(SKF_AD_PROTOCOL)),
+		IF_EQUAL(ETH_P_IP, 1, 0),
+		IF_EQUAL(ETH_P_IPV6, 13, 26),
+		KEY(20, 9, 12, 16, 14),
+		OVER(14),
+		KEY(40, 6, 20, 36, 1),
+		OVER(1),
+		SEEN,
+	};
+
+	memcpy(code, part, sizeof(part));
+	return KEY_CODE;
+}
+
+static int filter(struct ring *r)
+{
+	struct sock_filter code[BOTH_CODE + KEY_CODE + 2 * RING_LONG + 2];
+	uint32_t k[2 * RING_LONG];
+	size_t n = r->by_interface ? both(r, code) : 0, nk = 0;
+
+	for (size_t i = 0; i < RING_LONG; i++) {
+		if (!r->lengthy[i].id)
+			continue;
+		k[nk++] = r->lengthy[i].key[0];
+		k[nk++] = r->lengthy[i].key[1];
+	}
+	if (nk)
+		n += key(code + n);
+	for (size_t i = 0; i < nk; i++)
+		code[n++] = (struct sock_filter)IF_EQUAL(k[i], (uint8_t)(nk - i), 0);
+	code[n++] = (struct sock_filter)SEEN;
+	code[n++] = (struct sock_filter)ONLY_HEAD;
+	return packet_filter(r->sock, code, n);
+}
+
+static struct long_flow *long_flow(struct ring *r, uint32_t id)
+{
+	for (size_t i = 0; i < RING_LONG; i++)
+		if (r->lengthy[i].id == id)
+			return &r->lengthy[i];
+	return NULL;
+}
+
+void ring_passed(struct ring *r, const struct flow_facts *f, uint64_t before, size_t n)
+{
+	struct long_flow *l;
+
+	if (!r || before > RING_FLOW_FULL || before + n <= RING_FLOW_FULL)
+		return;
+	l = long_flow(r, 0);
+	if (!l)
+		return;
+	*l = (struct long_flow){ f->id, { key_of(&f->src, &f->dst), key_of(&f->dst, &f->src) } };
+	(void)filter(r); /* it is for speed */
+}
+
+void ring_ended(struct ring *r, uint32_t id)
+{
+	struct long_flow *l = r ? long_flow(r, id) : NULL;
+
+	if (!l)
+		return;
+	l->id = 0;
+	(void)filter(r);
 }
 
 int ring_open(int file, bool by_interface, const struct box_clock *clock, struct ring **ret,
@@ -182,21 +285,22 @@ int ring_open(int file, bool by_interface, const struct box_clock *clock, struct
 				    .tp_frame_size = 2048,
 				    .tp_frame_nr = RING_BLOCK / 2048 * RING_BLOCKS,
 				    .tp_retire_blk_tov = 20 };
-	unsigned lo = if_nametoindex("lo");
-	struct sockaddr_ll at = { .sll_family = AF_PACKET,
-				  .sll_protocol = htons(ETH_P_ALL),
-				  .sll_ifindex = by_interface ? 0 : (int)lo };
 	struct ring *r = xcalloc(1, sizeof(*r));
+	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	int version = TPACKET_V3, one = 1, rc;
 
 	r->clock = clock;
 	r->file = file;
+	r->by_interface = by_interface;
+	r->lo = if_nametoindex("lo");
+	r->interface = if_nametoindex("eth0");
+	at.sll_ifindex = by_interface ? 0 : (int)r->lo;
 	r->map = MAP_FAILED;
 	r->wake = eventfd(0, EFD_CLOEXEC);
 	r->sock = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (r->sock < 0 || r->wake < 0 ||
 	    setsockopt(r->sock, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) ||
-	    (by_interface ? filter_both(r->sock, if_nametoindex("eth0"), lo)
+	    (by_interface ? filter(r)
 			  : setsockopt(r->sock, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one,
 				       sizeof(one))) ||
 	    setsockopt(r->sock, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)))
