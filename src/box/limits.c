@@ -268,6 +268,13 @@ static void look_at_unlinked(struct box_run *run)
 	l->unlinked_next_ns = now + NSEC_PER_SEC + (clock_mono_ns() - now) * WALK_SHARE;
 }
 
+/* Whoever has memory files or those of a tmpfs mapped has pages that are counted as files already:
+ * the larger of the two is what there is at least. */
+static uint64_t in_use(const struct usage *u, uint64_t files)
+{
+	return u->memory + (u->shared > files ? u->shared : files);
+}
+
 static void check_counted(struct box_run *run)
 {
 	struct limits *l = run->limits;
@@ -278,7 +285,7 @@ static void check_counted(struct box_run *run)
 
 	if (!tasks && !memory)
 		return;
-	usage_count(run->rootfd, false, &u);
+	usage_count(run->rootfd, USAGE_RESIDENT, &u);
 	/* processes that fail to fork come and go: close below the limit is at it */
 	if (tasks && u.tasks + 1 + l->set.pids / 64 >= l->set.pids)
 		tell(run, LIMIT_PIDS, u.tasks, false);
@@ -291,9 +298,12 @@ static void check_counted(struct box_run *run)
 	files += l->memfd_bytes;
 	if (u.memory + files < l->set.memory)
 		return;
-	usage_count(run->rootfd, true, &u);
-	if (u.memory + files >= l->set.memory)
-		tell(run, LIMIT_MEMORY, u.memory + files, true);
+	usage_count(run->rootfd, USAGE_MAPPED, &u);
+	if (in_use(&u, files) < l->set.memory)
+		return;
+	usage_count(run->rootfd, USAGE_SHARE, &u);
+	if (in_use(&u, files) >= l->set.memory)
+		tell(run, LIMIT_MEMORY, in_use(&u, files), true);
 }
 
 static void check_cgroups(struct box_run *run)

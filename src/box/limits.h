@@ -67,14 +67,18 @@ uint64_t cgroup_counter(const char *file, const char *key);
 
 /* limits_usage.c: what the box uses, counted */
 struct usage {
-	uint64_t tasks, memory;
+	uint64_t tasks;
+	uint64_t memory; /* anonymous */
+	uint64_t shared; /* in memory and shared: of no file, of a memfd, of a tmpfs */
 };
-/**
- * usage_count() - tasks and memory of the box's processes, from the box's /proc
- * @exact: shared pages counted once (slow); without, a process's private pages are counted for
- *         each that shares them
- */
-void usage_count(int rootfd, bool exact, struct usage *ret);
+/** enum usage_how - each slower than the one before it, and closer from above */
+enum usage_how {
+	USAGE_RESIDENT, /* all that is resident counts as memory, mapped files too */
+	USAGE_MAPPED,	/* a page counts for each process that has it */
+	USAGE_SHARE,	/* a page counts once */
+};
+/** usage_count() - tasks and memory of the box's processes, from the box's /proc */
+void usage_count(int rootfd, enum usage_how how, struct usage *ret);
 /** usage_walk() - bytes and inodes of a layer; false when a part could not be entered */
 bool usage_walk(int layerfd, uint64_t *ret_bytes, uint64_t *ret_inodes);
 /**

@@ -16,42 +16,45 @@ static int open_dir(int at, const char *path)
 	return openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-/* Private pages from statm (proc_pid_statm(5)): resident less file and shared memory. */
-static uint64_t private_bytes(int proc, const char *pid)
+/* proc_pid_statm(5): the second number */
+static void add_resident(int proc, const char *pid, struct usage *u)
 {
 	char path[32], text[128];
-	unsigned long long resident, shared;
+	unsigned long long resident;
 	ssize_t k;
 
 	snprintf(path, sizeof(path), "%.10s/statm", pid);
 	cleanup_close int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
 	k = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (k <= 0)
-		return 0;
+		return;
 	text[k] = 0;
-	if (sscanf(text, "%*s %llu %llu", &resident, &shared) != 2 || shared > resident)
-		return 0;
-	return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
+	if (sscanf(text, "%*s %llu", &resident) == 1)
+		u->memory += resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Its share of each page (proc_pid_smaps(5)): anonymous and shared memory, not files. */
-static uint64_t share_bytes(int proc, const char *pid)
+static uint64_t kilobytes(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	return at ? strtoull(at + strlen(key), NULL, 10) * 1024 : 0;
+}
+
+/* Anonymous and shared memory, not files: proc_pid_status(5), and as its share of each page
+ * proc_pid_smaps(5). Return: 0 or -errno */
+static int add_mapped(int proc, const char *pid, bool share, struct usage *u)
 {
 	cleanup_free char *text = NULL;
-	unsigned long long anon = 0, shmem = 0;
-	const char *p;
 	char path[32];
+	int rc;
 
-	snprintf(path, sizeof(path), "%.10s/smaps_rollup", pid);
-	if (read_file_at(proc, path, 65536, &text, NULL))
-		return private_bytes(proc, pid);
-	p = strstr(text, "Pss_Anon:");
-	if (p)
-		sscanf(p, "Pss_Anon: %llu", &anon);
-	p = strstr(text, "Pss_Shmem:");
-	if (p)
-		sscanf(p, "Pss_Shmem: %llu", &shmem);
-	return (anon + shmem) * 1024;
+	snprintf(path, sizeof(path), "%.10s/%s", pid, share ? "smaps_rollup" : "status");
+	rc = read_file_at(proc, path, 65536, &text, NULL);
+	if (rc)
+		return rc;
+	u->memory += kilobytes(text, share ? "Pss_Anon:" : "RssAnon:");
+	u->shared += kilobytes(text, share ? "Pss_Shmem:" : "RssShmem:");
+	return 0;
 }
 
 /* A directory of tasks has a link for each, besides its two. */
@@ -64,7 +67,7 @@ static uint64_t threads(int proc, const char *pid)
 	return fstatat(proc, path, &st, 0) || st.st_nlink < 3 ? 1 : st.st_nlink - 2;
 }
 
-void usage_count(int rootfd, bool exact, struct usage *ret)
+void usage_count(int rootfd, enum usage_how how, struct usage *ret)
 {
 	int fd = open_dir(rootfd, "proc");
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -77,7 +80,10 @@ void usage_count(int rootfd, bool exact, struct usage *ret)
 		if (pid[0] < '1' || pid[0] > '9' || !strcmp(pid, "1"))
 			continue;
 		ret->tasks += threads(fd, pid);
-		ret->memory += exact ? share_bytes(fd, pid) : private_bytes(fd, pid);
+		if (how == USAGE_RESIDENT)
+			add_resident(fd, pid, ret);
+		else if (add_mapped(fd, pid, how == USAGE_SHARE, ret) && how == USAGE_SHARE)
+			(void)add_mapped(fd, pid, false, ret);
 	}
 	if (d)
 		closedir(d);

@@ -2,9 +2,9 @@
 /*
  * bombs.c - programs that take all they can get: they must stop at the box's limits
  *
- *   bombs forks | ids | threads | memory | disk | file | inodes     take until refused, say how
- * much bombs stay MARK                                     a daemon that wants to outlive the box
- *   bombs deaf                                          ignores every signal, for ever
+ *   bombs forks | ids | threads | memory | shared | disk | file | inodes     take until refused,
+ * say how much bombs stay MARK                                     a daemon that wants to outlive
+ * the box bombs deaf                                          ignores every signal, for ever
  *
  * Works only under glass. Each has a ceiling of its own far above the limits of the tests, so that
  * a missing limit is a failed test and not a broken machine.
@@ -106,6 +106,32 @@ static int memory(void)
 	return 1;
 }
 
+/* Memory that no process has to itself: of a memory file that is closed at once, or of none. */
+static int shared(void)
+{
+	size_t chunk = 4 << 20;
+
+	for (unsigned long long n = 0; n < MEMORY_MAX; n += chunk) {
+		int fd = n & chunk ? memfd_create("bomb", MFD_CLOEXEC) : -1;
+		char *p;
+
+		if (fd >= 0 && ftruncate(fd, (off_t)chunk))
+			break;
+		p = mmap(NULL, chunk, PROT_READ | PROT_WRITE,
+			 fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+		if (fd >= 0)
+			close(fd);
+		if (p == MAP_FAILED) {
+			printf("shared %llu %s\n", n, strerror(errno));
+			return 0;
+		}
+		memset(p, 1, chunk);
+		usleep(10000); /* where somebody looks from time to time */
+	}
+	printf("shared NO LIMIT\n");
+	return 1;
+}
+
 /* Many files, so that no limit on a single file's size is enough. */
 static int disk(void)
 {
@@ -187,9 +213,9 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*fn)(void);
-	} bombs[] = { { "forks", forks },   { "ids", ids },   { "threads", threads },
-		      { "memory", memory }, { "disk", disk }, { "file", file },
-		      { "inodes", inodes }, { "stay", stay } };
+	} bombs[] = { { "forks", forks },   { "ids", ids },	  { "threads", threads },
+		      { "memory", memory }, { "shared", shared }, { "disk", disk },
+		      { "file", file },	    { "inodes", inodes }, { "stay", stay } };
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc < 2 || !under_glass("bombs"))

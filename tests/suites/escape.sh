@@ -263,6 +263,9 @@ check "a bomb of threads stops at --pids" bash -c "set -- $said; [ \"\$1\" = thr
 said=$(bomb memory --memory 128M)
 check "a memory bomb stops at --memory" bash -c "! grep -q 'NO LIMIT' <<<'$said'"
 check "and that is on record" limit memory memory
+said=$(bomb shared --memory 128M)
+check "one of shared memory stops at --memory as well" bash -c "! grep -q 'NO LIMIT' <<<'$said'"
+check "and that is on record" limit shared memory
 for b in "disk --disk 24M" "file --disk 24M" "inodes --inodes 2000"; do
 	# shellcheck disable=SC2086
 	set -- $b
