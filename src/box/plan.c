@@ -106,6 +106,28 @@ static const char *const proc_masked[] = { "/proc/kcore",	 "/proc/keys",
 /* … and what says the machine's date where the box has its own: the battery-backed clock */
 static const char *const clock_masked[] = { "/proc/driver/rtc", "/sys/class/rtc" };
 
+/* What the kernel gives to a user for all of their programs together, a box is part of: half of it
+ * stays outside. */
+static void add_shared_limits(struct box_plan *p)
+{
+	static const char *const names[] = { "instances", "watches" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		cleanup_free char *text = NULL;
+		char name[64];
+		unsigned long half;
+		struct step *st;
+
+		snprintf(name, sizeof(name), "/proc/sys/fs/inotify/max_user_%s", names[i]);
+		if (read_file_at(AT_FDCWD, name, 64, &text, NULL))
+			continue;
+		half = strtoul(text, NULL, 10) / 2;
+		snprintf(name, sizeof(name), "/proc/sys/user/max_inotify_%s", names[i]);
+		st = add(p, STEP_SYSCTL, name, "%s = %lu: half of what the user has", name, half);
+		st->value = xasprintf("%lu", half);
+	}
+}
+
 static void add_kernel_files(struct box_plan *p, const struct box_info *info, enum box_net net)
 {
 	struct step *st;
@@ -123,6 +145,7 @@ static void add_kernel_files(struct box_plan *p, const struct box_info *info, en
 		 "/proc/sys/kernel/shmall = %llu pages, unless a cgroup counts",
 		 (unsigned long long)(p->limits.memory / 4096));
 	st->value = xasprintf("%llu", (unsigned long long)(p->limits.memory / 4096));
+	add_shared_limits(p);
 	if (net != BOX_NET_OFF) {
 		/* both ends must be ids that the box has */
 		st = add(p, STEP_SYSCTL, "/proc/sys/net/ipv4/ping_group_range",

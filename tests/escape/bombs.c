@@ -2,9 +2,10 @@
 /*
  * bombs.c - programs that take all they can get: they must stop at the box's limits
  *
- *   bombs forks | ids | threads | memory | shared | disk | file | inodes     take until refused,
- * say how much bombs stay MARK                                     a daemon that wants to outlive
- * the box bombs deaf                                          ignores every signal, for ever
+ *   bombs forks | ids | threads | memory | shared | watchers | disk | file | inodes
+ *                        take until refused, say how much
+ *   bombs stay MARK      a daemon that wants to outlive the box
+ *   bombs deaf           ignores every signal, for ever
  *
  * Works only under glass. Each has a ceiling of its own far above the limits of the tests, so that
  * a missing limit is a failed test and not a broken machine.
@@ -13,6 +14,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -132,6 +134,17 @@ static int shared(void)
 	return 1;
 }
 
+/* What the kernel counts by user, for all of their programs together. */
+static int watchers(void)
+{
+	int n = 0;
+
+	while (n < FORKS_MAX && inotify_init1(IN_CLOEXEC) >= 0)
+		n++;
+	printf("watchers %d %s\n", n, strerror(errno));
+	return n < FORKS_MAX ? 0 : 1;
+}
+
 /* Many files, so that no limit on a single file's size is enough. */
 static int disk(void)
 {
@@ -214,8 +227,9 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*fn)(void);
 	} bombs[] = { { "forks", forks },   { "ids", ids },	  { "threads", threads },
-		      { "memory", memory }, { "shared", shared }, { "disk", disk },
-		      { "file", file },	    { "inodes", inodes }, { "stay", stay } };
+		      { "memory", memory }, { "shared", shared }, { "watchers", watchers },
+		      { "disk", disk },	    { "file", file },	  { "inodes", inodes },
+		      { "stay", stay } };
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc < 2 || !under_glass("bombs"))

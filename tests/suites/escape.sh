@@ -266,6 +266,9 @@ check "and that is on record" limit memory memory
 said=$(bomb shared --memory 128M)
 check "one of shared memory stops at --memory as well" bash -c "! grep -q 'NO LIMIT' <<<'$said'"
 check "and that is on record" limit shared memory
+said=$(bomb watchers)
+check "one of watches leaves the user half of them" \
+	bash -c "set -- $said; [ \"\$2\" -gt 0 ] && [ \"\$2\" -le \$((\$(cat /proc/sys/fs/inotify/max_user_instances) / 2)) ]"
 for b in "disk --disk 24M" "file --disk 24M" "inodes --inodes 2000"; do
 	# shellcheck disable=SC2086
 	set -- $b
