@@ -442,6 +442,10 @@ int do_dev(struct setup *s, const struct step *st, struct err *err)
 		(void)!mknod(to, S_IFREG | 0666, 0);
 		if (mount(place_fd(s->devices[i], from), to, NULL, MS_BIND, NULL))
 			return wall_missing(err, errno, "box: bind '%s'", to);
+		/* a device takes bytes all the same; but its times are the host's */
+		rc = place_attr(AT_FDCWD, to, 0, MOUNT_ATTR_RDONLY, 0);
+		if (rc)
+			return wall_missing(err, rc, "box: make '%s' read-only", to);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
 		if (symlink(links[i][0], links[i][1]))

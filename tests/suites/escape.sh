@@ -44,6 +44,8 @@ listing() { # everything about the host's folder that an attempt could change, b
 exec 8<>"$dir/ro/fifo"
 before=$(listing)
 settings=$(cat /proc/sys/kernel/core_pattern /proc/sys/kernel/hostname /proc/sys/vm/overcommit_memory)
+nodes() { stat -c '%n %a %u %Z' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty; }
+devices=$(nodes)
 
 # shellcheck disable=SC2016  # the inner shell expands these
 ESCAPE_CANARY=$mark "$tools/outside" "$dir" "$mark" "/$mark" bash -c '
@@ -150,6 +152,7 @@ rm -f "$dir/ro/socket" "$dir/socket"
 equal "the host's folder is as it was, --ro included" "$(listing)" "$before"
 equal "the kernel's settings are as they were" \
 	"$(cat /proc/sys/kernel/core_pattern /proc/sys/kernel/hostname /proc/sys/vm/overcommit_memory)" "$settings"
+equal "so are its devices, their times included" "$(nodes)" "$devices"
 check "the host's process lives" kill -0 "$canary"
 [ -z "$root_canary" ] || check "a process with the box's own outside id lives" kill -0 "$root_canary"
 check "belljar's own program is as it was" cmp -s "$BELLJAR" "$dir/belljar"
