@@ -30,6 +30,9 @@ static void link_of(pid_t tid, const char *what, char out[4096])
 	out[n < 0 ? 0 : n] = 0;
 }
 
+#define ARGUMENTS_MAX (8u << 20) /* the kernel takes 6 MiB, environment included: execve(2) */
+#define QUOTED_MOST   5		 /* characters that a byte becomes, about */
+
 /* A whole /proc file into @b. */
 static void slurp(pid_t tid, const char *what, struct buf *b)
 {
@@ -136,9 +139,10 @@ void code_keep(struct recorder *rec, uint32_t proc, int fd, const char *path)
 void exec_record(struct recorder *rec, const struct proc *p, const char *cause)
 {
 	struct event ev = { .kind = EV_PROCESS, .proc = p->key };
-	cleanup_buf struct buf args = { .limit = EVENT_TEXT_MAX };
-	cleanup_buf struct buf line = { .limit = 4 * EVENT_TEXT_MAX };
-	cleanup_buf struct buf env = { .limit = 4 * EVENT_TEXT_MAX };
+	/* whole, so that what an event cannot hold is counted where it is cut: append.c */
+	cleanup_buf struct buf args = { .limit = ARGUMENTS_MAX };
+	cleanup_buf struct buf line = { .limit = QUOTED_MOST * ARGUMENTS_MAX };
+	cleanup_buf struct buf env = { .limit = ARGUMENTS_MAX };
 	cleanup_close int fd = open_of(p->tgid, "exe", O_RDONLY);
 	cleanup_close int script = -1;
 	char image[4096], cwd[4096], sha256[SHA256_HEX] = "", script_sha256[SHA256_HEX] = "";

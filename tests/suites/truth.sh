@@ -68,6 +68,14 @@ check "paths of 8 KiB are on record whole" recorded deep \
 	"EXISTS(SELECT 1 FROM file WHERE op='mkdir' AND length(path)>7500 AND path GLOB '/root/dd*')"
 equal "none of it is a mismatch" "$(sql deep "SELECT count(*) FROM mismatch")" 0
 
+# ---- command lines that no event can hold --------------------------------------------------------
+equal "a command line of 5 MiB is cut, and a gap says by how much" \
+	"$(in_box long python3 -c 'import os, resource
+resource.setrlimit(resource.RLIMIT_STACK, (64 << 20, 64 << 20))
+os.execv("/bin/true", ["true"] + ["a" * 131000] * 40)' && sql long "SELECT length(p.command_line)||' '||g.count
+		FROM process p JOIN gap g ON g.proc = p.proc WHERE p.op='exec' AND p.image GLOB '*/true'")" \
+	"4194304 $((4 + 40 * 131001 - 4194304))"
+
 # ---- owners -------------------------------------------------------------------------------------
 # shellcheck disable=SC2016  # the inner shell expands these
 "$BELLJAR" run -q -b owner --idmap single -- /bin/sh -c \
