@@ -2,7 +2,9 @@
 /*
  * files.c - planted actions: every way to change what is on disk
  */
+#include <linux/fs.h>
 #include <linux/openat2.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -395,6 +397,37 @@ int fsetxattr_call(void)
 int removexattr_call(void)
 {
 	return setxattr_call() ? FAILED : ok(removexattr("f", "user.planted"), "removexattr");
+}
+
+/* chattr(1). Not every file system has flags; that somebody wanted to set them counts. */
+static int set_flags(int flags)
+{
+	int fd = seed() ? -1 : open("f", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return failed("f");
+	(void)!ioctl(fd, FS_IOC_SETFLAGS, &flags);
+	return DONE;
+}
+
+int chattr_call(void)
+{
+	return set_flags(FS_NODUMP_FL);
+}
+
+int chattr_immutable(void)
+{
+	return set_flags(FS_IMMUTABLE_FL);
+}
+
+int file_setattr_call(void)
+{
+	uint64_t attr[3] = { FS_XFLAG_NODUMP };
+
+	if (seed())
+		return FAILED;
+	(void)!syscall(469 /* Linux 6.17 */, AT_FDCWD, "f", attr, sizeof(attr), 0);
+	return DONE;
 }
 
 int xattr_overlay(void)

@@ -11,6 +11,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -294,4 +295,41 @@ int flood_threads(void)
 		bad += !said;
 	}
 	return bad ? FAILED : DONE;
+}
+
+int pair_tipc(void)
+{
+	int pair[2];
+
+	(void)!socketpair(AF_TIPC, SOCK_STREAM, 0, pair);
+	return DONE;
+}
+
+static void *talk_alone(void *arg)
+{
+	struct sockaddr_in here = v4("127.0.0.1", 33669), there = v4("192.0.2.9", 443);
+	int s;
+
+	if (unshare(CLONE_FILES)) {
+		*(int *)arg = failed("unshare");
+		return NULL;
+	}
+	for (int fd = 3; fd < 20; fd++) /* to be beyond what the process has */
+		(void)!fcntl(0, F_DUPFD_CLOEXEC, 3);
+	s = sock(AF_INET, SOCK_STREAM);
+	if (bind(s, (void *)&here, sizeof(here)) || listen(s, 1))
+		*(int *)arg = failed("listen");
+	(void)!connect(sock(AF_INET, SOCK_STREAM), (void *)&there, sizeof(there));
+	return NULL;
+}
+
+int thread_own_files(void)
+{
+	pthread_t t;
+	int rc = DONE;
+
+	if (pthread_create(&t, NULL, talk_alone, &rc))
+		return FAILED;
+	pthread_join(t, NULL);
+	return rc;
 }

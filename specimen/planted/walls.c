@@ -11,6 +11,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
@@ -35,6 +36,8 @@
 
 ATTEMPT(mount_tmpfs, SYS_mount, "none", "/mnt", "tmpfs", 0, NULL)
 ATTEMPT(x32_mount, 0x40000000 | SYS_mount, "none", "/mnt", "tmpfs", 0, NULL)
+ATTEMPT(quotactl_fd_call, 443, 0, 0, 0, NULL)
+ATTEMPT(unknown_call, 4711, 0)
 ATTEMPT(mount_remount, SYS_mount, "none", "/", NULL, MS_REMOUNT | MS_BIND, NULL)
 ATTEMPT(mount_shared, SYS_mount, "none", "/", NULL, MS_REC | MS_SHARED, NULL)
 ATTEMPT(umount_call, SYS_umount2, "/proc", MNT_DETACH)
@@ -309,4 +312,27 @@ int keeper_limits(void)
 	struct rlimit none = { 0, 0 };
 
 	return prlimit(1, RLIMIT_NOFILE, &none, NULL) ? DONE : FAILED;
+}
+
+int line_discipline(void)
+{
+	int tty = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), hdlc = 13 /* N_HDLC */;
+
+	(void)!ioctl(tty, TIOCSETD, &hdlc);
+	return DONE;
+}
+
+/* memfd_secret(2): Linux 5.14, and not everywhere switched on */
+int hidden_memory(void)
+{
+	int fd = (int)syscall(447, 0);
+	char *name = MAP_FAILED;
+
+	if (fd >= 0 && !ftruncate(fd, 4096))
+		name = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (name == MAP_FAILED)
+		return CANNOT;
+	strcpy(name, "hidden");
+	(void)!mkdir(name, 0755);
+	return DONE;
 }

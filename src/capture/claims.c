@@ -92,7 +92,7 @@ void claim_created(struct held *h, const char *path)
 {
 	struct recorder *rec = h->rec;
 
-	if (!rec->emulate || (!h->creds.fsuid && !h->creds.fsgid))
+	if (!rec->emulate || h->unread || (!h->creds.fsuid && !h->creds.fsgid))
 		return;
 	claims_settle(rec);
 	pthread_mutex_lock(&rec->lock);

@@ -48,8 +48,7 @@ void decode_old_mmap(struct held *h)
 {
 	uint32_t a[6];
 
-	if (target_read(h->tid, h->a[0], a, sizeof(a)) || !(a[2] & PROT_EXEC) ||
-	    (a[3] & MAP_ANONYMOUS))
+	if (held_read(h, h->a[0], a, sizeof(a)) || !(a[2] & PROT_EXEC) || (a[3] & MAP_ANONYMOUS))
 		return;
 	module(h, (int)a[4]);
 }

@@ -6,6 +6,7 @@
  * symbolic links as they stand. Whether the path was there before is looked up in the box's own
  * view while the caller is held.
  */
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -44,6 +45,10 @@ static struct event file_event(struct held *h, const char *op, const char *path)
 
 	ev.v[EV_AT(FILE, OP)] = V_Z(op);
 	ev.v[EV_AT(FILE, PATH)] = V_Z(path);
+	if (h->unread) {
+		ev.v[EV_AT(FILE, ANSWER)] = V_Z("refused");
+		ev.v[EV_AT(FILE, REASON)] = V_Z("its name could not be read");
+	}
 	for (size_t i = 0; path && i < ARRAY_SIZE(closed); i++)
 		if (!strncmp(path, closed[i].prefix, strlen(closed[i].prefix)))
 			ev.v[EV_AT(FILE, REASON)] = V_Z(closed[i].reason);
@@ -110,7 +115,7 @@ void decode_openat2(struct held *h)
 	struct open_how how = { 0 };
 
 	if (h->a[3] < sizeof(how.flags) ||
-	    target_read(h->tid, h->a[2], &how, h->a[3] < sizeof(how) ? h->a[3] : sizeof(how)))
+	    held_read(h, h->a[2], &how, h->a[3] < sizeof(how) ? h->a[3] : sizeof(how)))
 		return; /* the kernel will answer EINVAL or EFAULT */
 	if (how.flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE_BIT))
 		opened(h, (int)h->a[0], h->a[1], how.flags, how.mode);
@@ -220,7 +225,7 @@ static void owned(struct held *h, struct event *ev, uint64_t uid, uint64_t gid, 
 		g = is16 ? (uint16_t)gid : (uint32_t)gid;
 	snprintf(h->text, sizeof(h->text), "%lld:%lld", (long long)u, (long long)g);
 	ev->v[EV_AT(FILE, DETAIL)] = V_Z(h->text);
-	if (h->rec->emulate) {
+	if (h->rec->emulate && !h->unread) {
 		int rc = claim_owner(h, h->path, at_flags, u, g);
 
 		if (rc)
@@ -278,7 +283,7 @@ struct stamp {
 };
 
 /* Number @i of the two times behind @addr, in the layout of the call: access, modification. */
-static int read_stamp(const struct held *h, uint64_t addr, int i, struct stamp *ret)
+static int read_stamp(struct held *h, uint64_t addr, int i, struct stamp *ret)
 {
 	bool narrow = h->ia32 && h->call->nr[0] >= 0; /* time64 calls have no number of 64 bit */
 	bool pair = h->call->nr[0] != 132;	      /* utime has seconds only */
@@ -286,7 +291,7 @@ static int read_stamp(const struct held *h, uint64_t addr, int i, struct stamp *
 	uint8_t bytes[16];
 	int64_t v[2] = { 0 };
 
-	if (target_read(h->tid, addr + (size_t)i * n, bytes, n))
+	if (held_read(h, addr + (size_t)i * n, bytes, n))
 		return -EFAULT;
 	for (size_t k = 0; k * width < n; k++) {
 		struct rd r = { bytes + k * width, bytes + (k + 1) * width, false };
@@ -350,7 +355,7 @@ void decode_utimes(struct held *h)
 
 static void xattr_event(struct held *h, struct event *ev, uint64_t name)
 {
-	target_string(h->tid, name, h->text, 256);
+	held_string(h, name, h->text, 256);
 	ev->v[EV_AT(FILE, DETAIL)] = V_Z(h->text);
 	recorder_append(h->rec, ev);
 }
@@ -391,6 +396,46 @@ void decode_setxattrat(struct held *h)
 			 LOOK_CHANGE | LOOK_FOLLOW);
 
 	xattr_event(h, &ev, h->a[3]);
+}
+
+/* ---- flags of files: chattr(1) ------------------------------------------------------------ */
+
+/* @still: those by which a file cannot be changed any more, not even to be cleaned up */
+static void set_flags(struct held *h, struct event *ev, uint64_t addr, uint32_t still)
+{
+	uint32_t flags;
+
+	if (held_read(h, addr, &flags, sizeof(flags)))
+		return;
+	snprintf(h->text, sizeof(h->text), "flags %#x", flags);
+	ev->v[EV_AT(FILE, DETAIL)] = V_Z(h->text);
+	if (flags & still) {
+		ev->v[EV_AT(FILE, ANSWER)] = V_Z("refused");
+		ev->v[EV_AT(FILE, REASON)] = V_Z(
+			"a file that can be changed no more needs a privilege that the box lacks");
+		answer_error(h, EPERM);
+	}
+	recorder_append(h->rec, ev);
+}
+
+/* ioctl_iflags(2), or the same in other words by FS_IOC_FSSETXATTR; no descriptor for writing is
+ * asked for */
+void decode_setflags(struct held *h)
+{
+	struct event ev = one_fd(h, "setflags");
+
+	set_flags(h, &ev, h->a[2],
+		  (uint32_t)h->a[1] == FS_IOC_FSSETXATTR ? FS_XFLAG_IMMUTABLE | FS_XFLAG_APPEND
+							 : FS_IMMUTABLE_FL | FS_APPEND_FL);
+}
+
+/* file_setattr(dirfd, path, attr, size, at_flags): Linux 6.17; begins with the same flags */
+void decode_file_setattr(struct held *h)
+{
+	int look = h->a[4] & AT_SYMLINK_NOFOLLOW ? 0 : LOOK_FOLLOW;
+	struct event ev = one_path(h, "setflags", LOOK_CHANGE | look);
+
+	set_flags(h, &ev, h->a[2], FS_XFLAG_IMMUTABLE | FS_XFLAG_APPEND);
 }
 
 /* ---- two paths ---------------------------------------------------------------------------- */
@@ -435,7 +480,7 @@ void decode_symlink(struct held *h)
 	bool at = h->call->detail > 0;
 	struct event ev;
 
-	target_string(h->tid, h->a[0], h->path2, 4097);
+	held_string(h, h->a[0], h->path2, 4097);
 	target_path(h, at ? (int)h->a[1] : AT_FDCWD, h->a[at ? 2 : 1], h->path);
 	ev = file_event(h, "symlink", h->path);
 	ev.v[EV_AT(FILE, PATH2)] = V_Z(h->path2);
@@ -447,7 +492,7 @@ void decode_memfd(struct held *h)
 {
 	struct event ev;
 
-	target_string(h->tid, h->a[0], h->path, 256);
+	held_string(h, h->a[0], h->path, 256);
 	ev = file_event(h, "memfd", h->path);
 	ev.v[EV_AT(FILE, FLAGS)] = V_INT((uint32_t)h->a[1]);
 	recorder_append(h->rec, &ev);

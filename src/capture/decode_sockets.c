@@ -105,12 +105,12 @@ struct address {
 	socklen_t n;
 };
 
-static bool read_address(const struct held *h, uint64_t addr, uint64_t n, struct address *ret)
+static bool read_address(struct held *h, uint64_t addr, uint64_t n, struct address *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	if (!addr || n < sizeof(sa_family_t) || n > sizeof(ret->ss))
 		return false;
-	if (target_read(h->tid, addr, &ret->ss, n))
+	if (held_read(h, addr, &ret->ss, n))
 		return false;
 	ret->n = (socklen_t)n;
 	return true;
@@ -231,7 +231,7 @@ void decode_sendto(struct held *h)
 }
 
 /* The first two words of struct msghdr: name and its length; i386 has 32-bit ones. */
-static bool message_address(const struct held *h, uint64_t msg, struct address *ret)
+static bool message_address(struct held *h, uint64_t msg, struct address *ret)
 {
 	struct {
 		uint64_t name;
@@ -242,11 +242,11 @@ static bool message_address(const struct held *h, uint64_t msg, struct address *
 	} narrow;
 
 	if (h->ia32) {
-		if (target_read(h->tid, msg, &narrow, sizeof(narrow)))
+		if (held_read(h, msg, &narrow, sizeof(narrow)))
 			return false;
 		wide.name = narrow.name;
 		wide.n = narrow.n;
-	} else if (target_read(h->tid, msg, &wide, 12)) {
+	} else if (held_read(h, msg, &wide, 12)) {
 		return false;
 	}
 	return read_address(h, wide.name, wide.n, ret);
@@ -267,7 +267,7 @@ void decode_sendmmsg(struct held *h)
 	uint64_t n = (uint32_t)h->a[2] < MMSG_MAX ? (uint32_t)h->a[2] : MMSG_MAX;
 	struct address a;
 
-	for (uint64_t i = 0; i < n; i++)
+	for (uint64_t i = 0; i < n && !h->unread; i++)
 		if (message_address(h, h->a[1] + i * step, &a))
 			talk(h, "sendto", (int)h->a[0], &a);
 }
@@ -275,6 +275,8 @@ void decode_sendmmsg(struct held *h)
 void decode_listen(struct held *h)
 {
 	cleanup_close int copy = target_fd(h, (int)h->a[0]);
+	/* before Linux 6.9 a thread's own descriptors are out of reach: target_fd() */
+	bool hidden = copy < 0 && h->tid != h->tgid;
 	struct address a = { 0 };
 	char scratch[16];
 	struct event ev;
@@ -282,7 +284,7 @@ void decode_listen(struct held *h)
 	int port;
 
 	a.n = sizeof(a.ss);
-	if (copy < 0 || getsockname(copy, (struct sockaddr *)&a.ss, &a.n))
+	if (!hidden && (copy < 0 || getsockname(copy, (struct sockaddr *)&a.ss, &a.n)))
 		return; /* no socket: the kernel answers */
 	port = print_address(h, &a, &text);
 	ev = socket_event(h, "listen", family_name(a.ss.ss_family, scratch),
@@ -352,7 +354,7 @@ void decode_socketcall(struct held *h)
 	uint32_t args[6];
 
 	if (nr >= ARRAY_SIZE(sub) || !sub[nr].decode ||
-	    target_read(h->tid, h->a[1], args, 4 * (size_t)sub[nr].nargs))
+	    held_read(h, h->a[1], args, 4 * (size_t)sub[nr].nargs))
 		return;
 	for (int i = 0; i < sub[nr].nargs; i++)
 		h->a[i] = args[i];

@@ -6,6 +6,7 @@
  * have said: that keeps the answer independent of kernel versions, and the record readable.
  */
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -78,15 +79,19 @@ void decode_clone3(struct held *h)
 	attempt(h, "namespace", h->text, "refused", ENOSYS, walls[WALL_NAMESPACE].reason);
 }
 
-/* A call of the x32 ABI: no program of Debian's makes one, a way around filters is one use. */
+/* A call of the x32 ABI: no program of Debian's makes one, a way around filters is one use. Or one
+ * of a kernel newer than this recorder: libc does without, as on an older kernel. */
 void decode_foreign(struct held *h)
 {
-	static const struct call x32 = { .name = "x32" };
+	static const struct call x32 = { .name = "x32" }, unknown = { .name = "unknown" };
+	uint32_t nr = (uint32_t)h->n->data.nr;
 
-	h->call = &x32;
-	snprintf(h->text, sizeof(h->text), "call %d", (int)((uint32_t)h->n->data.nr & ~X32_BIT));
+	h->call = nr & X32_BIT ? &x32 : &unknown;
+	snprintf(h->text, sizeof(h->text), "call %u", nr & ~X32_BIT);
 	attempt(h, "kernel", h->text, "refused", ENOSYS,
-		"calls of another kind of program are not served");
+		nr & X32_BIT
+			? "calls of another kind of program are not served"
+			: "what this call does is not known here, so it would not be recorded");
 	answer_error(h, ENOSYS);
 }
 
@@ -95,6 +100,8 @@ void decode_chroot(struct held *h)
 	struct proc *p;
 
 	target_path(h, AT_FDCWD, h->a[0], h->path);
+	if (h->unread)
+		return;
 	pthread_mutex_lock(&h->rec->lock);
 	p = proctab_get(h->rec->procs, h->tid);
 	if (p)
@@ -165,7 +172,7 @@ void decode_fcntl(struct held *h)
 	pid_t pid = (pid_t)h->a[2];
 
 	if ((int)h->a[1] == F_SETOWN_EX) {
-		if (target_read(h->tid, h->a[2], &owner, sizeof(owner)))
+		if (held_read(h, h->a[2], &owner, sizeof(owner)))
 			return;
 		pid = owner.type == F_OWNER_PGRP ? -owner.pid : owner.pid;
 	}
@@ -189,11 +196,22 @@ void decode_prlimit(struct held *h)
 	answer_error(h, EPERM);
 }
 
-/* Of terminals, or of networks: those the kernel would refuse as well. */
+/* Of terminals, files, or networks: those of networks the kernel would refuse as well. */
 void decode_ioctl(struct held *h)
 {
 	uint32_t command = (uint32_t)h->a[1];
 
+	if (command == FS_IOC_SETFLAGS || command == FS_IOC32_SETFLAGS ||
+	    command == FS_IOC_FSSETXATTR) {
+		decode_setflags(h);
+		return;
+	}
+	if (command == TIOCSETD) {
+		attempt(h, "module", "TIOCSETD", "refused", EPERM,
+			"a line discipline is a part of the host's kernel, loaded when asked for");
+		answer_error(h, EPERM);
+		return;
+	}
 	if (command == TIOCSTI || command == TIOCLINUX) {
 		decode_wall(h);
 		return;
@@ -201,7 +219,7 @@ void decode_ioctl(struct held *h)
 	if (command == FIOSETOWN || command == SIOCSPGRP) {
 		int32_t pid = 0;
 
-		if (!target_read(h->tid, h->a[2], &pid, sizeof(pid)))
+		if (!held_read(h, h->a[2], &pid, sizeof(pid)))
 			signals_go_to(h, pid);
 		return;
 	}
@@ -259,7 +277,7 @@ void decode_adjtime(struct held *h)
 	uint32_t modes;
 	int64_t rc;
 
-	if (target_read(h->tid, at, &modes, sizeof(modes)))
+	if (held_read(h, at, &modes, sizeof(modes)))
 		return;
 	/* struct timex begins with modes; 0 only asks */
 	if (!modes && h->rec->lapse && date) {

@@ -19,6 +19,7 @@
 
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/net.h>
 #include <linux/seccomp.h>
@@ -41,9 +42,14 @@ _Static_assert(ARRAY_SIZE(calls) == CALLS, "a row for each call");
 #define O_TMPFILE_BIT 020000000 /* __O_TMPFILE of the kernel's fcntl.h */
 #endif
 #define OPEN_WRITES (O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE_BIT)
-/* what types into terminals, what changes a network, and who gets a socket's signals */
-static const uint32_t ioctls[] = { TIOCSTI,	TIOCLINUX, SIOCADDRT, SIOCDELRT, SIOCSIFFLAGS,
-				   SIOCSIFADDR, TUNSETIFF, FIOSETOWN, SIOCSPGRP };
+/* what types into terminals, what changes a network, who gets a socket's signals, flags of files,
+ * and what makes the kernel load a part of itself before it asks for privileges */
+static const uint32_t ioctls[] = {
+	TIOCSTI,	   TIOCLINUX,	      SIOCADDRT,   SIOCDELRT,  SIOCSIFFLAGS,
+	SIOCSIFADDR,	   TUNSETIFF,	      FIOSETOWN,   SIOCSPGRP,  FS_IOC_SETFLAGS,
+	FS_IOC32_SETFLAGS, FS_IOC_FSSETXATTR, TIOCSETD,	   SIOCGIFBR,  SIOCSIFBR,
+	SIOCBRADDBR,	   SIOCBRDELBR,	      SIOCGIFVLAN, SIOCSIFVLAN
+};
 /* commands of fcntl that say who gets a descriptor's signals */
 static const uint32_t sigio[] = { F_SETOWN, F_SETOWN_EX };
 /* types that are not a box's own, in every family: SOCK_PACKET is AF_PACKET's old name */
@@ -73,7 +79,7 @@ enum call_id call_find(uint32_t arch, int nr)
 {
 	int a = arch_index(arch);
 
-	for (int i = 0; i < CALLS; i++)
+	for (int i = 0; nr >= 0 && i < CALLS; i++) /* -1 would be a row without a number */
 		if (calls[i].nr[a] == nr)
 			return (enum call_id)i;
 	return CALLS;
@@ -191,7 +197,8 @@ static size_t emit_multiplex(struct emitter *e, int which)
 {
 	size_t trace = emit(e, BPF_RET | BPF_K, SECCOMP_RET_TRACE | FILTER_SOCKETCALL, 0, 0);
 
-	emit_if(e, BPF_JEQ, SYS_SOCKET, trace, emit_hold(e));
+	emit_if(e, BPF_JEQ, SYS_SOCKETPAIR, trace, emit_hold(e));
+	emit_if(e, BPF_JEQ, SYS_SOCKET, trace, e->at);
 	return emit_load_arg(e, which, false);
 }
 
@@ -335,10 +342,7 @@ static size_t emit_arch(struct emitter *e, int arch)
 		add_span(spans, &n, calls_of[i].from, calls_of[i].call);
 		add_span(spans, &n, calls_of[i].from + 1, NULL);
 	}
-	if (arch == 0)
-		emit_if(e, BPF_JGE, X32_BIT, emit_hold(e), emit_tree(e, spans, n));
-	else if (emit_tree(e, spans, n) != e->at)
-		abort(); /* of more than one span: its first comparison came last */
+	emit_if(e, BPF_JGE, CALLS_KNOWN, emit_hold(e), emit_tree(e, spans, n));
 	return emit(e, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
 }
 

@@ -75,6 +75,15 @@ static bool identify(struct held *h)
 	return !ours;
 }
 
+/* The kernel might read what we could not: memfd_secret(2) is memory for its owner's own calls, and
+ * another thread can make memory come and go. So the kernel does not get the call. */
+static void refuse_unread(struct held *h)
+{
+	attempt(h, "memory", NULL, "refused", EFAULT,
+		"what it points at could not be read, and what nobody sees is not carried out");
+	answer_error(h, EFAULT);
+}
+
 static void handle(struct held *h, const struct seccomp_notif *n)
 {
 	enum call_id id = call_find(n->data.arch, n->data.nr);
@@ -83,6 +92,7 @@ static void handle(struct held *h, const struct seccomp_notif *n)
 	h->tid = (pid_t)n->pid;
 	h->ia32 = n->data.arch != AUDIT_ARCH_X86_64;
 	h->answer = (struct answer){ ANSWER_GO_ON, 0 };
+	h->unread = false;
 	for (int i = 0; i < 6; i++)
 		h->a[i] = h->ia32 ? (uint32_t)n->data.args[i] : n->data.args[i];
 	if (!identify(h))
@@ -93,6 +103,8 @@ static void handle(struct held *h, const struct seccomp_notif *n)
 	}
 	h->call = call_row(id);
 	decoders[id](h);
+	if (h->unread)
+		refuse_unread(h);
 }
 
 /* Does receiving end when all callers have ended? Not to be tried out without a wait; a kernel that

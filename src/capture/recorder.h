@@ -169,6 +169,7 @@ struct held {
 	uint32_t proc; /* process key */
 	pid_t tgid;
 	bool rooted;
+	bool unread;	    /* something that it points at could not be read */
 	struct creds creds; /* copy, valid under emulation */
 	struct answer answer;
 	char path[PATH_TEXT_MAX], path2[PATH_TEXT_MAX], text[PATH_TEXT_MAX];
@@ -182,7 +183,7 @@ decoder decode_open, decode_openat, decode_openat2, decode_creat, decode_mkdir, 
 	decode_unlink, decode_unlinkat, decode_rmdir, decode_rename, decode_link, decode_symlink,
 	decode_truncate, decode_chmod, decode_fchmod, decode_chown, decode_lchown, decode_fchown,
 	decode_setxattr, decode_fsetxattr, decode_removexattr, decode_fremovexattr,
-	decode_setxattrat, decode_memfd, decode_utimes;
+	decode_setxattrat, decode_setflags, decode_file_setattr, decode_memfd, decode_utimes;
 decoder decode_mmap, decode_old_mmap;
 decoder decode_kill, decode_pidfd_kill;
 decoder decode_socket, decode_connect, decode_listen, decode_sendto, decode_sendmsg,
@@ -223,7 +224,11 @@ ssize_t target_string(pid_t tid, uint64_t addr, char *out, size_t size);
 /** target_path() - absolute path that a path argument names, in @out[PATH_TEXT_MAX]
  * @dirfd: the dirfd argument, AT_FDCWD when the call has none. Return: 0 or -errno, with the best
  * that is known in @out */
-int target_path(const struct held *h, int dirfd, uint64_t addr, char *out);
+int target_path(struct held *h, int dirfd, uint64_t addr, char *out);
+/** held_read(), held_string() - of the caller: what cannot be read, though it points somewhere, is
+ * kept from the kernel as well (@h->unread): it might be able to */
+int held_read(struct held *h, uint64_t addr, void *p, size_t n);
+ssize_t held_string(struct held *h, uint64_t addr, char *out, size_t size);
 /** target_fd_path() - what a descriptor names: path, 'pipe:[…]', '/memfd:…' */
 int target_fd_path(const struct held *h, int fd, char *out);
 /** target_fd() - our own duplicate of a task's descriptor (pidfd_getfd). Return: fd or -errno */

@@ -15,6 +15,15 @@
 
 #define PAGE 4096u
 
+#define PIDFD_THREAD_FLAG O_EXCL /* PIDFD_THREAD of linux/pidfd.h, Linux 6.9 */
+
+/* Memory can be such that the kernel reads it for its owner and for nobody else (memfd_secret(2)),
+ * or be away for just that moment. */
+static void not_read(struct held *h)
+{
+	h->unread |= errno != ESRCH; /* who is gone calls no more */
+}
+
 static ssize_t peek(pid_t tid, uint64_t addr, void *p, size_t n)
 {
 	struct iovec l = { p, n }, r = { (void *)(uintptr_t)addr, n };
@@ -127,6 +136,27 @@ static ssize_t long_link(const char *proc_name, char *out, size_t size)
 	return n;
 }
 
+int held_read(struct held *h, uint64_t addr, void *p, size_t n)
+{
+	errno = EFAULT;
+	if (!target_read(h->tid, addr, p, n))
+		return 0;
+	if (addr)
+		not_read(h);
+	return -EFAULT;
+}
+
+ssize_t held_string(struct held *h, uint64_t addr, char *out, size_t size)
+{
+	ssize_t n;
+
+	errno = EFAULT;
+	n = target_string(h->tid, addr, out, size);
+	if (n == -EFAULT && addr)
+		not_read(h);
+	return n;
+}
+
 #define LINK_MAX_TEXT (PATH_TEXT_MAX - PAGE - 1) /* leaves room for a path below it */
 
 /* Where a link of /proc leads; "?" and an error when that cannot be told */
@@ -212,16 +242,20 @@ static void follow_fd(const struct held *h, char *path)
 	}
 }
 
-int target_path(const struct held *h, int dirfd, uint64_t addr, char *out)
+int target_path(struct held *h, int dirfd, uint64_t addr, char *out)
 {
 	char path[4097];
 	size_t at = 0, n;
 	ssize_t k;
 	int rc = 0;
 
-	k = target_string(h->tid, addr, path, sizeof(path));
+	k = held_string(h, addr, path, sizeof(path));
 	if (k < 0)
 		rc = (int)k;
+	if (k == -EFAULT && addr) {
+		strcpy(out, "?");
+		return rc;
+	}
 	n = k < 0 ? strlen(path) : (size_t)k;
 	if (path[0] == '/') {
 		if (h->rooted) {
@@ -254,9 +288,18 @@ int target_fd_path(const struct held *h, int fd, char *out)
 	return k < 0 ? (int)k : 0;
 }
 
+/* A thread may have descriptors of its own (unshare(2), CLONE_FILES). Before Linux 6.9 there is no
+ * descriptor for it, and those of its process stand in. */
+static int pidfd_of(const struct held *h)
+{
+	int fd = h->tid == h->tgid ? -1 : (int)syscall(SYS_pidfd_open, h->tid, PIDFD_THREAD_FLAG);
+
+	return fd >= 0 ? fd : (int)syscall(SYS_pidfd_open, h->tgid, 0);
+}
+
 int target_fd(const struct held *h, int fd)
 {
-	int pidfd = (int)syscall(SYS_pidfd_open, h->tgid, 0), got;
+	int pidfd = pidfd_of(h), got;
 
 	if (pidfd < 0)
 		return -errno;

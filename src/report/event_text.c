@@ -178,6 +178,7 @@ static const struct {
 	{ "utimes", "sets the times of ", NULL, "", false },
 	{ "setxattr", "sets an attribute of ", NULL, "", false },
 	{ "removexattr", "removes an attribute of ", NULL, "", false },
+	{ "setflags", "sets flags of ", NULL, "", false },
 	{ "memfd", "makes a file in memory named ", NULL, "", false },
 	{ "read-decoy", "opens the decoy ", NULL, "", false },
 };

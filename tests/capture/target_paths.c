@@ -93,7 +93,31 @@ static void test_relative_and_descriptor_paths_become_absolute(void **state)
 	assert_int_equal(target_path(&h, AT_FDCWD, (uintptr_t)fd_name, out), 0);
 	assert_string_equal(out, "/usr");
 	assert_true(target_path(&h, 9999, (uintptr_t) "x", out) < 0);
-	assert_true(target_path(&h, AT_FDCWD, 8, out) < 0);
+	assert_false(h.unread);
+}
+
+/* The kernel might be able to read what we cannot. */
+static void test_a_name_that_cannot_be_read_is_told_and_not_taken_for_another(void **state)
+{
+	struct held h = { .tid = getpid(), .tgid = getpid() };
+	char out[PATH_TEXT_MAX], byte;
+
+	(void)state;
+	assert_int_equal(target_path(&h, AT_FDCWD, 8, out), -EFAULT);
+	assert_string_equal(out, "?");
+	assert_true(h.unread);
+	h.unread = false;
+	assert_int_equal(held_read(&h, 8, &byte, 1), -EFAULT);
+	assert_true(h.unread);
+	/* pointing nowhere is another matter: some calls mean something by it */
+	h.unread = false;
+	assert_int_equal(held_read(&h, 0, &byte, 1), -EFAULT);
+	assert_true(target_path(&h, AT_FDCWD, 0, out) < 0);
+	assert_false(h.unread);
+	/* who is gone calls no more */
+	h.tid = INT32_MAX;
+	assert_int_equal(held_read(&h, (uintptr_t)&byte, &byte, 1), -EFAULT);
+	assert_false(h.unread);
 }
 
 /* As deep as @levels folders of 200 bytes, below a temporary folder; then back out of it. */
@@ -146,6 +170,7 @@ int main(void)
 		cmocka_unit_test(test_a_string_that_ends_before_an_unmapped_page_is_read_whole),
 		cmocka_unit_test(test_a_string_without_end_is_cut_and_said_so),
 		cmocka_unit_test(test_relative_and_descriptor_paths_become_absolute),
+		cmocka_unit_test(test_a_name_that_cannot_be_read_is_told_and_not_taken_for_another),
 		cmocka_unit_test(
 			test_folders_deeper_than_the_kernels_limit_are_named_or_said_to_be_unknown),
 	};

@@ -761,6 +761,87 @@ static bool terminal(char *say, size_t n)
 	return took ? out(say, n, "TIOCSTI") : stopped(say, n, "TIOCSTI");
 }
 
+/* Ways into parts of the kernel that socket(2) does not have. */
+static bool other_pairs(char *say, size_t n)
+{
+	int pair[2];
+
+	for (int family = AF_UNIX + 1; family < 64; family++)
+		if (family != AF_INET && family != AF_INET6 && family != AF_NETLINK &&
+		    !socketpair(family, SOCK_STREAM, 0, pair))
+			return out(say, n, "socketpair");
+	if (!socketpair(AF_INET, SOCK_STREAM, 132 /* IPPROTO_SCTP */, pair))
+		return out(say, n, "SCTP");
+	return stopped(say, n, "socketpair");
+}
+
+static bool line_discipline(char *say, size_t n)
+{
+	int tty = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	for (int d = 0; d < 31; d++)
+		if (!ioctl(tty, TIOCSETD, &d))
+			return out(say, n, "TIOCSETD");
+	return stopped(say, n, "TIOCSETD");
+}
+
+static bool new_calls(char *say, size_t n)
+{
+	for (int nr = 470; nr < 520; nr++)
+		if (syscall(nr, 0, 0, 0, 0, 0, 0) >= 0 || errno != ENOSYS)
+			return out(say, n, "a call that nobody knows");
+	return stopped(say, n, "calls of kernels to come");
+}
+
+/* The nodes are the host's own: their times are, too. */
+static bool device_times(char *say, size_t n)
+{
+	static const char *const nodes[] = { "/dev/null",   "/dev/zero",    "/dev/full",
+					     "/dev/random", "/dev/urandom", "/dev/tty" };
+
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+		int fd = open(nodes[i], O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0600);
+
+		if (!utimensat(AT_FDCWD, nodes[i], NULL, 0) || !chmod(nodes[i], 0600) ||
+		    (fd >= 0 && (!futimens(fd, NULL) || !fchmod(fd, 0600))))
+			return out(say, n, nodes[i]);
+		if (fd < 0 && i == 0)
+			return out(say, n, "nothing can be written to /dev/null");
+	}
+	return stopped(say, n, "times of devices");
+}
+
+/* Calls whose arguments the kernel can read and nobody else: memfd_secret(2), Linux 5.14. */
+static bool hidden_memory(char *say, size_t n)
+{
+	static const char name[] = "/srv/hidden";
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(443) };
+	struct {
+		uint64_t flags, mode, resolve;
+	} how = { O_CREAT | O_WRONLY, 0644, 0 };
+	int fd = (int)syscall(447, 0), s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char *at = MAP_FAILED;
+
+	if (fd >= 0 && !ftruncate(fd, 4096))
+		at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED) { /* none here: memory that nobody can read */
+		at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		munmap(at, 4096);
+	} else {
+		inet_pton(AF_INET, "203.0.113.5", &to.sin_addr);
+		memcpy(at, name, sizeof(name));
+		memcpy(at + 256, &how, sizeof(how));
+		memcpy(at + 512, &to, sizeof(to));
+	}
+	if (open(at, O_CREAT | O_WRONLY, 0644) >= 0 || !mkdir(at, 0755) || !symlink("/", at) ||
+	    syscall(437, AT_FDCWD, name, at + 256, sizeof(how)) >= 0)
+		return out(say, n, "a file that nobody saw made");
+	if (!connect(s, (void *)(at + 512), sizeof(to)) ||
+	    sendto(s, "x", 1, 0, (void *)(at + 512), sizeof(to)) > 0)
+		return out(say, n, "a datagram that nobody saw sent");
+	return stopped(say, n, "names in hidden memory");
+}
+
 /* ---- table -------------------------------------------------------------------------------- */
 
 static const struct attempt attempts[] = {
@@ -814,6 +895,11 @@ static const struct attempt attempts[] = {
 	{ "io-uring", io_uring },
 	{ "bpf", bpf },
 	{ "terminal", terminal },
+	{ "other-pairs", other_pairs },
+	{ "line-discipline", line_discipline },
+	{ "new-calls", new_calls },
+	{ "device-times", device_times },
+	{ "hidden-memory", hidden_memory },
 };
 
 #define ATTEMPT_SECONDS 30

@@ -145,6 +145,11 @@ new-mount-api|$(a open_tree) AND $(a fsopen)
 io-uring|$(a io_uring_setup)
 bpf|$(a bpf)
 terminal|(SELECT count(*) FROM attempt WHERE category='tty' AND proc IN ACT)>=200
+other-pairs|(SELECT count(*) FROM socket WHERE op='socket' AND answer='refused' AND proc IN ACT)>=60
+line-discipline|(SELECT count(*) FROM attempt WHERE category='module' AND call='ioctl' AND answer='refused' AND proc IN ACT)=31
+new-calls|(SELECT count(*) FROM attempt WHERE call='unknown' AND answer='refused' AND errno='ENOSYS' AND proc IN ACT)=50
+device-times|(SELECT count(*) FROM file WHERE op='chmod' AND path IN ('/dev/null', '/dev/tty') AND proc IN ACT)>=3
+hidden-memory|(SELECT count(DISTINCT call) FROM attempt WHERE category='memory' AND errno='EFAULT' AND reason LIKE 'what it points at could not be read%' AND proc IN ACT)=6
 TABLE
 rm -f "$dir/ro/socket" "$dir/socket"
 

@@ -105,9 +105,10 @@ void join_free(struct join *j)
 struct file_call file_call(const struct event *ev)
 {
 	static const char *const making[] = { "create", "mkdir", "mknod", "symlink", "link" };
-	static const char *const following[] = { "write", "create",   "truncate",   "chmod",
-						 "chown", "setxattr", "removexattr" };
-	static const char *const meta[] = { "chmod", "chown", "setxattr", "removexattr", "utimes" };
+	static const char *const following[] = { "write", "create",   "truncate",    "chmod",
+						 "chown", "setxattr", "removexattr", "setflags" };
+	static const char *const meta[] = { "chmod",	   "chown",  "setxattr",
+					    "removexattr", "utimes", "setflags" };
 	struct file_call c = {
 		.op = truth_text(ev, EV_AT(FILE, OP)),
 		.path = truth_text(ev, EV_AT(FILE, PATH)),
