@@ -5,6 +5,7 @@
 #include <math.h>
 #include <sqlite3.h>
 
+#include "judge/came.h"
 #include "judge/contacts.h"
 #include "judge/inner.h"
 
@@ -100,6 +101,26 @@ static void fn_below_domain(sqlite3_context *ctx, int n UNUSED, sqlite3_value **
 	sqlite3_result_text(ctx, below.p, (int)below.n, SQLITE_TRANSIENT);
 }
 
+/* came_in(content, file): hashes of kept bytes; 1 the same, 0 not, NULL cannot be said */
+static void fn_came_in(sqlite3_context *ctx, int n UNUSED, sqlite3_value **v)
+{
+	const struct judged *d = sqlite3_user_data(ctx);
+	const char *content = (const char *)sqlite3_value_text(v[0]);
+	const char *file = (const char *)sqlite3_value_text(v[1]);
+	struct mapped c, f;
+	enum came came;
+
+	if (!d || !content || !file || object_map(d->objects, content, &c))
+		return;
+	if (!object_map(d->objects, file, &f)) {
+		came = came_in((struct str){ c.p, c.n }, (struct str){ f.p, f.n });
+		if (came != CAME_UNKNOWN)
+			sqlite3_result_int(ctx, came == CAME_SAME);
+		object_unmap(&f);
+	}
+	object_unmap(&c);
+}
+
 int sql_functions(struct sqlite3 *db, struct judged *mine, struct judged *other)
 {
 	static const struct {
@@ -113,13 +134,14 @@ int sql_functions(struct sqlite3 *db, struct judged *mine, struct judged *other)
 		{ "dir_name", 1, fn_dir_name },
 		{ "registrable_domain", 1, fn_registrable_domain },
 		{ "below_domain", 1, fn_below_domain },
+		{ "came_in", 2, fn_came_in },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
 		int rc = sqlite3_create_function_v2(db, functions[i].name, functions[i].nargs,
 						    SQLITE_UTF8 | SQLITE_DETERMINISTIC |
 							    SQLITE_INNOCUOUS,
-						    NULL, functions[i].fn, NULL, NULL, NULL);
+						    mine, functions[i].fn, NULL, NULL, NULL);
 
 		if (rc != SQLITE_OK)
 			return -EIO;

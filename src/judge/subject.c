@@ -10,6 +10,48 @@
 
 #include "judge/inner.h"
 
+#define FOREVER		"9223372036854775807"
+#define FLOWS_LOOKED_AT "100" /* the last of a process, for each file */
+
+/* Are the bytes of the file among those that came? 1, 0 (all is kept and is readable, and they are
+ * not), NULL: cannot be said. */
+#define LOOK                                                                                          \
+	"INSERT OR IGNORE INTO looked"                                                                \
+	" WITH asked AS MATERIALIZED (SELECT f.path, f.proc, f.run, f.by, f.until, w.sha256,"         \
+	"   (SELECT max(nr) FROM arrived a WHERE a.proc = f.by AND a.run = f.run AND a.t <= f.until)" \
+	"   AS nr FROM fetcher f JOIN written_program w USING (path, proc, run)"                      \
+	"  WHERE w.fetch IS NULL AND w.sha256 IS NOT NULL)"                                           \
+	" SELECT q.path, q.proc, q.run, a.flow, (SELECT CASE WHEN max(x) = 1 THEN 1"                  \
+	"   WHEN max(x) = 0 AND count(x) = count(*) AND min(part) = 'whole' THEN 0 END"               \
+	"  FROM (SELECT came_in(k.sha256, q.sha256) AS x, k.part FROM kept k"                         \
+	"   WHERE k.run = a.run AND k.flow = a.flow))"                                                \
+	" FROM asked q JOIN arrived a ON a.proc = q.by AND a.run = q.run"                             \
+	"  AND a.nr > q.nr - " FLOWS_LOOKED_AT " AND a.nr <= q.nr"
+
+/* By the bytes where they are there, else by their number: 50 is more than programs can be
+ * compressed. */
+#define CHOOSE                                                                                             \
+	"UPDATE written_program SET (fetch, same) = (SELECT a.seq, 1 FROM fetcher f"                       \
+	"  JOIN looked k USING (path, proc, run) JOIN arrival a ON a.proc = f.by AND a.run = f.run"        \
+	"  AND a.flow = k.flow WHERE f.path = written_program.path AND f.proc = written_program.proc"      \
+	"  AND f.run = written_program.run AND k.held = 1 AND a.t <= f.until"                              \
+	"  ORDER BY a.t DESC, a.seq DESC LIMIT 1)"                                                         \
+	" WHERE fetch IS NULL AND (path, proc, run) IN (SELECT path, proc, run FROM looked"                \
+	"  WHERE held = 1)",                                                                               \
+		"UPDATE fetcher SET bytes = (SELECT sum(a.bytes) FROM arrival a WHERE a.proc = fetcher.by" \
+		" AND a.run = fetcher.run AND a.t <= fetcher.until AND NOT EXISTS (SELECT 1 FROM looked k" \
+		"  WHERE k.path = fetcher.path AND k.proc = fetcher.proc AND k.run = fetcher.run"          \
+		"  AND k.flow = a.flow AND k.held = 0))",                                                  \
+		"UPDATE written_program SET fetch = (SELECT a.seq FROM fetcher f JOIN arrival a"           \
+		"  ON a.proc = f.by AND a.run = f.run AND a.t <= f.until WHERE NOT f.sure"                 \
+		"  AND f.path = written_program.path AND f.proc = written_program.proc"                    \
+		"  AND f.run = written_program.run AND 50 * f.bytes >= COALESCE(written_program.size, 0)"  \
+		"  AND NOT EXISTS (SELECT 1 FROM looked k WHERE k.path = f.path AND k.proc = f.proc"       \
+		"   AND k.run = f.run AND k.flow = a.flow AND k.held = 0)"                                 \
+		"  ORDER BY a.t DESC, a.seq DESC LIMIT 1)"                                                 \
+		" WHERE fetch IS NULL AND (path, proc, run) IN (SELECT path, proc, run FROM fetcher"       \
+		"  WHERE NOT sure)"
+
 static const char *const statements[] = {
 	/* the network's two large tables again, in front of the journal's own, with the indexes
 	 * that rules need: those of the journal cannot be made */
@@ -28,15 +70,20 @@ static const char *const statements[] = {
 	"CREATE INDEX temp.program_file ON program(file)",
 	"CREATE INDEX temp.program_image ON program(image)",
 	/* files that ran, and who wrote them under that name; the first time */
-	"CREATE TEMP TABLE written_program(path, proc, run, seq, t, fetch, PRIMARY KEY(path, proc, run))"
-	" WITHOUT ROWID",
-	"INSERT INTO written_program SELECT path, proc, run, min(seq), min(t), NULL FROM ("
+	"CREATE TEMP TABLE sized(sha256 PRIMARY KEY, size) WITHOUT ROWID",
+	"INSERT INTO sized SELECT sha256, min(size) FROM object WHERE sha256 IS NOT NULL GROUP BY sha256",
+	"CREATE TEMP TABLE written_program(path, proc, run, seq, t, fetch, same, sha256, size,"
+	" PRIMARY KEY(path, proc, run)) WITHOUT ROWID",
+	"INSERT INTO written_program SELECT path, proc, run, min(seq), min(t), NULL, NULL, NULL, NULL FROM ("
 	"  SELECT CASE WHEN op IN ('rename', 'link') THEN path2 ELSE path END AS path, proc, run, seq, t"
 	"  FROM file WHERE op IN ('create', 'write', 'rename', 'link')"
 	"   AND answer IS NOT 'refused' AND reason IS NULL)"
 	" WHERE path IN (SELECT file FROM program UNION SELECT image FROM program)"
 	" GROUP BY path, proc, run",
 	"CREATE INDEX temp.written_program_proc ON written_program(proc, run)",
+	"UPDATE written_program SET sha256 = (SELECT p.sha256 FROM program p WHERE p.file = written_program.path"
+	" AND p.seq > written_program.seq ORDER BY p.seq LIMIT 1)",
+	"UPDATE written_program SET size = (SELECT size FROM sized s WHERE s.sha256 = written_program.sha256)",
 	/* bytes from the network that can be a file's: not those of a handshake with the sinkhole,
 	 * in which nothing was asked for */
 	"CREATE TEMP TABLE arrival AS SELECT seq, run, t, proc, flow, bytes FROM burst b"
@@ -44,14 +91,14 @@ static const char *const statements[] = {
 	"  AND f.op = 'end' AND f.answer = 'sinkhole' AND f.app = 'tls' AND f.bytes_in < 8192 AND NOT EXISTS"
 	"  (SELECT 1 FROM http h WHERE h.run = f.run AND h.flow = f.flow))",
 	"CREATE INDEX temp.arrival_proc ON arrival(proc, t)",
-	/* and they must be enough: 50 is more than programs can be compressed */
-	"UPDATE written_program SET fetch = (SELECT a.seq FROM arrival a WHERE a.proc ="
-	" written_program.proc AND a.run = written_program.run AND a.t <= written_program.t"
-	" ORDER BY a.t DESC LIMIT 1) WHERE proc > 0",
-	"UPDATE written_program SET fetch = NULL WHERE fetch IS NOT NULL AND 50 * (SELECT sum(a.bytes)"
-	" FROM arrival a WHERE a.proc = written_program.proc AND a.run = written_program.run AND"
-	" a.t <= written_program.t) < (SELECT min(o.size) FROM program p JOIN object o ON o.sha256 ="
-	" p.sha256 WHERE p.file = written_program.path)",
+	"CREATE TEMP TABLE arrived(proc, run, nr, t, flow, PRIMARY KEY(proc, run, nr)) WITHOUT ROWID",
+	"INSERT INTO arrived SELECT proc, run, row_number() OVER (PARTITION BY proc, run ORDER BY min(t),"
+	" flow), min(t), flow FROM arrival WHERE proc > 0 GROUP BY proc, run, flow",
+	/* what is kept of them, without TLS where it could be read */
+	"CREATE TEMP TABLE kept AS SELECT run, flow, part, sha256 FROM content c WHERE dir = 'in' AND"
+	" (tls = 1 OR NOT EXISTS (SELECT 1 FROM content i WHERE i.run = c.run AND i.flow = c.flow AND"
+	"  i.dir = 'in' AND i.tls = 1))",
+	"CREATE INDEX temp.kept_flow ON kept(flow, run)",
 	/* one row a process */
 	"CREATE TEMP TABLE life(proc INTEGER PRIMARY KEY, run, parent, born, born_t, died, died_t)",
 	"INSERT INTO life SELECT proc, min(run), max(parent) FILTER (WHERE op = 'fork'), min(seq), min(t),"
@@ -70,6 +117,15 @@ static const char *const statements[] = {
 	"  WHERE NOT EXISTS (SELECT 1 FROM program p WHERE p.proc = u.of AND p.seq < u.before))"
 	" SELECT u.proc, u.born, max(p.seq) FROM up u JOIN program p ON p.proc = u.of"
 	"  AND p.seq < u.before GROUP BY u.proc",
+	/* who can have fetched the file for whom wrote it, until when. At first: itself */
+	"CREATE TEMP TABLE fetcher(path, proc, run, by, until, sure, bytes, PRIMARY KEY(path, proc, run, by))"
+	" WITHOUT ROWID",
+	"CREATE TEMP TABLE looked(path, proc, run, flow, held, PRIMARY KEY(path, proc, run, flow))"
+	" WITHOUT ROWID",
+	"INSERT INTO fetcher SELECT path, proc, run, proc, t, 0, NULL FROM written_program"
+	" WHERE proc IN (SELECT proc FROM arrived)",
+	LOOK,
+	CHOOSE,
 	/* what a tool fetched for somebody: whoever wrote the program moved the tool's file there,
 	 * or named it, or worked beside it (a pipe); or it kept the file open while bytes came */
 	"CREATE TEMP TABLE fetched AS SELECT path, proc, run, min(seq) AS seq FROM file"
@@ -77,36 +133,65 @@ static const char *const statements[] = {
 	" AND answer IS NOT 'refused' AND reason IS NULL GROUP BY path, proc, run",
 	"CREATE INDEX temp.fetched_path ON fetched(path, run)",
 	"CREATE INDEX temp.fetched_proc ON fetched(proc)",
-	"CREATE TEMP TABLE fetcher(path, proc, run, by)",
-	"INSERT INTO fetcher"
-	" WITH unexplained AS MATERIALIZED ("
-	"  SELECT w.path, w.proc, w.run, w.seq, l.parent, l.born, COALESCE(l.died, 9223372036854775807)"
-	"   AS died, (SELECT min(p.seq) FROM program p WHERE p.file = w.path AND p.run = w.run"
-	"    AND p.seq > w.seq) AS start,"
-	"   (SELECT command_line FROM program p WHERE p.proc = w.proc AND p.seq < w.seq"
-	"    ORDER BY p.seq DESC LIMIT 1) AS command_line"
-	"  FROM written_program w JOIN life l ON l.proc = w.proc WHERE w.fetch IS NULL),"
-	" moved AS MATERIALIZED ("
+	"CREATE TEMP TABLE unexplained AS SELECT w.path, w.proc, w.run, w.seq, l.parent, l.born,"
+	" COALESCE(l.died, " FOREVER
+	") AS died, (SELECT min(p.seq) FROM program p WHERE p.file = w.path"
+	"  AND p.run = w.run AND p.seq > w.seq) AS start, NULL AS start_t,"
+	" (SELECT command_line FROM program p WHERE p.proc = w.proc AND p.seq < w.seq"
+	"  ORDER BY p.seq DESC LIMIT 1) AS command_line"
+	" FROM written_program w JOIN life l ON l.proc = w.proc WHERE w.fetch IS NULL",
+	"DELETE FROM unexplained WHERE start IS NULL",
+	"UPDATE unexplained SET start_t = (SELECT t FROM program p WHERE p.seq = start)",
+	"INSERT OR REPLACE INTO fetcher"
+	" WITH moved AS MATERIALIZED ("
 	"  SELECT path, path2, proc, run, seq FROM file WHERE op IN ('rename', 'link')"
-	"  AND path2 IN (SELECT path FROM unexplained))"
-	" SELECT path, proc, run, proc FROM unexplained WHERE died < start"
-	" UNION SELECT u.path, u.proc, u.run, f.proc FROM unexplained u JOIN moved m ON m.path2 = u.path"
-	"  AND m.proc = u.proc AND m.run = u.run JOIN fetched f ON f.path = m.path AND f.run = m.run"
-	"  AND f.seq < m.seq"
-	" UNION SELECT u.path, u.proc, u.run, l.proc FROM unexplained u JOIN life l ON l.parent ="
-	"  u.parent AND l.proc <> u.proc AND l.proc IN (SELECT proc FROM arrival)"
-	"  WHERE u.start IS NOT NULL AND ((l.born < u.died AND u.born < COALESCE(l.died,"
-	"   9223372036854775807)) OR EXISTS (SELECT 1 FROM fetched f WHERE f.proc = l.proc"
-	"   AND f.seq < u.seq AND length(base_name(f.path)) > 3"
-	"   AND instr(u.command_line, base_name(f.path))))",
-	"UPDATE written_program SET fetch = (SELECT max(a.seq) FROM fetcher f JOIN arrival a ON a.proc ="
-	" f.by AND a.run = f.run WHERE f.path = written_program.path AND f.proc = written_program.proc"
-	" AND f.run = written_program.run AND a.seq < (SELECT min(p.seq) FROM program p WHERE p.file ="
-	"  f.path AND p.run = f.run AND p.seq > written_program.seq)"
-	" AND 50 * (SELECT sum(b.bytes) FROM arrival b WHERE b.proc = f.by AND b.run = f.run) >="
-	" COALESCE((SELECT min(o.size) FROM program p JOIN object o ON o.sha256 = p.sha256"
-	"  WHERE p.file = f.path), 0))"
-	" WHERE (path, proc, run) IN (SELECT path, proc, run FROM fetcher)",
+	"  AND path2 IN (SELECT path FROM unexplained)),"
+	" tool(path, proc, run, by, start_t) AS ("
+	"  SELECT path, proc, run, proc, start_t FROM unexplained WHERE died < start"
+	"  UNION SELECT u.path, u.proc, u.run, f.proc, u.start_t FROM unexplained u JOIN moved m ON m.path2 = u.path"
+	"   AND m.proc = u.proc AND m.run = u.run JOIN fetched f ON f.path = m.path AND f.run = m.run"
+	"   AND f.seq < m.seq"
+	"  UNION SELECT u.path, u.proc, u.run, l.proc, u.start_t FROM unexplained u JOIN life l ON l.parent ="
+	"   u.parent AND l.proc <> u.proc AND l.proc IN (SELECT proc FROM arrival)"
+	"   WHERE ((l.born < u.died AND u.born < COALESCE(l.died,"
+	"    " FOREVER ")) OR EXISTS (SELECT 1 FROM fetched f WHERE f.proc = l.proc"
+	"    AND f.seq < u.seq AND length(base_name(f.path)) > 3"
+	"    AND instr(u.command_line, base_name(f.path)))))"
+	" SELECT path, proc, run, by, start_t, 0, NULL FROM tool WHERE by IN (SELECT proc FROM arrived)",
+	/* and whom it descends from or has started, when it is these very bytes that came */
+	"INSERT OR IGNORE INTO fetcher"
+	" WITH RECURSIVE up(path, proc, run, start_t, by, n) AS ("
+	"  SELECT path, proc, run, start_t, parent, 1 FROM unexplained WHERE parent > 0"
+	"  UNION SELECT u.path, u.proc, u.run, u.start_t, l.parent, u.n + 1 FROM up u JOIN life l"
+	"   ON l.proc = u.by WHERE u.n < 4 AND l.parent > 0)"
+	" SELECT path, proc, run, by, start_t, 1, NULL FROM ("
+	"  SELECT path, proc, run, by, start_t FROM up UNION SELECT u.path, u.proc, u.run, l.proc, u.start_t"
+	"   FROM unexplained u JOIN life l ON l.parent = u.proc)"
+	" WHERE by IN (SELECT proc FROM arrived)",
+	LOOK,
+	CHOOSE,
+	/* a copy of what lay there already, and was written by nobody who had got something: that
+	 * it came from elsewhere is only one explanation */
+	"CREATE TEMP TABLE lay(sha256, path, PRIMARY KEY(sha256, path)) WITHOUT ROWID",
+	"INSERT OR IGNORE INTO lay SELECT sha256, path FROM (SELECT sha256, path FROM change"
+	"  WHERE op IN ('added', 'changed', 'moved') UNION SELECT sha256, path FROM object"
+	"  UNION SELECT sha256, file FROM program UNION SELECT sha256, path FROM module)"
+	" WHERE path IS NOT NULL AND sha256 IN (SELECT sha256 FROM written_program"
+	"  WHERE fetch IS NOT NULL AND same IS NULL)",
+	"CREATE TEMP TABLE touched AS SELECT path, seq, op IN ('unlink', 'rename', 'exchange') AS away, proc"
+	" FROM file WHERE op IN ('create', 'write', 'unlink', 'rename', 'exchange', 'truncate')"
+	"  AND answer IS NOT 'refused' AND reason IS NULL AND path IN (SELECT path FROM lay)"
+	" UNION ALL SELECT path2, seq, 0, proc FROM file WHERE op IN ('link', 'rename', 'exchange')"
+	"  AND answer IS NOT 'refused' AND reason IS NULL AND path2 IN (SELECT path FROM lay)",
+	"CREATE INDEX temp.touched_path ON touched(path, seq)",
+	"UPDATE written_program SET fetch = NULL WHERE fetch IS NOT NULL AND same IS NULL AND EXISTS ("
+	" SELECT 1 FROM lay o WHERE o.sha256 = written_program.sha256 AND o.path <> written_program.path"
+	"  AND NOT EXISTS (SELECT 1 FROM written_program v WHERE v.path = o.path AND v.fetch IS NOT NULL)"
+	"  AND NOT EXISTS (SELECT 1 FROM fetched f WHERE f.path = o.path)"
+	"  AND NOT EXISTS (SELECT 1 FROM touched c WHERE c.path = o.path AND (c.proc = written_program.proc"
+	"   OR (c.seq < written_program.seq AND c.away)))"
+	"  AND NOT EXISTS (SELECT 1 FROM touched c WHERE c.path = o.path AND NOT c.away"
+	"   GROUP BY c.path HAVING min(c.seq) > written_program.seq))",
 	/* the package manager, and what it starts: scripts of packages, and what those start */
 	"CREATE TEMP TABLE package_process(proc INTEGER PRIMARY KEY, run)",
 	"INSERT OR IGNORE INTO package_process"

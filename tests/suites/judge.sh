@@ -161,6 +161,45 @@ printf 'include "/etc/passwd"\nrule x { condition: true }\n' >yara/broken.yar
 "$BELLJAR" rules check yara/broken.yar >/dev/null 2>err
 equal "a YARA file cannot have another one read" "$?:$(grep -c root: err)" "1:0"
 
+# What is run was fetched when its bytes are among those that came, and by whom its writer got them; not
+# when what came is something else, or the same program lay there before.
+mkdir -p answers/http/files.vendor.test:80
+folder=answers/http/files.vendor.test:80
+cp /bin/true $folder/tool
+gzip -nc /bin/true >$folder/packed
+printf 'HTTP/1.1 200 OK\nContent-Encoding: gzip\n' >$folder/packed.headers
+printf '{"run": "#!/bin/sh\\nuname -a >/dev/null\\n"}\n' >$folder/script.json
+printf '{"version": 3, "next": 3600}\n' >$folder/config.json
+head -c 40000 /dev/urandom >$folder/list.bin
+cat >updater.py <<'END'
+import gzip, json, os, subprocess, sys, urllib.request
+def get(name): return urllib.request.urlopen("http://files.vendor.test/" + name).read()
+def put(data):
+    with open("/opt/tool", "wb") as f: f.write(data)
+how = sys.argv[1]
+if how == "whole": put(get("tool"))
+elif how == "gzip": put(gzip.decompress(get("packed")))
+elif how == "json": put(json.loads(get("script.json"))["run"].encode())
+elif how == "child": put(subprocess.check_output([sys.executable, "-c",
+    "import sys, urllib.request; sys.stdout.buffer.write(urllib.request.urlopen('http://files.vendor.test/tool').read())"]))
+elif how == "pipe": subprocess.run(["sh", "-c", "cat >/opt/tool"], input=get("tool"))
+else:
+    get(how)
+    put(open("/opt/source", "rb").read())
+os.chmod("/opt/tool", 0o755)
+subprocess.run(["/opt/tool"])
+END
+for how in whole gzip json child pipe config.json list.bin; do
+	"$BELLJAR" run -q -b got --answers answers --copy updater.py -- \
+		sh -c "cp /bin/echo /opt/source; python3 ~/updater.py $how" >/dev/null 2>&1
+	"$BELLJAR" judge got --json --rules "$BELLJAR_SRC/rules" 2>&1 | grep '"rule":"\(downloaded-and-run\|belljar-rule-failed\)"' >out
+	case $how in
+	*.*) equal "a copy of what is on the machine is not told as fetched ($how came)" "$(cat out)" "" ;;
+	*) has "what was fetched and run is told, with its bytes ($how)" "$(cat out)" "(the same bytes)" ;;
+	esac
+	"$BELLJAR" remove got
+done
+
 "$BELLJAR" run -b told --net off -- sh -c 'cp /bin/true /opt/up && chmod 4755 /opt/up' >/dev/null 2>err
 has "a run of a named box ends with what was found" "$(cat err)" "judged: 1 concern; gravest: A program was given another user's rights"
 "$BELLJAR" run -b told --net off --no-judge -- true >/dev/null 2>err
