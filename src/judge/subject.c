@@ -53,7 +53,7 @@
 		"  WHERE NOT sure)"
 
 static const char *const statements[] = {
-	/* the network's two large tables again, in front of the journal's own, with the indexes
+	/* the network's three large tables again, in front of the journal's own, with the indexes
 	 * that rules need: those of the journal cannot be made */
 	"CREATE TEMP TABLE flow AS SELECT * FROM main.flow",
 	"CREATE INDEX temp.flow_flow ON flow(flow, run)",
@@ -61,6 +61,9 @@ static const char *const statements[] = {
 	"CREATE TEMP TABLE burst AS SELECT * FROM main.burst",
 	"CREATE INDEX temp.burst_proc ON burst(proc, t)",
 	"CREATE INDEX temp.burst_seq ON burst(seq)",
+	"CREATE TEMP TABLE dns AS SELECT * FROM main.dns",
+	"CREATE INDEX temp.dns_proc ON dns(proc, t)",
+	"CREATE INDEX temp.dns_seq ON dns(seq)",
 	/* every program that a process became */
 	"CREATE TEMP TABLE program(seq INTEGER PRIMARY KEY, run, t, proc, file, image, command_line,"
 	" sha256, uid, cause)",
