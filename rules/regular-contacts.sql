@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- id: regular-contacts
--- title: A program contacts somebody at regular times by itself
+-- title: A program contacts somebody by itself, at times that follow a pattern
 -- grade: concern
 -- attack: T1071,T1571
 -- sign: beacon
@@ -57,12 +57,8 @@ SELECT
     ELSE destination || COALESCE(' port ' || NULLIF(port, 0), '') || COALESCE(' and ' || (c.addresses - 1) || ' more addresses', '')
       || ' by ' || COALESCE(image, 'a program') END AS subject,
   contacts || ' ' || CASE WHEN protocol = 'icmp' THEN 'pings' WHEN what = 'burst' THEN 'messages inside of connections' WHEN what = 'dns' AND key = 'undeclared' THEN 'questions for names' WHEN what = 'dns' THEN 'questions for the name'
-    ELSE 'connections' END || ', about every ' || CASE
-      WHEN period < 120 THEN CAST(round(period) AS INTEGER) || ' seconds'
-      WHEN period < 7200 THEN CAST(round(period / 60) AS INTEGER) || ' minutes'
-      ELSE round(period / 3600, 1) || ' hours' END
-    || ', spread ' || CAST(round(100 * jitter) AS INTEGER) || ' %, chance is as regular once in ' || CAST(round(1 / MAX(p, 1e-6)) AS INTEGER)
-    || ' cases' || CASE WHEN regular_start > 0 THEN '; the first ' || regular_start || ' at equal distances, later ones not' ELSE '' END
+    ELSE 'connections' END || ', ' || regular_words(period, jitter, p)
+    || CASE WHEN regular_start > 0 THEN '; the first ' || regular_start || ' at equal distances, later ones not' ELSE '' END
     || CASE WHEN same_size > 0.8 THEN '; nearly all of one size' ELSE '' END
     || COALESCE('; nothing but what ' || routine || ' sends by the clock', '') AS detail,
   CASE WHEN routine IS NOT NULL THEN 'fact' WHEN everybody THEN 'note'

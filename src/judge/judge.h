@@ -179,6 +179,10 @@ struct regular {
 				 * by the clock (BURST.routine): regular, and not told; empty: none */
 };
 
+/** regular_words() - for people: how often, how evenly, and how seldom chance is like it. @period
+ * in seconds, @jitter as struct regular has it */
+void regular_words(struct buf *o, double period, double jitter, double p);
+
 #define REGULAR_P	 0.01 /* as rules/regular-contacts.sql has it */
 #define REGULAR_CONTACTS 8
 

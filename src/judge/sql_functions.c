@@ -101,6 +101,16 @@ static void fn_below_domain(sqlite3_context *ctx, int n UNUSED, sqlite3_value **
 	sqlite3_result_text(ctx, below.p, (int)below.n, SQLITE_TRANSIENT);
 }
 
+/* regular_words(period, jitter, p) */
+static void fn_regular_words(sqlite3_context *ctx, int n UNUSED, sqlite3_value **v)
+{
+	cleanup_buf struct buf o = { 0 };
+
+	regular_words(&o, sqlite3_value_double(v[0]), sqlite3_value_double(v[1]),
+		      sqlite3_value_double(v[2]));
+	sqlite3_result_text(ctx, buf_z(&o), (int)o.n, SQLITE_TRANSIENT);
+}
+
 /* came_in(content, file): hashes of kept bytes; 1 the same, 0 not, NULL cannot be said */
 static void fn_came_in(sqlite3_context *ctx, int n UNUSED, sqlite3_value **v)
 {
@@ -135,6 +145,7 @@ int sql_functions(struct sqlite3 *db, struct judged *mine, struct judged *other)
 		{ "registrable_domain", 1, fn_registrable_domain },
 		{ "below_domain", 1, fn_below_domain },
 		{ "came_in", 2, fn_came_in },
+		{ "regular_words", 3, fn_regular_words },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {

@@ -45,18 +45,6 @@ static void json_line(struct buf *o, const struct regular *r)
 	buf_puts(o, "}\n");
 }
 
-static void every(struct buf *o, double seconds)
-{
-	if (seconds < 10)
-		buf_printf(o, "every %.1f seconds", seconds);
-	else if (seconds < 120)
-		buf_printf(o, "every %.0f seconds", seconds);
-	else if (seconds < 7200)
-		buf_printf(o, "every %.0f minutes", seconds / 60);
-	else
-		buf_printf(o, "every %.1f hours", seconds / 3600);
-}
-
 static void text_lines(struct buf *o, const struct regular *r, bool colour)
 {
 	const char *what = str_eq(r->protocol, STR("icmp")) ? " pings"
@@ -82,10 +70,8 @@ static void text_lines(struct buf *o, const struct regular *r, bool colour)
 			   (unsigned long long)r->crowd - 1);
 	buf_puts(o, "\n  ");
 	put_number(o, r->contacts);
-	buf_printf(o, "%s, about ", what);
-	every(o, r->period);
-	buf_printf(o, ", spread %.0f %%; chance is as regular once in %.0f cases", 100 * r->jitter,
-		   1 / (r->p > 1e-6 ? r->p : 1e-6));
+	buf_printf(o, "%s, ", what);
+	regular_words(o, r->period, r->jitter, r->p);
 	if (r->regular_start)
 		buf_printf(o, "; the first %zu at equal distances, later ones not",
 			   r->regular_start);

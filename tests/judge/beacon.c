@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "judge/beacon.h"
+#include "judge/judge.h"
 
 static uint64_t state;
 
@@ -259,6 +260,28 @@ static void test_one_regular_stretch_is_enough(void **state_)
 	assert_true(b.p <= BEACON_FLAG);
 }
 
+static void says(double period, double jitter, double p, const char *want)
+{
+	cleanup_buf struct buf o = { 0 };
+
+	regular_words(&o, period, jitter, p);
+	assert_string_equal(buf_z(&o), want);
+}
+
+static void test_words_call_regular_only_what_a_person_would(void **state_)
+{
+	(void)state_;
+	says(3720, 0.001, 1e-9,
+	     "about every 62 minutes, half of the pauses nearly equal; so regular by chance once in "
+	     "1000000 cases or less");
+	says(60, 0.2, 0.004,
+	     "about every 60 seconds, half of the pauses differ by at most 20 %; so regular by chance "
+	     "once in 250 cases");
+	says(9000, 1.78, 0.01,
+	     "at uneven times that follow a pattern, with pauses about 2.5 hours and others; such a "
+	     "pattern comes by chance once in 100 cases");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +298,7 @@ int main(void)
 		cmocka_unit_test(test_a_busy_conversation_is_chance),
 		cmocka_unit_test(test_contacts_that_come_together_are_a_visit),
 		cmocka_unit_test(test_one_regular_stretch_is_enough),
+		cmocka_unit_test(test_words_call_regular_only_what_a_person_would),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
