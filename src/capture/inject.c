@@ -87,10 +87,18 @@ bool was_broken_off(int64_t rax)
 	       rax == -514 /* ERESTARTNOHAND */ || rax == RESTART_BLOCK;
 }
 
-/* What the kernel would have done on the way out of the signal that is dropped. */
-static void start_again(struct user_regs_struct *r)
+bool is_int80(pid_t tid, uint64_t pc)
 {
-	bool narrow = r->cs == USER_CS_32;
+	uint8_t there[SYSCALL_SIZE];
+
+	return !target_read(tid, pc - sizeof(there), there, sizeof(there)) && there[0] == 0xcd &&
+	       there[1] == 0x80;
+}
+
+/* What the kernel would have done on the way out of the signal that is dropped. */
+static void start_again(pid_t tid, struct user_regs_struct *r)
+{
+	bool narrow = r->cs == USER_CS_32 || is_int80(tid, r->rip);
 	int64_t nr = narrow ? (int32_t)r->orig_rax : (int64_t)r->orig_rax, rax = (int64_t)r->rax;
 	uint64_t restart = narrow ? NR32_RESTART : SYS_restart_syscall;
 
@@ -152,7 +160,7 @@ int inject_filter(pid_t tid, uint64_t vdso, const struct sock_filter *filter, si
 	if (rc)
 		return rc;
 	rc = ptrace(PTRACE_GETREGS, tid, 0, &regs) ? -errno : (int)(int64_t)regs.rax;
-	start_again(&old);
+	start_again(tid, &old);
 	if (ptrace(PTRACE_SETREGS, tid, 0, &old))
 		return -errno;
 	return rc > 0 ? -EBUSY : rc;

@@ -314,6 +314,8 @@ int inject_filter(pid_t tid, uint64_t vdso, const struct sock_filter *filter, si
 		  int *ret_status);
 /** was_broken_off() - the result of a call says that a signal has ended it (linux/errno.h) */
 bool was_broken_off(int64_t rax);
+/** is_int80() - the instruction before @pc is `int $0x80`: 64-bit code has made a call of i386 */
+bool is_int80(pid_t tid, uint64_t pc);
 
 /* socketcall.c: a call with its arguments in memory becomes one with registers */
 

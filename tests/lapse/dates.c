@@ -49,6 +49,22 @@ static int64_t age_x(const struct statx *st)
 	return time(NULL) - st->stx_mtime.tv_sec;
 }
 
+/* By the gate that programs of 32 bits have, in code of either width: stat64 or lstat64. */
+static int64_t gate_age(long nr, const char *file)
+{
+	static uint8_t *low;
+	uint32_t mtime;
+	long rc;
+
+	if (!low)
+		low = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | 0x40 /* MAP_32BIT */, -1, 0);
+	strcpy((char *)low + 512, file);
+	__asm__ volatile("int $0x80" : "=a"(rc) : "a"(nr), "b"(low + 512), "c"(low) : "memory");
+	memcpy(&mtime, low + 72, sizeof(mtime));
+	return rc ? -1 : time(NULL) - mtime;
+}
+
 static void look_in_all_ways(const char *file, const char *link, int64_t should)
 {
 	int fd = open(file, O_RDONLY), path = open(file, O_PATH), dir = open(".", O_RDONLY);
@@ -75,6 +91,8 @@ static void look_in_all_ways(const char *file, const char *link, int64_t should)
 	tell("statx", age_x(&x), should);
 	statx(fd, "", AT_EMPTY_PATH, STATX_MTIME, &x);
 	tell("statx of a descriptor", time(NULL) - x.stx_mtime.tv_sec, should);
+	tell("stat, by the gate of 32 bits", gate_age(195, file), should);
+	tell("lstat, by the gate of 32 bits", gate_age(196, link), should);
 #ifdef __x86_64__
 	syscall(SYS_stat, file, &st);
 	tell("stat, raw", age(&st), should);

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/futex.h>
 #include <mqueue.h>
 #include <poll.h>
@@ -19,6 +20,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
@@ -86,6 +88,86 @@ static int w_clock_abs_real(int s)
 	struct timespec t = after(CLOCK_REALTIME, s);
 
 	return clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &t, NULL);
+}
+
+static int until(clockid_t clock, int s)
+{
+	struct timespec t = after(clock, s);
+
+	return clock_nanosleep(clock, TIMER_ABSTIME, &t, NULL);
+}
+
+static int w_clock_abs_boot(int s)
+{
+	return until(CLOCK_BOOTTIME, s);
+}
+
+static int w_clock_abs_tai(int s)
+{
+	return until(CLOCK_TAI, s);
+}
+
+/* By the gate that programs of 32 bits have, in code of either width: what it points to is below
+ * 4 GiB. */
+static long gate(long nr, long a, long b, long c, long d)
+{
+	long r;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d)
+			 : "memory", "cc");
+	return r;
+}
+
+static int32_t *low_memory(void)
+{
+	static int32_t *at;
+
+	if (!at)
+		at = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | 0x40 /* MAP_32BIT */, -1, 0);
+	return at;
+}
+
+static int w_gate_nanosleep(int s)
+{
+	int32_t *t = low_memory();
+
+	t[0] = s;
+	t[1] = 0;
+	return gate(162, (long)t, 0, 0, 0) != 0;
+}
+
+static int w_gate_nanosleep_64(int s)
+{
+	int32_t *t = low_memory();
+
+	memset(t, 0, 16);
+	t[0] = s;
+	return gate(407, CLOCK_MONOTONIC, 0, (long)t, 0) != 0;
+}
+
+static int w_gate_poll(int s)
+{
+	return gate(168, 0, 0, s * 1000, 0) != 0;
+}
+
+static int w_gate_futex(int s)
+{
+	int32_t *t = low_memory();
+
+	t[0] = s;
+	t[1] = 0;
+	t[2] = 1;
+	return gate(240, (long)(t + 2), FUTEX_WAIT, 1, (long)t) != -ETIMEDOUT;
+}
+
+static int w_gate_alarm(int s)
+{
+	signal(SIGALRM, ring);
+	gate(27, s, 0, 0, 0);
+	return gate(29, 0, 0, 0, 0) != -EINTR || rang != 1;
 }
 
 static int w_poll(int s)
@@ -166,6 +248,57 @@ static int w_futex_abs(int s)
 	       errno != ETIMEDOUT;
 }
 
+static int w_futex_waitv(int s)
+{
+	struct timespec end = after(CLOCK_MONOTONIC, s);
+	int64_t t[2] = { end.tv_sec, end.tv_nsec };
+	uint32_t word = 1;
+	struct {
+		uint64_t val, uaddr;
+		uint32_t flags, none;
+	} v = { 1, (uintptr_t)&word, 2 /* FUTEX_32 */, 0 };
+
+	return syscall(449 /* futex_waitv */, &v, 1, 0, t, CLOCK_MONOTONIC) != -1 ||
+	       errno != ETIMEDOUT;
+}
+
+static pthread_mutex_t held;
+
+static void *locker(void *p)
+{
+	pthread_mutex_lock(&held);
+	sem_post(p);
+	pause();
+	return NULL;
+}
+
+static int lock_until(int protocol, int s)
+{
+	pthread_mutexattr_t a;
+	struct timespec t;
+	pthread_t who;
+	sem_t has;
+
+	pthread_mutexattr_init(&a);
+	pthread_mutexattr_setprotocol(&a, protocol);
+	pthread_mutex_init(&held, &a);
+	sem_init(&has, 0, 0);
+	pthread_create(&who, NULL, locker, &has);
+	sem_wait(&has);
+	t = after(CLOCK_REALTIME, s);
+	return pthread_mutex_timedlock(&held, &t) != ETIMEDOUT;
+}
+
+static int w_mutex(int s)
+{
+	return lock_until(PTHREAD_PRIO_NONE, s);
+}
+
+static int w_mutex_pi(int s)
+{
+	return lock_until(PTHREAD_PRIO_INHERIT, s);
+}
+
 static int w_cond(int s)
 {
 	pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
@@ -233,6 +366,52 @@ static int w_mq(int s)
 		return 1;
 	mq_unlink("/lapse");
 	return mq_timedreceive(q, b, sizeof(b), NULL, &t) != -1 || errno != ETIMEDOUT;
+}
+
+static int w_mq_send(int s)
+{
+	struct mq_attr a = { .mq_maxmsg = 1, .mq_msgsize = 8 };
+	mqd_t q = mq_open("/lapse", O_CREAT | O_RDWR, 0600, &a);
+	struct timespec t = after(CLOCK_REALTIME, s);
+
+	if (q == (mqd_t)-1)
+		return 1;
+	mq_unlink("/lapse");
+	mq_send(q, "x", 1, 0);
+	return mq_timedsend(q, "x", 1, 0, &t) != -1 || errno != ETIMEDOUT;
+}
+
+static int w_aio(int s)
+{
+	struct io_event e;
+	long t[2] = { s, 0 };
+	aio_context_t ctx = 0;
+
+	return syscall(SYS_io_setup, 1, &ctx) || syscall(SYS_io_getevents, ctx, 1L, 1L, &e, t) != 0;
+}
+
+static int w_sndtimeo(int s)
+{
+	struct timeval t = { s, 0 };
+	static char b[4096];
+	int p[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, p) ||
+	    setsockopt(p[0], SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)))
+		return 1;
+	while (send(p[0], b, sizeof(b), MSG_DONTWAIT) > 0)
+		;
+	return send(p[0], b, sizeof(b), 0) != -1 || errno != EAGAIN;
+}
+
+static int w_accept(int s)
+{
+	struct timeval t = { s, 0 };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (listen(fd, 1) || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)))
+		return 1;
+	return accept(fd, NULL, NULL) != -1 || errno != EAGAIN;
 }
 
 static int w_rcvtimeo(int s)
@@ -378,6 +557,13 @@ static const struct {
 	WAY(raw_nanosleep),
 	WAY(clock_abs_mono),
 	WAY(clock_abs_real),
+	WAY(clock_abs_boot),
+	WAY(clock_abs_tai),
+	WAY(gate_nanosleep),
+	WAY(gate_nanosleep_64),
+	WAY(gate_poll),
+	WAY(gate_futex),
+	WAY(gate_alarm),
 	WAY(poll),
 	WAY(poll_fd),
 	WAY(ppoll),
@@ -387,12 +573,19 @@ static const struct {
 	WAY(epoll_pwait2),
 	WAY(futex),
 	WAY(futex_abs),
+	WAY(futex_waitv),
+	WAY(mutex),
+	WAY(mutex_pi),
 	WAY(cond),
 	WAY(cond_mono),
 	WAY(sem),
 	WAY(semtimedop),
 	WAY(sigtimedwait),
 	WAY(mq),
+	WAY(mq_send),
+	WAY(aio),
+	WAY(sndtimeo),
+	WAY(accept),
 	WAY(rcvtimeo),
 	WAY(timerfd),
 	WAY(timerfd_abs),
@@ -407,7 +600,7 @@ static const struct {
 
 /* ---- the clocks ---------------------------------------------------------------------------- */
 
-enum { CLOCKS = 11 };
+enum { CLOCKS = 13 };
 
 static int64_t of(clockid_t clock)
 {
@@ -425,17 +618,22 @@ static int64_t raw(clockid_t clock)
 	return t[0];
 }
 
-/* By the gate that programs of 32 bits have: not through the vDSO's page. */
+/* 32 bits: not through the vDSO's page, as syscall() would. */
 static int64_t raw_time(void)
 {
 #ifdef __i386__
-	int r;
-
-	__asm__ volatile("int $0x80" : "=a"(r) : "a"(SYS_time), "b"(0) : "memory");
-	return r;
+	return gate(SYS_time, 0, 0, 0, 0);
 #else
 	return syscall(SYS_time, NULL);
 #endif
+}
+
+static int64_t gate_clock(void)
+{
+	int32_t *t = low_memory();
+
+	gate(265, CLOCK_MONOTONIC, (long)t, 0, 0);
+	return t[0];
 }
 
 static void read_all(int64_t out[CLOCKS])
@@ -459,6 +657,8 @@ static void read_all(int64_t out[CLOCKS])
 	out[8] = info.uptime;
 	out[9] = (int64_t)times(&tms) / sysconf(_SC_CLK_TCK);
 	out[10] = timex.time.tv_sec;
+	out[11] = gate(13 /* time */, 0, 0, 0, 0);
+	out[12] = gate_clock();
 }
 
 int main(int argc, char **argv)

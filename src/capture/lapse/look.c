@@ -223,7 +223,7 @@ static bool look_at(struct lapse *l, struct seen *s)
 	memcpy(s->runs, runs, sizeof(runs));
 	b.narrow = s->b.narrow;
 	if (!same) {
-		b.narrow = !s->ours && lapse_is_narrow(l, s->tgid);
+		b.narrow = !s->ours && (lapse_is_narrow(l, s->tgid) || is_int80(s->tid, b.pc));
 		begins(l, s, &b);
 	}
 	s->blocked = true;
@@ -260,7 +260,7 @@ void lapse_watch(struct lapse *l, pid_t tgid, pid_t tid)
 void lapse_broke_off(struct lapse *l, pid_t tgid, pid_t tid, const struct user_regs_struct *r)
 {
 	struct seen *s = see(l, tgid, tid);
-	struct blocked b = call_of_regs(r, is_narrow(r));
+	struct blocked b = call_of_regs(r, is_narrow(r) || is_int80(tid, r->rip));
 
 	s->listed = s->patching = true;
 	if (b.nr < 0 || !was_broken_off((int64_t)r->rax))

@@ -196,11 +196,13 @@ void lapse_stat_end(struct lapse *l, pid_t tid)
 	if (!l || !l->files || ptrace(PTRACE_GETREGS, tid, 0, &r) || r.rax)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(rows) && !s; i++) {
-		bool narrow = is_narrow(&r);
+		/* the numbers of one kind are not in the other's column */
+		bool narrow = (int64_t)r.orig_rax == rows[i].nr[1];
 		const uint64_t wide_args[] = { r.rdi, r.rsi, r.rdx, r.r10, r.r8 };
 		const uint64_t narrow_args[] = { r.rbx, r.rcx, r.rdx, r.rsi, r.rdi };
 
-		if ((int64_t)r.orig_rax != rows[i].nr[narrow])
+		if ((int64_t)r.orig_rax != rows[i].nr[narrow] ||
+		    narrow != (is_narrow(&r) || (narrow && is_int80(tid, r.rip))))
 			continue;
 		s = rows[i].shape[narrow];
 		at = narrow ? (uint32_t)narrow_args[rows[i].at] : wide_args[rows[i].at];
