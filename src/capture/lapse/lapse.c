@@ -16,7 +16,8 @@
 
 #define LOOK_MAX_NS  20000000
 #define JUMP_MIN_NS  2000000 /* what is due so soon comes by itself */
-#define TICKING	     100     /* jumps since a wait began: it is held up by others' short waits */
+#define TICKING	     100     /* rests since a wait began: it is held up by others' short waits */
+#define TICK_OF	     8	     /* rests whose distance counts as that of ticks */
 #define BUSY_REST_NS NSEC_PER_SEC	 /* beside work, two jumps are so far apart */
 #define OVERTAKEN    1000		 /* a wait that is so many times shorter may be overtaken */
 #define OVERTOOK_NS  (60 * NSEC_PER_SEC) /* patience has ended: so long it need not end anew */
@@ -118,7 +119,6 @@ static void jump(struct lapse *l, uint64_t ns, const char *cause)
 	l->clock->njumps++;
 	l->clock->ahead = ahead;
 	lapse_proc_put(l, true);
-	l->jumps++;
 	l->jumped_real = now;
 	l->pause_ns = LOOK_MIN_NS;
 	if (now - l->told_real >= EVENTS_NS || strcmp(cause, "wait") != 0) {
@@ -188,14 +188,14 @@ static uint64_t impatient_wait(const struct lapse *l, uint64_t now, uint64_t tic
 	{
 		ns = s->due - s->since;
 		if (seen_waits(s) && s->due > now && ns > longest &&
-		    (!tick_ns || l->jumps - s->jumps >= TICKING) &&
+		    (!tick_ns || l->rests - s->rests >= TICKING) &&
 		    lapse_patience(ns, real - (s->since - s->ahead), now - s->since, tick_ns,
 				   again))
 			longest = ns;
 	}
 	ns = l->until - l->until_since;
 	if (l->until != LAPSE_NEVER && l->until > now && ns > longest &&
-	    (!tick_ns || l->jumps - l->until_jumps >= TICKING) &&
+	    (!tick_ns || l->rests - l->until_rests >= TICKING) &&
 	    lapse_patience(ns, real - l->until_real, now - l->until_since, tick_ns, again))
 		longest = ns;
 	return longest;
@@ -220,21 +220,38 @@ static uint64_t impatient_due(const struct lapse *l, uint64_t tick_ns)
 
 /* ---- turns -------------------------------------------------------------------------------- */
 
+/* What is left of a timer of the kernel's is not the same to the nanosecond at each look. */
+static void count_rest(struct lapse *l, uint64_t next)
+{
+	uint64_t other = next > l->rest_due ? next - l->rest_due : l->rest_due - next;
+
+	if (other < LOOK_MIN_NS)
+		return;
+	if (l->rest_due && next > l->rest_due)
+		l->tick_ns += other / TICK_OF - l->tick_ns / TICK_OF;
+	l->rests++;
+	l->rest_due = next;
+}
+
 /* All wait. Return: ns of real time until the next look */
 static uint64_t all_wait(struct lapse *l)
 {
 	uint64_t next = next_due(l), now = lapse_now(l), far, tick;
+	bool soon;
 
 	if (next == LAPSE_NEVER)
 		return LOOK_MAX_NS;
-	if (next <= now + JUMP_MIN_NS)
+	count_rest(l, next);
+	soon = next <= now + JUMP_MIN_NS;
+	/* long waits of several end side by side as well */
+	far = impatient_due(l, soon ? l->tick_ns + 1 : next - now);
+	if (soon && far <= next)
 		return next > now ? next - now : LOOK_MIN_NS;
 	if (!lapse_stat_ready(l))
 		return LOOK_MIN_NS;
 	tick = until_tick(l);
 	if (tick)
 		return tick;
-	far = impatient_due(l, next - now);
 	if (far > next)
 		l->overtook_real = clock_mono_ns();
 	jump(l, (far > next ? far : next) - now, far > next ? "busy" : "wait");
@@ -473,7 +490,7 @@ void lapse_end(struct lapse *l)
 	pthread_mutex_unlock(&l->lock);
 	pthread_join(l->thread, NULL);
 	l->running = false;
-	if (l->jumps)
+	if (l->jumped_real)
 		clock_event(l, "wait");
 	dates_add(&l->dates, clock_real_ns(), 0);
 	keep_dates(l);
@@ -516,7 +533,7 @@ void lapse_until(struct lapse *l, uint64_t t)
 		l->until_last = l->until;
 		l->until_real = clock_mono_ns();
 		l->until_since = lapse_now(l);
-		l->until_jumps = l->jumps;
+		l->until_rests = l->rests;
 	}
 	l->pause_ns = LOOK_MIN_NS;
 	pthread_cond_signal(&l->wake);

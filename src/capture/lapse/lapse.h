@@ -127,8 +127,8 @@ void wait_take_left(pid_t tid, const struct wait *w, uint64_t gone);
  * @wait_ns: how long the wait is, in the box's time
  * @real_ns: real time since it began
  * @gone_ns: the box's time since it began
- * @tick_ns: the clock has jumped many times since: it is the short waits of others that hold it up,
- *	such as this one, which comes next; 0: somebody works
+ * @tick_ns: all have waited many times since: it is the short waits of others that hold the clock
+ *	up, such as this one, which comes next; 0: somebody works
  * @again: such waits have been gone over a short time ago
  *
  * Return: true when it is enough.
@@ -154,7 +154,7 @@ struct seen {
 	struct blocked b;
 	struct wait w;
 	uint64_t since_real, since, ahead, due; /* of this wait; @ahead the offset then */
-	uint64_t jumps;				/* that there had been then */
+	uint64_t rests;				/* that there had been then */
 	uint64_t lately; /* how long its waits have been: the longest, less with each since */
 	bool listed;	 /* it is in the table of tasks */
 	UT_hash_handle hh;
@@ -190,7 +190,7 @@ struct lapse {
 	bool ending;
 	uint64_t until, until_real, until_since; /* how far the clock may go (monotonic of the box);
 						  * 0: not at all */
-	uint64_t until_jumps, until_last;	 /* the last that was not 0 */
+	uint64_t until_rests, until_last;	 /* the last that was not 0 */
 	struct seen *seen;
 	atomic_int working; /* threads of ours that have something of the box in hand */
 	/* tasks that have come so far; and had when they were listed. Who came since was not looked
@@ -210,7 +210,9 @@ struct lapse {
 	uint64_t held, wrote_real; /* held calls and tasks by then; CLOCK_REALTIME of the last write
 				      seen */
 	uint64_t active_real;	   /* CLOCK_REALTIME when somebody was last seen at work */
-	uint64_t jumps, jumped_real, told_real, pause_ns;
+	uint64_t rests, rest_due;  /* how often all waited for a time, and for which one last */
+	uint64_t tick_ns;	   /* from one to the next, of late */
+	uint64_t jumped_real, told_real, pause_ns;
 	uint64_t overtook_real; /* when ticks were last gone over; 0 never */
 };
 

@@ -146,7 +146,7 @@ static void begins(struct lapse *l, struct seen *s, const struct blocked *b)
 		s->w.what = WAIT_EVER;
 	s->since = lapse_now(l);
 	s->ahead = l->clock->ahead;
-	s->jumps = l->jumps;
+	s->rests = l->rests;
 	s->due = due_of(l, &s->w);
 	s->lately -= s->lately / LATELY;
 	if (s->due != LAPSE_NEVER && s->due > s->since && s->due - s->since > s->lately)
