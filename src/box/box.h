@@ -254,13 +254,6 @@ struct box_authority {
 	const char *hash; /* name by which OpenSSL finds it in a folder: "1a2b3c4d.0" */
 };
 
-/** enum box_clock_kind - files of the box's own in /proc, which whoever keeps its clock writes */
-enum box_clock_kind {
-	BOX_CLOCK_OURS,	 /* none */
-	BOX_CLOCK_OWN,	 /* uptime */
-	BOX_CLOCK_DATED, /* and stat: its date is another one from the start */
-};
-
 struct box_opts {
 	const char *root; /* --root DIR, NULL: the host's folders */
 	int nbinds;
@@ -268,7 +261,7 @@ struct box_opts {
 	struct box_limits limits;
 	enum box_net net;
 	enum box_net_by net_by;
-	enum box_clock_kind clock;
+	bool clock;	   /* of its own: files in /proc are, which whoever keeps it writes */
 	bool decoys;	   /* put them into the homes of a box that nothing has run in */
 	const char *user;  /* --user: "root" (default) or "user": id 1000, named user */
 	bool force_single; /* --idmap single: no range even where there is one */

@@ -103,7 +103,9 @@ static const char *const proc_masked[] = { "/proc/kcore",	 "/proc/keys",
 					   "/proc/key-users",	 "/proc/timer_list",
 					   "/proc/sched_debug",	 "/proc/kallsyms",
 					   "/proc/latency_stats" };
-/* … and what says the machine's date where the box has its own: the battery-backed clock */
+/* What tells the time where the box has its own: files of the box … */
+static const char *const clock_own[] = { "/proc/uptime", "/proc/stat" };
+/* … and what says the machine's date: the battery-backed clock */
 static const char *const clock_masked[] = { "/proc/driver/rtc", "/sys/class/rtc" };
 
 /* What the kernel gives to a user for all of their programs together, a box is part of: half of it
@@ -288,12 +290,10 @@ static void plan_steps(struct box_plan *p, const struct box *box, const struct b
 	add_tmpfs(p, "/dev/shm", "1777", p->limits.memory / 2);
 	add_tmpfs(p, "/run", "0755",
 		  p->limits.disk < 8 * TMPFS_RUN_MAX ? p->limits.disk / 8 : TMPFS_RUN_MAX);
-	if (opts->clock)
-		add(p, STEP_CLOCK, "/proc/uptime", "/proc/uptime: by the box's clock");
+	for (size_t i = 0; opts->clock && i < ARRAY_SIZE(clock_own); i++)
+		add(p, STEP_CLOCK, clock_own[i], "%s: by the box's clock", clock_own[i]);
 	for (size_t i = 0; opts->clock && i < ARRAY_SIZE(clock_masked); i++)
 		add(p, STEP_MASK, clock_masked[i], "masked: %s", clock_masked[i]);
-	if (opts->clock == BOX_CLOCK_DATED)
-		add(p, STEP_CLOCK, "/proc/stat", "/proc/stat: by the box's clock");
 	add_binds(p);
 	add(p, STEP_DETACH, NULL, "let go of the host's tree");
 	add_identity(p, info);

@@ -431,7 +431,7 @@ static int dry_run(struct session_run *s, struct run_args *a, struct err *err)
 	if (!rc) {
 		a->session.box.net = a->session.net.off ? BOX_NET_OFF : BOX_NET_GATE;
 		a->session.box.net_by = a->session.net.by;
-		a->session.box.clock = session_box_clock(&a->session);
+		a->session.box.clock = a->session.speed != SPEED_REAL;
 		rc = box_plan_make(s->box, &a->session.box, &s->plan, err);
 	}
 	if (!rc)

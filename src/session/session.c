@@ -119,7 +119,7 @@ static int make_plan(struct session_run *s, const struct session_opts *o, struct
 	opts.net = o->net.off ? BOX_NET_OFF : BOX_NET_GATE;
 	opts.net_by = o->net.by;
 	/* what nobody will read of need not be recognised */
-	opts.clock = session_box_clock(o);
+	opts.clock = o->speed != SPEED_REAL;
 	opts.decoys = opts.net != BOX_NET_OFF && !o->discard;
 	if (opts.net != BOX_NET_OFF) {
 		rc = gate_box_ca(box_dirfd(s->box), o->name ? o->name : "", &ca, err);

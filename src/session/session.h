@@ -125,13 +125,6 @@ int session_wait_box_most(struct session_run *s, uint64_t end, uint64_t real_ns,
  * Return: 0; -ENOTSUP at SPEED_REAL.
  */
 int session_clock_ahead(struct session_run *s, uint64_t ns, struct err *err);
-/** session_box_clock() - what a plan is told of the box's clock */
-static inline enum box_clock_kind session_box_clock(const struct session_opts *o)
-{
-	return o->speed == SPEED_REAL ? BOX_CLOCK_OURS
-	       : o->date_ns	      ? BOX_CLOCK_DATED
-				      : BOX_CLOCK_OWN;
-}
 /** session_date_ahead() - how far the box's date is ahead of ours, ns, modulo 2^64 */
 uint64_t session_date_ahead(const struct session_run *s);
 

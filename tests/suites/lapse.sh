@@ -140,6 +140,14 @@ up = float(open("/proc/uptime").read().split()[0])
 boot = [int(l.split()[1]) for l in open("/proc/stat") if l.startswith("btime")][0]
 print(abs(time.clock_gettime(time.CLOCK_BOOTTIME) - up) < 2, abs(time.time() - up - boot) < 3)')" "True True"
 
+equal "/proc/stat: nobody worked in a wait" "$(lapse python3 -c '
+import os, time
+def idle(): return [int(l.split()[4]) for l in open("/proc/stat") if l.startswith("cpu")]
+before = idle()
+time.sleep(864000)
+new = [(b - a) / 100 / 864000 for a, b in zip(before, idle())]
+print(all(abs(v - 1) < .01 for v in new[1:]), abs(new[0] - len(new[1:])) < .01 * len(new))')" "True True"
+
 equal "when packets came: nobody is told a time of another clock" "$(lapse python3 -c '
 import socket, struct, time
 time.sleep(864000)

@@ -23,7 +23,6 @@
 
 #define LAPSE_CLOCKS	  0xbf3u /* ids that go on by themselves, as in lapse/vdso.c */
 #define LAPSE_DATE_CLOCKS 0x921u
-#define TICKS_PER_SEC	  100 /* USER_HZ of times(2): fixed on x86 */
 
 /* x86_64, i386; clock_gettime has a test of its own */
 static const struct {

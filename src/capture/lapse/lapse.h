@@ -54,6 +54,7 @@
 #define LAPSE_TIMERFDS	 256   /* timers with a descriptor, all processes */
 #define LAPSE_SETS_MAX	 65536 /* descriptors in the sets of a select call */
 #define LAPSE_NEVER	 UINT64_MAX
+#define TICKS_PER_SEC	 100 /* USER_HZ of times(2) and /proc: fixed on x86 */
 
 #define NR_FUTEX_WAIT 455 /* since Linux 6.7 */
 
@@ -206,7 +207,8 @@ struct lapse {
 	struct dates dates;
 	bool files;		/* stat calls stop */
 	int uptime_fd, stat_fd; /* the box's own in /proc; negative: none */
-	uint64_t proc_real;
+	uint64_t proc_real, stat_real;
+	char *stat_text;	   /* the kernel's /proc/stat, at stat_real */
 	uint64_t held, wrote_real; /* held calls and tasks by then; CLOCK_REALTIME of the last write
 				      seen */
 	uint64_t active_real;	   /* CLOCK_REALTIME when somebody was last seen at work */
