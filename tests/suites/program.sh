@@ -32,16 +32,22 @@ relro=$(readelf -SW "$BELLJAR" | awk '$2 == ".data.rel.ro" { print $6 }
 is "belljar's tables with addresses stay below 128 KiB: who needs more is a program of its own" \
 	"$([ "$((16#${relro:-0}))" -lt $((128 << 10)) ] || echo "0x$relro bytes in .data.rel.ro")"
 
-# a file made and removed costs as much as a library: a quiet run without a name has no folder
+# a file made and removed costs as much as a library: a quiet run without a name has no folder where its layer is of
+# memory. Before Linux 6.6 that keeps no attributes of users, and the layer lies in a folder as long as the run.
+memory=$(mktemp /dev/shm/belljar-test.XXXXXX)
+python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.probe", b"1")' "$memory" 2>/dev/null && folders=0 || folders=1
+rm "$memory"
+there() { find "$BELLJAR_HOME/anon" "$BELLJAR_HOME/boxes" -mindepth 1 -maxdepth 1; }
 mkfifo go
 "$BELLJAR" run -q --net off -- sh -c 'echo up; read -r line' <go >out 2>&1 &
 exec 7>go
-for _ in $(seq 300); do
+for _ in $(seq $((300 * ${BELLJAR_TEST_SLOW:-1}))); do
 	! grep -q up out || break
 	sleep 0.1
 done
-is "a quiet run without a name and a network has no folder" \
-	"$(grep -v '^up$' out; find "$BELLJAR_HOME/anon" "$BELLJAR_HOME/boxes" -mindepth 1)"
+is "a quiet run without a name and a network has no folder, or the one of a layer on disk" \
+	"$(grep -v '^up$' out; [ "$(there | wc -l)" = "$folders" ] || there)"
 echo go >&7
 exec 7>&-
 wait
+is "and leaves none" "$(there)"
