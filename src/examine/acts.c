@@ -96,14 +96,7 @@ static int put_back(struct exam *x, const struct kept_file *f, int rc, struct er
 
 	if (rc && rc != -ECANCELED)
 		return rc;
-	back = file_put_back(x, f, rc ? &late : err);
-	if (back == 1)
-		back = mark(x,
-			    &(struct mark){ .step = "act",
-					    .path = f->path,
-					    .sha256 = f->sha256,
-					    .detail = "put back" },
-			    rc ? &late : err);
+	back = taken_put_back(&x->s, f, x->now->name, rc ? &late : err);
 	return rc ? rc : back;
 }
 
@@ -111,7 +104,7 @@ static int delete_one(struct exam *x, const char *path, struct err *err)
 {
 	struct err gone = { 0 };
 	struct kept_file f;
-	int rc = file_take(x, path, &f, &gone);
+	int rc = file_take(&x->s, path, &f, &gone);
 
 	if (rc == -ENOENT)
 		return 0; /* it has gone since */
@@ -120,9 +113,12 @@ static int delete_one(struct exam *x, const char *path, struct err *err)
 		return rc;
 	}
 	progress(x, path);
-	rc = mark(x, &(struct mark){ .step = "act", .path = path, .sha256 = f.sha256 }, err);
+	rc = taken_note(&x->s, &f, x->now->name, err);
 	if (!rc)
-		rc = file_remove(x, path, err);
+		rc = mark(x, &(struct mark){ .step = "act", .path = path, .sha256 = f.sha256 },
+			  err);
+	if (!rc)
+		rc = file_remove(&x->s, path, err);
 	if (!rc)
 		rc = kill_those_of(x, path, err);
 	if (!rc)
@@ -188,18 +184,20 @@ static int take_off(struct exam *x, const struct state_entry *e, struct kept_fil
 		    struct err *err)
 {
 	struct err gone = { 0 };
-	int rc = file_take(x, e->place, ret, &gone);
+	int rc = file_take(&x->s, e->place, ret, &gone);
 
 	if (rc)
 		return rc == -ENOENT || rc == -EINVAL ? 0 : (*err = gone, rc);
-	rc = mark(x,
-		  &(struct mark){ .step = "act",
-				  .path = e->place,
-				  .sha256 = ret->sha256,
-				  .detail = e->class->name },
-		  err);
+	rc = taken_note(&x->s, ret, x->now->name, err);
 	if (!rc)
-		rc = file_remove(x, e->place, err);
+		rc = mark(x,
+			  &(struct mark){ .step = "act",
+					  .path = e->place,
+					  .sha256 = ret->sha256,
+					  .detail = e->class->name },
+			  err);
+	if (!rc)
+		rc = file_remove(&x->s, e->place, err);
 	return rc ? rc : 1;
 }
 

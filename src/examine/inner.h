@@ -8,8 +8,8 @@
  * (control; install and what follows; restart; the look after a restart), and skips what the
  * journal says is done. acts*.c do. Who is meant is asked of the record itself: subject.c keeps the
  * table of processes from the journal's `process` rows (rows.c reads them), state.c the files and
- * entries that differ from before the install. file.c and recorder_pidfd() act from outside:
- * nothing of ours runs in the box but what is marked.
+ * entries that differ from before the install. Files are taken (session/files.c) and processes
+ * ended (recorder_pidfd()) from outside: nothing of ours runs in the box but what is marked.
  *
  * Invariant: every act is in the journal before it is done.
  */
@@ -135,25 +135,6 @@ void state_free(struct state *s);
 const struct state_path *state_find(const struct state *s, const char *path);
 /** entry_starts() - an entry that starts a program by itself (not one of trust, users, …) */
 bool entry_starts(const struct state_entry *e);
-
-/* ---- file.c: files of the box, from outside ------------------------------------------------ */
-
-/** struct kept_file - a regular file or link that was removed, as it was */
-struct kept_file {
-	char *path;
-	int fd; /* memory file with its bytes; -1: a link */
-	char target[4096];
-	uint32_t mode, uid, gid;
-	uint64_t size;
-	char sha256[SHA256_HEX];
-};
-/** file_take() - read it. -ENOENT, -EINVAL (neither file nor link), -EFBIG */
-int file_take(struct exam *x, const char *path, struct kept_file *ret, struct err *err);
-/** file_remove() - remove what is at that path */
-int file_remove(struct exam *x, const char *path, struct err *err);
-/** file_put_back() - as it was, where nothing is there now. Return: 1 put back; 0 there is one */
-int file_put_back(struct exam *x, const struct kept_file *f, struct err *err);
-void kept_file_free(struct kept_file *f);
 
 /* ---- mark.c -------------------------------------------------------------------------------- */
 

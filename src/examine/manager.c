@@ -46,7 +46,7 @@ static bool stands_in(struct exam *x, const char *path)
 	struct stat ours;
 	bool same;
 
-	if (fstat(x->o->manager.fd, &ours) || file_take(x, path, &now, &gone))
+	if (fstat(x->o->manager.fd, &ours) || file_take(&x->s, path, &now, &gone))
 		return false;
 	same = now.fd >= 0 && now.size == (uint64_t)ours.st_size;
 	kept_file_free(&now);
@@ -68,11 +68,11 @@ static int replace(struct exam *x, const char *path, struct err *err)
 		return 0;
 	if (!rc && session_has(&x->s, path)) {
 		if (!session_has(&x->s, aside))
-			rc = file_take(x, path, &host, err);
+			rc = file_take(&x->s, path, &host, err);
 		if (!rc && host.fd >= 0 && !fchmod(host.fd, 0755))
 			rc = session_copy_in(&x->s, host.fd, aside, err);
 		if (!rc)
-			rc = file_remove(x, path, err);
+			rc = file_remove(&x->s, path, err);
 		kept_file_free(&host);
 	}
 	return rc ? rc : session_copy_in(&x->s, x->o->manager.fd, path, err);

@@ -48,7 +48,7 @@ static void read_list(struct exam *x, struct packages *l, const char *package)
 	struct kept_file f;
 	char *text;
 
-	if (file_take(x, path, &f, &err))
+	if (file_take(&x->s, path, &f, &err))
 		return;
 	if (f.fd >= 0 && f.size <= LIST_BYTES_MAX) {
 		text = xcalloc(1, f.size + 2);

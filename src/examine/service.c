@@ -66,7 +66,7 @@ int services_allow(struct exam *x, struct err *err)
 				  .detail = "the host's policy about services does not hold here" },
 		  err);
 	/* a file that is not executable is no policy (invoke-rc.d(8)) */
-	if (!rc && !file_remove(x, POLICY, &gone))
+	if (!rc && !file_remove(&x->s, POLICY, &gone))
 		rc = session_copy_in(&x->s, fd, POLICY, err);
 	return rc;
 }
@@ -109,7 +109,7 @@ static void scripts_read(struct exam *x, const struct state *s, struct scripts *
 
 		if (p->op == CHANGE_REMOVED || p->size > SCRIPT_MAX ||
 		    strncmp(p->path, "/var/lib/dpkg/info/", 19) != 0 ||
-		    !str_ends(str_z(p->path), ".prerm") || file_take(x, p->path, &f, &err))
+		    !str_ends(str_z(p->path), ".prerm") || file_take(&x->s, p->path, &f, &err))
 			continue;
 		add.text = xcalloc(1, f.size + 1);
 		if (f.fd >= 0 && f.size <= SCRIPT_MAX && pread(f.fd, add.text, f.size, 0) >= 0)

@@ -208,13 +208,16 @@ static void say_stayed_away(const struct deletions *d)
 	line_ref(l, EV_MARK, d->first, d->marks - 1);
 }
 
-/* belljar put back what nobody else had brought back */
-#define DELETED                                                                                     \
-	"SELECT min(seq), path, count(*), sum(put IS NULL) FROM (SELECT m.seq, m.path, (SELECT "    \
-	"min(p.seq) FROM mark p WHERE p.run=m.run AND p.seq>m.seq AND p.experiment=m.experiment "   \
-	"AND p.path=m.path AND p.detail='put back') AS put FROM mark m WHERE m.experiment IN "      \
-	"('delete','autostart-off') AND m.step='act' AND m.path IS NOT NULL AND (m.detail IS NULL " \
-	"OR m.detail NOT IN ('put back','started again')) AND EXISTS (SELECT 1 FROM mark e WHERE "  \
+/* belljar put back what nobody else had brought back, where it was killed in a later run; or could
+ * not, and says so */
+#define DELETED                                                                                      \
+	"WITH taken AS (SELECT * FROM mark WHERE experiment IN ('delete','autostart-off') AND "      \
+	"step='act' AND path IS NOT NULL AND (detail IS NULL OR (detail NOT LIKE '%put back%' AND "  \
+	"detail<>'started again'))) SELECT min(seq), path, count(*), sum(put IS NULL) FROM (SELECT " \
+	"m.seq, m.path, (SELECT min(p.seq) FROM mark p WHERE p.seq>m.seq AND "                       \
+	"p.experiment=m.experiment AND p.path=m.path AND p.detail LIKE '%put back%' AND NOT EXISTS " \
+	"(SELECT 1 FROM taken a WHERE a.experiment=m.experiment AND a.path=m.path AND a.seq>m.seq "  \
+	"AND a.seq<p.seq)) AS put FROM taken m WHERE EXISTS (SELECT 1 FROM mark e WHERE "            \
 	"e.experiment=m.experiment AND e.step='end')) GROUP BY path ORDER BY 4 DESC, 1"
 
 int words_defend(struct words_of *w, struct err *err)

@@ -6,6 +6,7 @@
  * was appended to the journal before stays.
  */
 #include "session/session.h"
+#include "session/taken.h"
 #include "session/time.h"
 
 #include <linux/openat2.h>
@@ -195,7 +196,8 @@ int session_start(struct session_run *s, const struct session_opts *o, struct er
 		mark(s, o->mark, NULL);
 	if (!rc)
 		mark_copies(s, &o->box);
-	return rc;
+	/* a box without a name has had no run before */
+	return !rc && o->name ? taken_return(s, err) : rc;
 }
 
 int session_spawn(struct session_run *s, const struct box_program *prog, const char *cause,

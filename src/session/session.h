@@ -138,6 +138,41 @@ int session_make_folder(struct session_run *s, const char *path, struct err *err
 bool session_has(const struct session_run *s, const char *path);
 
 /** session_end() - the run is over. @status: of the program as of waitpid, -1: none */
+/* ---- files of the running box: files.c, taken.c -------------------------------------------- */
+
+#define TAKEN_ID 17 /* and a NUL */
+
+/** struct kept_file - a regular file or link as it was */
+struct kept_file {
+	char *path;
+	int fd;		       /* memory file with its bytes, or its record; -1: a link */
+	off_t at;	       /* where they begin in fd */
+	char record[TAKEN_ID]; /* taken_note() has been told of it; "": not */
+	char target[4096];
+	uint32_t mode, uid, gid;
+	uint64_t size;
+	char sha256[SHA256_HEX];
+};
+/** file_take() - read it. -ENOENT, -EINVAL (neither file nor link), -EFBIG */
+int file_take(struct session_run *s, const char *path, struct kept_file *ret, struct err *err);
+/** file_remove() - remove what is at that path */
+int file_remove(struct session_run *s, const char *path, struct err *err);
+void kept_file_free(struct kept_file *f);
+
+/**
+ * taken_note() - before a file is removed that is to come back: should we be killed until
+ * taken_put_back(), the next run of the box puts it back before its first program starts
+ * @why: name of the experiment, for the mark; shorter than 32 bytes
+ */
+int taken_note(struct session_run *s, struct kept_file *f, const char *why, struct err *err);
+/**
+ * taken_put_back() - as it was, where nothing is there now; says so in a mark of experiment @why
+ *
+ * Return: 0, also when there is one, or no folder to put it into; -errno: the next run tries again
+ */
+int taken_put_back(struct session_run *s, const struct kept_file *f, const char *why,
+		   struct err *err);
+
 int session_end(struct session_run *s, int status, struct err *err);
 void session_close(struct session_run *s);
 

@@ -498,23 +498,56 @@ chmod 755 /opt/held/keeper /opt/held/watch
 S
 sed -i "s/busy-BOX/busy-as-one-is-missed-$$/" in/held.run
 missed() { [ -n "$(with_mark busy-as-one-is-missed-$$)" ]; }
-interrupted=
-for _ in delete autostart-off; do
-	env --default-signal "$BELLJAR" examine -b held --resume --days 0.1 in/held.run </dev/null >/dev/null 2>err &
+until_missed() { # BOX SIGNAL
+	local p
+	: >err
+	env --default-signal "$BELLJAR" examine -b "$1" --resume --days 0.1 in/held.run </dev/null >/dev/null 2>err &
 	pid=$!
 	wait_for 60 missed
-	kill -INT $pid
+	if [ "$2" = INT ]; then
+		kill -INT $pid
+	else # the half that acts
+		for p in $(pgrep -P $pid); do kill -KILL "$p"; done
+	fi
 	wait $pid
-	interrupted+="$? $(sed -n "s/.*ended early (interrupted) in '\([a-z-]*\)'.*/\1/p" err) "
-	interrupted+="$("$BELLJAR" changes held --json | python3 -c '
+}
+both_there() { # BOX: how many of the two that are missed are there, as it lies on disk
+	"$BELLJAR" changes "$1" --json | python3 -c '
 import json, sys
 print(sum(c["op"] == "added" and c["path"] in ("/opt/held/keeper", "/etc/systemd/system/multi-user.target.wants/keeper.service")
-	for c in json.load(sys.stdin)["files"]))') "
+	for c in json.load(sys.stdin)["files"]))'
+}
+interrupted=
+for _ in delete autostart-off; do
+	until_missed held INT
+	interrupted+="$? $(sed -n "s/.*ended early (interrupted) in '\([a-z-]*\)'.*/\1/p" err) $(both_there held) "
 done
 equal "what was taken away is back when the experiment is interrupted" "$interrupted" "130 delete 2 130 autostart-off 2 "
 check "and that is on record" recorded held \
 	"(SELECT count(DISTINCT experiment) FROM mark WHERE detail = 'put back' AND path LIKE '%keeper%' AND
 	  seq < (SELECT seq FROM mark i WHERE i.experiment = mark.experiment AND i.detail = 'interrupted')) = 2"
+
+# … by kill -9: then the box's next run puts it back, whoever begins it
+until_missed torn KILL
+killed="$? $(both_there torn)"
+"$BELLJAR" snapshot torn half
+killed+=" $("$BELLJAR" run -q -b torn -- cat /opt/held/keeper | grep -c 'sleep 100000') $(both_there torn)"
+until_missed torn KILL # in autostart-off
+killed+=" $? $(both_there torn)"
+examine -b torn --resume --watch-scale 0.0002 --days 0.1 -o torn in/held.run 2>err
+equal "when whoever took it away is killed, the next run puts it back" "$killed $? $(both_there torn)" "137 1 1 2 137 1 0 2"
+check "before a program starts in it, which is on record" recorded torn \
+	"(SELECT group_concat(DISTINCT m.experiment) FROM mark m WHERE m.detail = 'put back' AND m.path LIKE '%/keeper%' AND
+	  m.seq < (SELECT min(p.seq) FROM process p WHERE p.run = m.run)) = 'delete,autostart-off'"
+check "so it starts with the machine as before" recorded torn \
+	"(SELECT count(*) FROM mark b JOIN process p ON p.run = b.run AND p.seq > b.seq AND p.script = '/opt/held/keeper' AND p.cause LIKE '%keeper%'
+	  WHERE b.name = 'restart') > 0"
+check "and nothing of this is a mismatch" recorded torn "(SELECT count(*) FROM mismatch) = 0"
+equal "nor did the file come back by itself, the report says" "$(grep -c 'keeper.*came back' torn/report.txt)" 0
+until_missed undone KILL
+"$BELLJAR" rollback undone before-install
+"$BELLJAR" run -q -b undone -- true
+equal "but not into a state from before" "$(both_there undone) $(sql undone "SELECT count(*) FROM mark WHERE detail LIKE '%put back%' AND path = '/opt/held/keeper'")" "0 0"
 
 # a machine's date does not go back because its examination was interrupted, in order or by kill -9
 cat >in/dated.run <<'S'

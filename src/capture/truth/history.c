@@ -152,6 +152,10 @@ static void take_mark(struct history *h, const struct event *ev)
 			known_put(&h->copied, path.p, path.n);
 	}
 }
+	} else if (str_eq(name, STR("experiment")) && str_eq(path, STR("put back"))) {
+		path = truth_text(ev, EV_AT(MARK, PATH));
+		if (HASH_COUNT(h->copied) < TRUTH_COPIED_MAX)
+			known_put(&h->copied, path.p, path.n);
 
 static void add_field(struct buf *b, struct str s)
 {

@@ -66,7 +66,7 @@ struct history {
 	struct known *objects;	 /* hashes that have an OBJECT event */
 	struct known *autostart; /* class, place, name → op, command, program; those of all
 				  * entries of that name that the last run with any told */
-	struct known *copied;	 /* paths that belljar copied in, and their folders */
+	struct known *copied;	 /* paths that belljar copied in, and their folders; or put back */
 	uint32_t current;	 /* run that is written now */
 	unsigned layer;
 	bool on_layer; /* while reading: the rows belong to this layer */
@@ -82,7 +82,8 @@ void history_free(struct history *h);
  * before the layer comes back */
 void history_apply(struct history *h, struct changeset *set);
 
-/** history_is_copied() - copied in by belljar, or a folder above such a file */
+/** history_is_copied() - copied in by belljar, or a folder above such a file; or taken away by it,
+ * and put back */
 bool history_is_copied(const struct history *h, const struct delta *d);
 /** history_is_setup() - last changed while no program ran: before the first run, between runs */
 bool history_is_setup(const struct history *h, const struct delta *d);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * examine_file.c - files are taken, removed and put back as they were, and only below the root
+ * session_files.c - files are taken, removed and put back as they were, and only below the root
  *
  * The work of the child, done here: the root is a folder of the test's.
  */
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "examine/file.c"
+#include "session/files.c"
 
 static char top[] = "/tmp/belljar-file-XXXXXX";
 static int top_fd; /* holds root/ and outside/ */
@@ -70,6 +70,7 @@ static int job(struct job *j, int what, const char *path)
 	j->what = what;
 	j->root = root;
 	snprintf(j->path, sizeof(j->path), "%s", path);
+	strcpy(j->spare, ".0123456789abcdef");
 	assert_int_equal(in_child(j), 0);
 	return j->code;
 }
