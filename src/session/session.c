@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "gate/gate.h"
 
@@ -84,6 +85,7 @@ static int begin_record(struct session_run *s, const struct session_opts *o, str
 	ev.v[EV_AT(RUN_BEGIN, LIMITS)] = V_Z(limits);
 	ev.v[EV_AT(RUN_BEGIN, LAYER)] = V_INT(info->top);
 	ev.v[EV_AT(RUN_BEGIN, VERSION)] = V_Z(BELLJAR_VERSION);
+	ev.v[EV_AT(RUN_BEGIN, SETUP)] = V_INT(s->setup_ns);
 	return journal_run_begin(s->journal, &ev, &s->nr, err);
 }
 
@@ -157,9 +159,13 @@ static void forget_run(struct session_run *s)
 int session_start(struct session_run *s, const struct session_opts *o, struct err *err)
 {
 	cleanup_free char *keys = xasprintf("%s/key", s->home.path);
+	struct timespec now;
 	int rc;
 
 	forget_run(s);
+	/* not ahead of what is written next: the kernel dates files by its ticks */
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	s->setup_ns = now.tv_sec * (int64_t)NSEC_PER_SEC + now.tv_nsec;
 	/* the recorder's threads allocate little: heaps of their own would be two mappings of 128
 	 * MB that are cut and touched for it. A gate has more threads, and more to do */
 	if (o->net.off)

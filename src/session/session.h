@@ -54,6 +54,7 @@ struct session_run {
 	struct recorder_lapse lapse;
 	bool discard;		   /* as in session_opts */
 	bool told_pids, told_disk; /* of these limits there is a LIMIT event */
+	int64_t setup_ns;	   /* when session_start() was called, by the clock of file times */
 	uint32_t nr;		   /* number of the run in the journal */
 	uint64_t events;	   /* sealed events, after session_end */
 	int left;		   /* processes that session_end had to end */
@@ -137,7 +138,6 @@ int session_make_folder(struct session_run *s, const char *path, struct err *err
 /** session_has() - whether the running box has a file at absolute @path */
 bool session_has(const struct session_run *s, const char *path);
 
-/** session_end() - the run is over. @status: of the program as of waitpid, -1: none */
 /* ---- files of the running box: files.c, taken.c -------------------------------------------- */
 
 #define TAKEN_ID 17 /* and a NUL */
@@ -173,6 +173,7 @@ int taken_note(struct session_run *s, struct kept_file *f, const char *why, stru
 int taken_put_back(struct session_run *s, const struct kept_file *f, const char *why,
 		   struct err *err);
 
+/** session_end() - the run is over. @status: of the program as of waitpid, -1: none */
 int session_end(struct session_run *s, int status, struct err *err);
 void session_close(struct session_run *s);
 

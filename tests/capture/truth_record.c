@@ -90,7 +90,8 @@ static void put_event(struct world *w, struct event *ev)
 	assert_int_equal(journal_append(w->j, ev, NULL, &err), 0);
 }
 
-static void begin(struct world *w)
+/* @setup: when belljar began to make the box ready; 0 not on record */
+static void begin_setup(struct world *w, int64_t setup)
 {
 	cleanup_free char *keys = xasprintf("%s/keys", w->box->path);
 	struct event ev = { .kind = EV_RUN_BEGIN };
@@ -100,8 +101,15 @@ static void begin(struct world *w)
 	assert_int_equal(journal_open(w->box->fd, keys, &w->j, &err), 0);
 	ev.v[EV_AT(RUN_BEGIN, WALL)] = V_INT(clock_real_ns());
 	ev.v[EV_AT(RUN_BEGIN, LAYER)] = V_INT(w->box->info.top);
+	if (setup)
+		ev.v[EV_AT(RUN_BEGIN, SETUP)] = V_INT(setup);
 	assert_int_equal(journal_run_begin(w->j, &ev, &w->run, &err), 0);
 	usleep(15000); /* change times come in ticks: what follows must lie after the begin */
+}
+
+static void begin(struct world *w)
+{
+	begin_setup(w, 0);
 }
 
 static void end_event(struct world *w)
@@ -432,6 +440,30 @@ static void test_run_that_was_killed_still_explains_its_changes(void **state)
 	record_is(w, 2, "added /etc/a by 3\nadded /etc/b by 5\n");
 }
 
+static void test_what_is_set_up_after_a_killed_run_is_no_change(void **state)
+{
+	struct world *w = *state;
+	int64_t setup;
+
+	begin(w);
+	calls(w, 3, "create", "/etc/a", NULL, FRESH);
+	mk_file(w->box, "1/root/etc/a", "x", 0644);
+	/* nobody knows whether this was done before the program died */
+	mk_file(w->box, "1/root/etc/swapped", "x", 0644);
+	killed(w);
+	setup = (int64_t)clock_real_ns();
+	usleep(15000);
+	mk_file(w->box, "1/root/etc/authority", "of belljar", 0644);
+	usleep(15000);
+	begin_setup(w, setup);
+	finish(w);
+	record_is(w, 2,
+		  "truth-without-intent /etc/swapped\nadded /etc/a by 3\nadded /etc/swapped\n");
+	begin(w);
+	finish(w);
+	record_is(w, 3, "");
+}
+
 static void test_rollback_makes_old_rows_void(void **state)
 {
 	struct world *w = *state;
@@ -637,6 +669,7 @@ int main(void)
 		T(test_later_run_tells_only_what_it_did),
 		T(test_what_comes_back_is_told_once),
 		T(test_run_that_was_killed_still_explains_its_changes),
+		T(test_what_is_set_up_after_a_killed_run_is_no_change),
 		T(test_rollback_makes_old_rows_void),
 		T(test_file_that_no_call_names_is_a_mismatch),
 		T(test_swapped_path_is_seen_from_both_ends),

@@ -146,6 +146,20 @@ equal "none of this is a mismatch" "$(sql s "SELECT count(*) FROM mismatch")" 0
 equal "since a snapshot that is not there: status" "$?" 111
 equal "since a snapshot that is not there: one sentence" "$(wc -l <said)" 1
 
+# ---- what belljar sets up after a run that was killed -----------------------------------------------
+# shellcheck disable=SC2016  # the inner shell expands these
+"$BELLJAR" run -q -b killed --net off -- sh -c 'touch /srv/f; exec sleep 1000"$1"' sh "$$" &
+pid=$!
+sleeps() { [ -n "$(with_mark "sleep 1000$$")" ]; }
+wait_for 60 sleeps
+kill -KILL $pid
+wait $pid 2>/dev/null
+in_box killed touch /srv/g
+equal "it is no change and no mismatch, and what the killed run made is one" "$(rows killed "SELECT path AS x FROM change WHERE run=2
+	UNION SELECT what||' '||path FROM mismatch")" $'/srv/f\n/srv/g'
+check "though something was set up: the box's authority, for the run with a network" in_box killed \
+	test -e /usr/local/share/ca-certificates/belljar-box.crt
+
 # ---- boxes kept below /var, as root's are by default: the rest of /var is then of several layers ----
 home=$(mktemp -d /var/tmp/belljar-test.XXXXXX)
 chmod 755 "$home"

@@ -124,14 +124,16 @@ static void take_change(struct history *h, const struct event *ev)
 
 static void take_run(struct history *h, const struct event *ev)
 {
+	const struct val *setup = &ev->v[EV_AT(RUN_BEGIN, SETUP)];
+
 	h->on_layer = ev->v[EV_AT(RUN_BEGIN, LAYER)].i == (int64_t)h->layer;
 	if (!h->on_layer)
 		return;
 	h->run = xrealloc(h->run, (h->nruns + 1) * sizeof(*h->run));
 	h->run[h->nruns++] = (struct truth_run){
 		.nr = ev->run,
+		.setup_ns = setup->type == VAL_INT ? setup->i : INT64_MAX,
 		.begin_ns = ev->v[EV_AT(RUN_BEGIN, WALL)].i,
-		.end_ns = INT64_MAX,
 	};
 }
 
@@ -150,12 +152,12 @@ static void take_mark(struct history *h, const struct event *ev)
 		for (; path.n > 1 && HASH_COUNT(h->copied) < TRUTH_COPIED_MAX;
 		     path = path_parent(path))
 			known_put(&h->copied, path.p, path.n);
-	}
-}
 	} else if (str_eq(name, STR("experiment")) && str_eq(path, STR("put back"))) {
 		path = truth_text(ev, EV_AT(MARK, PATH));
 		if (HASH_COUNT(h->copied) < TRUTH_COPIED_MAX)
 			known_put(&h->copied, path.p, path.n);
+	}
+}
 
 static void add_field(struct buf *b, struct str s)
 {
@@ -360,14 +362,14 @@ bool history_is_copied(const struct history *h, const struct delta *d)
 
 bool history_is_setup(const struct history *h, const struct delta *d)
 {
-	int64_t from = 0;
-
 	if (!d->c.ctime_ns)
 		return false;
 	for (size_t i = 0; i < h->nruns; i++) {
-		if (d->c.ctime_ns >= from && d->c.ctime_ns < h->run[i].begin_ns)
+		const struct truth_run *r = &h->run[i], *before = i ? r - 1 : NULL;
+		int64_t from = !before ? 0 : before->ended ? before->end_ns : r->setup_ns;
+
+		if (d->c.ctime_ns >= from && d->c.ctime_ns < r->begin_ns)
 			return true;
-		from = h->run[i].end_ns;
 	}
 	return false;
 }

@@ -24,7 +24,7 @@
 /** struct truth_run - a run whose changes went into the layer that is topmost now */
 struct truth_run {
 	uint32_t nr;
-	int64_t begin_ns, end_ns; /* wall; end INT64_MAX when it was cut */
+	int64_t setup_ns, begin_ns, end_ns; /* wall; setup INT64_MAX: unknown; end: if ended */
 	bool ended;
 };
 
@@ -85,7 +85,8 @@ void history_apply(struct history *h, struct changeset *set);
 /** history_is_copied() - copied in by belljar, or a folder above such a file; or taken away by it,
  * and put back */
 bool history_is_copied(const struct history *h, const struct delta *d);
-/** history_is_setup() - last changed while no program ran: before the first run, between runs */
+/** history_is_setup() - last changed while no program ran: before the first run, between runs. When
+ * a run that was cut has ended nobody knows: after one it is since the next was set up */
 bool history_is_setup(const struct history *h, const struct delta *d);
 
 /** history_counts() - whether events of run @nr can explain a change that is recorded now: this
