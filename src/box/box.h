@@ -328,6 +328,7 @@ enum box_stdio {
 			when there is something to copy: no host file crosses */
 	STDIO_PTY,   /* a pty of the box's own devpts, our terminal in raw mode, window size kept */
 	STDIO_NULL,  /* /dev/null in, output to a log of the box */
+	STDIO_FED,   /* as STDIO_RELAY in, as STDIO_NULL out */
 };
 
 struct box_program {
@@ -335,7 +336,8 @@ struct box_program {
 	const char *const *env;	 /* NULL: the box's default environment (opts.env included) */
 	const char *cwd;	 /* NULL: home */
 	enum box_stdio stdio;
-	int fds[3]; /* STDIO_RELAY: where the relay reads and writes, normally 0 1 2 */
+	int fds[3]; /* STDIO_RELAY: where the relay reads and writes, normally 0 1 2; STDIO_FED: [0]
+		     */
 };
 
 struct box_proc {

@@ -69,11 +69,25 @@ static int pair(struct attempt *a, int type, int *ret_ours, struct err *err)
 	return 0;
 }
 
+static int relayed(struct attempt *a, struct box_run *run, const int ours[3], struct err *err)
+{
+	static const int flag[3] = { SPAWN_STDIN, SPAWN_STDOUT, SPAWN_STDERR };
+	int child[3] = { -1, -1, -1 };
+	int rc = relay_pipes(run, ours, child, &a->relay, err);
+
+	for (int i = 0; i < 3 && !rc; i++) {
+		if (child[i] < 0)
+			continue;
+		a->req.flags |= flag[i];
+		give(a, child[i], true);
+	}
+	return rc;
+}
+
 static int stdio(struct attempt *a, struct box_run *run, const struct box_program *prog,
 		 struct err *err)
 {
-	static const int flag[3] = { SPAWN_STDIN, SPAWN_STDOUT, SPAWN_STDERR };
-	int child[3] = { -1, -1, -1 }, log, rc;
+	int log, rc;
 
 	switch (prog->stdio) {
 	case STDIO_PTY:
@@ -82,7 +96,10 @@ static int stdio(struct attempt *a, struct box_run *run, const struct box_progra
 			terminal_describe(prog->fds[0], &a->req.termios, &a->req.winsize);
 		return 0;
 	case STDIO_NULL:
+	case STDIO_FED:
 		rc = relay_log(run, &log, err);
+		if (!rc && prog->stdio == STDIO_FED)
+			rc = relayed(a, run, (int[3]){ prog->fds[0], -1, -1 }, err);
 		if (rc)
 			return rc;
 		a->req.flags |= SPAWN_STDOUT | SPAWN_STDERR;
@@ -90,16 +107,7 @@ static int stdio(struct attempt *a, struct box_run *run, const struct box_progra
 		give(a, log, false);
 		return 0;
 	case STDIO_RELAY:
-		rc = relay_pipes(run, prog->fds, child, &a->relay, err);
-		if (rc)
-			return rc;
-		for (int i = 0; i < 3; i++) {
-			if (child[i] < 0)
-				continue;
-			a->req.flags |= flag[i];
-			give(a, child[i], true);
-		}
-		return 0;
+		return relayed(a, run, prog->fds, err);
 	}
 	return err_set(err, EINVAL, "box: unknown kind of standard input and output");
 }

@@ -45,8 +45,11 @@ static int act(struct examine_wish *w)
 {
 	struct examine_result r = { 0 };
 	struct err err = { 0 };
-	int rc = examine_open(w);
+	int rc;
 
+	/* before anything else can have its number */
+	w->opts.fed = fcntl(STDIN_FILENO, F_GETFD) >= 0 && !isatty(STDIN_FILENO);
+	rc = examine_open(w);
 	if (rc)
 		return rc;
 	/* one that comes between two runs ends the next one */
@@ -127,6 +130,7 @@ static int killed(const struct examine_wish *w, int status)
 int cmd_examine(int argc, char **argv)
 {
 	static struct examine_wish w;
+	off_t input = lseek(STDIN_FILENO, 0, SEEK_CUR); /* -1: no file */
 	int rc, reported;
 
 	if (argc > 1 && !strcmp(argv[1], "--report"))
@@ -139,6 +143,9 @@ int cmd_examine(int argc, char **argv)
 	rc = act_in_child(&w, argc, argv);
 	if (!rc && w.two) {
 		w.second = true;
+		/* it is told the same; a pipe has what the first one left */
+		if (input >= 0)
+			lseek(STDIN_FILENO, input, SEEK_SET);
 		rc = act_in_child(&w, argc, argv);
 	}
 	if (rc > 128 && rc != INTERRUPTED && rc != AT_LIMIT && rc != FAILED)

@@ -37,14 +37,13 @@ int act_control(struct exam *x, struct err *err)
 
 /* ---- programs of ours --------------------------------------------------------------------- */
 
-static int start(struct exam *x, const char *const *argv, const char *cwd, const char *cause,
-		 int *ret_id, uint32_t *ret_key, struct err *err)
+static int start(struct exam *x, const struct box_program *prog, const char *cause, int *ret_id,
+		 uint32_t *ret_key, struct err *err)
 {
-	struct box_program prog = { .argv = argv, .cwd = cwd, .stdio = STDIO_NULL };
 	struct box_proc proc;
 	int rc;
 
-	rc = session_spawn(&x->s, &prog, cause, &proc, err);
+	rc = session_spawn(&x->s, prog, cause, &proc, err);
 	if (rc)
 		return rc;
 	*ret_id = proc.id;
@@ -56,8 +55,9 @@ int start_by_shell(struct exam *x, const char *command, const char *cause, int *
 		   uint32_t *ret_key, struct err *err)
 {
 	const char *argv[] = { "sh", "-c", command, NULL };
+	const struct box_program prog = { .argv = argv, .stdio = STDIO_NULL };
 
-	return start(x, argv, NULL, cause, ret_id, ret_key, err);
+	return start(x, &prog, cause, ret_id, ret_key, err);
 }
 
 /** struct outcome - what became of a program that belljar has started in the box */
@@ -153,6 +153,10 @@ int act_install(struct exam *x, struct err *err)
 {
 	cleanup_free char *path = xasprintf("%s/%s", SETUP_DIR, x->o->installer.name);
 	const char *argv[EXAMINE_ARGS_MAX + 8];
+	const struct box_program prog = { .argv = argv,
+					  .cwd = SETUP_DIR,
+					  .stdio = x->o->fed ? STDIO_FED : STDIO_NULL,
+					  .fds = { STDIN_FILENO } };
 	struct outcome end = { 0 };
 	uint32_t key = 0;
 	int id, rc;
@@ -166,7 +170,7 @@ int act_install(struct exam *x, struct err *err)
 		return rc;
 	installer_words(x, path, argv);
 	x->log_at = log_size(x);
-	rc = start(x, argv, SETUP_DIR, "install", &id, &key, err);
+	rc = start(x, &prog, "install", &id, &key, err);
 	if (!rc)
 		rc = mark(x, &(struct mark){ .step = "act", .target = key, .path = path }, err);
 	if (!rc)

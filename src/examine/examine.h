@@ -56,6 +56,7 @@ struct examine_opts {
 	double days;	       /* of the idle experiment */
 	double scale;	       /* of all watches; 1 but in tests */
 	bool resume;	       /* go on where the journal's marks end */
+	bool fed;	       /* our standard input is the installer's */
 	/* told at each step and now and then while it watches; may be NULL */
 	void (*progress)(void *ctx, const struct examine_progress *p);
 	void *progress_ctx;

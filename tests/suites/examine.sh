@@ -587,6 +587,26 @@ equal "it is interrupted in order, by kill -9, and comes to its end" "$interrupt
 check "the date of its box never went back" sort -n -c dates
 equal "and each month that went by counts" "$(($(tail -n 1 dates) - $(head -n 1 dates) > 3 * 2592000))" 1
 
+# an installer that asks is answered by what stands on standard input, and only it is
+cat >in/asks.sh <<'S'
+#!/bin/sh
+mkdir -p /opt/asks
+read -r first && read -r second && echo "$first, $second" >/opt/asks/answers
+printf '#!/bin/sh\nread -r third\necho "uninstall: $third" >/root/rest\n' >/opt/asks/uninstall.sh
+chmod 755 /opt/asks/uninstall.sh
+S
+asked() { # BOX OPTION…: what the installer and the uninstall were told, standard input handed on
+	local box=$1
+	shift
+	"$BELLJAR" examine -q -b "$box" --watch-scale 0.0002 --days 0.1 "$@" in/asks.sh 2>err
+	"$BELLJAR" run -q -b "$box" -- sh -c 'cat /opt/asks/answers /root/rest 2>&1 | tr "\n" ";"' </dev/null
+}
+equal "who asks is answered from a pipe, and the uninstall is not" "$(yes | asked asks)" "y, y;uninstall: ;"
+printf 'one\ntwo\nthree\n' >answers.txt
+equal "from a file, in both machines" "$(asked both --two-identities <answers.txt) $("$BELLJAR" run -q -b both-2 -- cat /opt/asks/answers)" \
+	"one, two;uninstall: ; one, two"
+equal "nobody is when it is /dev/null, or closed" "$(asked mute </dev/null | grep -c 'No such file') $(asked closed <&- | grep -c 'No such file')" "1 1"
+
 # an installer that fails must not look like a clean program
 printf '#!/bin/sh\necho "no licence"\nexit 3\n' >in/fails.sh
 "$BELLJAR" examine -q -b fails -o failed in/fails.sh </dev/null 2>err
