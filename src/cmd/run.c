@@ -177,10 +177,18 @@ static int bind_option(struct run_args *a, enum box_bind_how how, const char *va
 		return cmd_fail(&err);
 	}
 	if (how == BIND_COPY) {
+		if (!S_ISREG(st.st_mode)) {
+			err_set_exit(&err, EXIT_UNREADABLE, 0,
+				     S_ISDIR(st.st_mode)
+					     ? "run: '%s' is a folder, and --copy takes one file: "
+					       "--ro shows a folder, an archive brings it in"
+					     : "run: '%s' is no file, but a pipe, socket or device",
+				     src);
+			return cmd_fail(&err);
+		}
 		b->fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-		if (b->fd < 0 || !S_ISREG(st.st_mode)) {
-			err_set_exit(&err, EXIT_UNREADABLE, b->fd < 0 ? errno : EINVAL,
-				     "run: read the file '%s'", src);
+		if (b->fd < 0) {
+			err_set_exit(&err, EXIT_UNREADABLE, errno, "run: read the file '%s'", src);
 			return cmd_fail(&err);
 		}
 	}

@@ -79,6 +79,7 @@ refuse "rollback: no such snapshot" 111 rollback one no-such-snapshot
 refuse "changes: no such snapshot" 111 changes one --since no-such-snapshot
 refuse "run: a --copy that is not there" 117 run -q --copy /no/such/file -- /bin/true
 refuse "run: a --copy that is a folder" 117 run -q --copy /etc -- /bin/true
+check "and the sentence says that it is one" grep -q "'/etc' is a folder, and --copy takes one file" "$TMPDIR/err"
 refuse "run: a --ro that is not there" 117 run -q --ro /no/such/folder -- /bin/true
 refuse "run: a --root that is not there" 117 run -q --root /no/such/folder -- /bin/true
 if [ "$(id -u)" != 0 ]; then
