@@ -347,7 +347,12 @@ cat >in/guarded.run <<'S'
 mkdir -p /opt/guarded
 printf '#!/bin/sh\nwhile :; do /opt/guarded/worker; sleep 5; done\n' >/opt/guarded/boss
 printf '#!/bin/sh\nwhile :; do sleep 5000; done\n' >/opt/guarded/worker
-printf '#!/bin/sh\npgrep -f /opt/guarded/boss >/dev/null || setsid /opt/guarded/boss >/dev/null 2>&1 &\n' >/opt/guarded/check
+cp /opt/guarded/worker /opt/guarded/spare
+cat >/opt/guarded/check <<'C'
+#!/bin/sh
+[ -e /opt/guarded/worker ] || cp -p /opt/guarded/spare /opt/guarded/worker
+pgrep -f /opt/guarded/boss >/dev/null || setsid /opt/guarded/boss >/dev/null 2>&1 &
+C
 chmod 755 /opt/guarded/*
 echo '* * * * * root /opt/guarded/check' >/etc/cron.d/guarded
 setsid /opt/guarded/boss >/dev/null 2>&1 &
@@ -363,6 +368,12 @@ check "its supervisor, which nobody watches, is started again by belljar" record
 	 (SELECT count(*) FROM mark WHERE experiment = 'kill' AND detail = 'started again' AND path <> '/opt/guarded/boss') = 0"
 equal "when all are killed cron runs, and the page says whom that brings back" \
 	"$(tr -s ' \n' ' ' <guarded/report.txt | grep -o '/opt/guarded/boss was killed with all the rest, and what cron or a timer runs brought it back: /etc/cron.d/guarded' | wc -l)" 1
+check "when a file is deleted cron runs as well, and what it restores nobody puts back" recorded guarded \
+	"(SELECT count(*) FROM mark WHERE experiment = 'delete' AND path = '/opt/guarded/worker' AND detail IS NULL) = 1 AND
+	 (SELECT count(*) FROM mark WHERE experiment = 'delete' AND path = '/opt/guarded/worker' AND detail = 'put back') = 0"
+equal "the page says that it came back, and the rule that it was written and run again" \
+	"$(tr -s ' \n' ' ' <guarded/report.txt | grep -c '/opt/guarded/worker was deleted 1 time and came back 1 time') $("$BELLJAR" judge guarded --json |
+		grep -c 'restored-after-deletion.*/opt/guarded/worker\|/opt/guarded/worker.*restored-after-deletion')" "1 1"
 check "a worker is not started beside the one that its supervisor starts" recorded guarded \
 	"(SELECT count(*) FROM mark WHERE experiment = 'kill-pair' AND detail = 'started again' AND path = '/opt/guarded/worker') = 0"
 
