@@ -8,8 +8,7 @@
 -- done: Only programs and scripts count, with a date a month before the run's beginning, by the box's own date. Left out are: what
 --   a tool of the system dates that has written the file itself and runs nobody's code, as those that unpack and copy do; files of
 --   a process that has dated nine of ten files it made, programs and others, four and more; and a copy with the date of its original.
-WITH begun AS (SELECT r.run, COALESCE((SELECT c.date_ns FROM clock c WHERE c.run = r.run AND c.cause = 'date'), r.wall_ns) AS date_ns FROM run_begin r),
-  programs(path, run) AS MATERIALIZED (SELECT path, run FROM object UNION SELECT file, run FROM program),
+WITH programs(path, run) AS MATERIALIZED (SELECT path, run FROM object UNION SELECT file, run FROM program),
   -- a date by a path is told when it is set; one by a descriptor, as touch(1) does it, only the file itself tells
   set_by_path AS MATERIALIZED (SELECT f.seq, f.run, f.proc, f.path, f.mtime_ns FROM file f WHERE f.op = 'utimes' AND f.mtime_ns IS NOT NULL AND f.path IS NOT NULL),
   found AS MATERIALIZED (SELECT c.seq, c.run, c.path, c.mtime_ns, c.sha256 FROM change c WHERE c.mtime_set = 1 AND c.op = 'added'),
@@ -34,7 +33,7 @@ WITH begun AS (SELECT r.run, COALESCE((SELECT c.date_ns FROM clock c WHERE c.run
       (SELECT o.fresh AND (o.proc = d.proc OR EXISTS (SELECT 1 FROM life l LEFT JOIN life g ON g.proc = l.parent
           LEFT JOIN life h ON h.proc = g.parent WHERE l.proc = o.proc AND d.proc IN (l.parent, g.parent, h.parent)))
         FROM opened o WHERE o.path = d.path AND o.run = d.run AND o.seq < d.seq ORDER BY o.fresh DESC, o.seq DESC LIMIT 1) AS own
-    FROM dated d JOIN begun b ON b.run = d.run
+    FROM dated d JOIN run_date b ON b.run = d.run
     WHERE d.mtime_ns < b.date_ns - 30 * 86400 * 1000000000 AND EXISTS (SELECT 1 FROM programs p WHERE p.path = d.path AND p.run = d.run)),
   -- all that these processes made and that is still there, or was dated by its path
   made AS MATERIALIZED (SELECT DISTINCT o.proc, o.path, o.run FROM opened o WHERE o.fresh AND o.proc IN (SELECT proc FROM old)),

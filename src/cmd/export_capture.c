@@ -77,11 +77,11 @@ static const char *text(sqlite3_stmt *st, int column)
 static int read_flows(struct flows *f, sqlite3 *db, int run, struct err *err)
 {
 	static const char sql[] =
-		"SELECT f.protocol = 'tcp', f.src, f.src_port, f.dst, f.dst_port, f.t + b.wall_ns, "
+		"SELECT f.protocol = 'tcp', f.src, f.src_port, f.dst, f.dst_port, f.t + d.date_ns, "
 		"(SELECT pid FROM process p WHERE p.proc = f.proc AND pid IS NOT NULL LIMIT 1), "
 		"(SELECT image FROM process p WHERE p.proc = f.proc AND op = 'exec' AND p.t <= f.t "
 		"ORDER BY seq DESC LIMIT 1) "
-		"FROM flow f JOIN run_begin b ON b.run = f.run "
+		"FROM flow f JOIN run_date d ON d.run = f.run "
 		"WHERE f.op = 'begin' AND f.run = ?1 AND f.protocol IN ('tcp', 'udp') ORDER BY f.t";
 	sqlite3_stmt *st;
 	int rc;

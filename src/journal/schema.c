@@ -28,7 +28,7 @@
 #define PID_OF(proc_) \
 	"(SELECT p.pid FROM process p WHERE p.proc=" proc_ " AND p.pid IS NOT NULL LIMIT 1)"
 #define USER(uid) "CASE " uid " WHEN 0 THEN 'root' ELSE CAST(" uid " AS TEXT) END"
-#define WALL "(SELECT r.wall_ns FROM run_begin r WHERE r.run=e.run LIMIT 1)+e.t"
+#define WALL "(SELECT d.date_ns FROM run_date d WHERE d.run=e.run LIMIT 1)+e.t"
 #define COMMON \
 	"SELECT e.seq AS seq,e.run AS run,e.t AS t,e.proc AS proc," \
 	"strftime('%Y-%m-%d %H:%M:%f',(" WALL ")/1e9,'unixepoch') AS UtcTime,"
@@ -55,6 +55,10 @@ struct view_def {
 };
 
 static const struct view_def views[] = {
+	/* a run that begins at another date than ours says so in its first clock event */
+	{ "run_date", "SELECT r.run AS run,COALESCE((SELECT CASE WHEN c.run=r.run AND "
+		      "c.cause='date' THEN c.date_ns-c.t END FROM clock c WHERE c.seq>r.seq "
+		      "ORDER BY c.seq LIMIT 1),r.wall_ns) AS date_ns FROM run_begin r" },
 	{ "process_creation",
 	  COMMON "e.pid AS ProcessId,e.image AS Image,e.command_line AS CommandLine,"
 	  "e.cwd AS CurrentDirectory," USER("e.uid") " AS User," HASHES

@@ -15,8 +15,8 @@ void event_json(struct buf *out, const struct event *ev, const struct procs *ps)
 	buf_printf(out, "{\"v\":%d,\"seq\":%llu,\"kind\":\"%s\",\"run\":%u,\"t\":%llu",
 		   EVENT_JSON_VERSION, (unsigned long long)ev->seq, k ? k->name : "unknown",
 		   ev->run, (unsigned long long)ev->t);
-	if (run && run->wall)
-		buf_printf(out, ",\"time\":\"%s\"", clock_iso(run->wall + ev->t, iso));
+	if (run && run->date)
+		buf_printf(out, ",\"time\":\"%s\"", clock_iso(run->date + ev->t, iso));
 	buf_printf(out, ",\"proc\":%u", ev->proc);
 	for (int i = 0; k && i < k->nfields; i++) {
 		if (ev->v[i].type == VAL_NULL)

@@ -9,9 +9,9 @@ static void event_cells(struct html *h, const struct event *ev)
 	const struct run_info *run = procs_run(&h->rep->procs, ev->run);
 	char iso[CLOCK_ISO_MAX];
 
-	if (run && run->wall)
+	if (run && run->date)
 		buf_printf(h->out, "<td class=\"t\" title=\"%s\">",
-			   clock_iso(run->wall + ev->t, iso));
+			   clock_iso(run->date + ev->t, iso));
 	else
 		buf_puts(h->out, "<td class=\"t\">");
 	if (h->rep->procs.nrun > 1)

@@ -115,6 +115,7 @@ struct run_info {
 	uint32_t run;
 	uint64_t begin_seq, end_seq; /* 0: not on record */
 	uint64_t wall, wall_end, t_end;
+	uint64_t date;	   /* the box's at t = 0 */
 	uint64_t t_main;   /* when the program that was asked for ended; 0 unknown */
 	uint64_t t_marked; /* when an examination marked something last; 0 never */
 	struct str command, cwd, host, idmap, net, limits, version;

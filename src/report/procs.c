@@ -155,7 +155,7 @@ static void on_begin(void *ctx, const struct event *ev)
 	if (!r)
 		return;
 	r->begin_seq = ev->seq;
-	r->wall = (uint64_t)ev_int(ev, EV_AT(RUN_BEGIN, WALL));
+	r->wall = r->date = (uint64_t)ev_int(ev, EV_AT(RUN_BEGIN, WALL));
 	r->command = keep(ps, ev, EV_AT(RUN_BEGIN, ARGV));
 	r->cwd = keep(ps, ev, EV_AT(RUN_BEGIN, CWD));
 	r->host = keep(ps, ev, EV_AT(RUN_BEGIN, HOST));
@@ -163,6 +163,14 @@ static void on_begin(void *ctx, const struct event *ev)
 	r->net = keep(ps, ev, EV_AT(RUN_BEGIN, NET));
 	r->limits = keep(ps, ev, EV_AT(RUN_BEGIN, LIMITS));
 	r->version = keep(ps, ev, EV_AT(RUN_BEGIN, VERSION));
+}
+
+static void on_clock(void *ctx, const struct event *ev)
+{
+	struct run_info *r = run_make(ctx, ev->run);
+
+	if (r && ev_is(ev, EV_AT(CLOCK, CAUSE), "date"))
+		r->date = (uint64_t)ev_int(ev, EV_AT(CLOCK, DATE)) - ev->t;
 }
 
 static void on_end(void *ctx, const struct event *ev)
@@ -190,6 +198,8 @@ int procs_load(struct procs *ps, struct source *s, struct arena *a, bool brief, 
 
 	*ps = (struct procs){ .a = a, .images = { .a = a }, .brief = brief };
 	rc = source_scan(s, EV_RUN_BEGIN, FIELDS_ALL, on_begin, ps, err);
+	if (!rc)
+		rc = source_scan(s, EV_CLOCK, FIELDS_ALL, on_clock, ps, err);
 	if (!rc)
 		rc = source_scan(s, EV_RUN_END, FIELDS_ALL, on_end, ps, err);
 	if (!rc)

@@ -179,6 +179,10 @@ open(\"/root/now\", \"w\").close(); os.utime(\"/root/now\", (time.time(),) * 2)
 open(\"/root/then\", \"w\").close(); os.utime(\"/root/then\", (631152001,) * 2)"'
 check "a file that a program dates now, by the box's clock, is not told as dated by a call; another one is" recorded set \
 	"SELECT group_concat(path || coalesce(mtime_set, 0), ' ') = '/root/now0 /root/then1' FROM (SELECT * FROM change WHERE path LIKE '/root/%' AND op = 'added' ORDER BY path)"
+check "events are dated by the box's clock, in JSON and in SQL" sh -c '
+	[ "$("$1" events set --json | grep -cv "\"time\":\"2001-02-03T0[01]:")" = 0 ] &&
+	[ "$("$1" events set --json --sql "SELECT DISTINCT substr(UtcTime, 1, 10) AS day FROM file_event")" = "{\"day\":\"2001-02-03\"}" ]' \
+	sh "$BELLJAR"
 
 forged() { # NAME YES|NO WORDS DATES-SET OPTION…: is it told that a file's date was forged?
 	local name=$1 yes=$2 words=$3 how=$4 n
