@@ -18,22 +18,33 @@ looks AS (
   SELECT experiment AS look, run, max(seq) AS seq, max(until) AS until FROM experiment
   WHERE experiment IN ('look-0', 'look-restart', 'look-3h') AND step IN ('begin', 'look') GROUP BY experiment, run),
 running AS (
-  SELECT k.look, p.file, p.seq, l.proc FROM looks k JOIN life l ON l.run = k.run AND COALESCE(l.died, 9223372036854775807) > k.seq
+  -- an interpreter, a shell: what came with the product is what it was given
+  SELECT k.look, p.file, p.command_line, p.seq, l.proc, CASE WHEN p.file IN (SELECT path FROM subject_file) THEN p.file
+    ELSE (SELECT path FROM (SELECT s.path, instr(p.command_line, s.path) AS place FROM subject_file s WHERE s.path NOT GLOB '/dev/*')
+      WHERE place > 0 ORDER BY place, length(path) DESC LIMIT 1) END AS what
+  FROM looks k JOIN life l ON l.run = k.run AND COALESCE(l.died, 9223372036854775807) > k.seq
   JOIN program p ON p.seq = (SELECT r.program FROM became r WHERE r.proc = l.proc AND r.since < k.until ORDER BY r.since DESC LIMIT 1)
   WHERE l.proc IN (SELECT proc FROM subject_process)
-    AND (p.file IN (SELECT path FROM subject_file) OR EXISTS (SELECT 1 FROM subject_file s WHERE instr(p.command_line, s.path)))
     AND COALESCE(l.died, 9223372036854775807) > k.until AND k.seq > (SELECT seq FROM removal)),
+told AS (
+  SELECT r.*, (SELECT max(x.explained) FROM residue x WHERE x.what = 'process' AND x.path = r.file AND x.writer = r.proc) AS explained
+  FROM running r WHERE r.what IS NOT NULL),
+-- files that only have the right to be executed
+data AS (
+  SELECT path FROM file_info GROUP BY path HAVING max(COALESCE(type, '') <> 'other' AND size > 0) = 0
+    AND path NOT GLOB '*.so*' AND path NOT GLOB '*.py' AND path NOT GLOB '*.pyc' AND path NOT GLOB '*.js' AND path NOT GLOB '*.jar' AND path NOT GLOB '*.pl'
+    AND path NOT GLOB '*.rb' AND path NOT GLOB '*.sh' AND path NOT GLOB '*.node'),
 left_over AS (
-  SELECT file, substr(CASE WHEN max(look = 'look-0') THEN ', right after the removal' ELSE '' END
+  SELECT what, CASE WHEN min(file <> what) THEN min(command_line) END AS given, substr(CASE WHEN max(look = 'look-0') THEN ', right after the removal' ELSE '' END
       || CASE WHEN max(look = 'look-restart') THEN ', after a restart' ELSE '' END
       || CASE WHEN max(look = 'look-3h') THEN ', three hours later' ELSE '' END, 3) AS at, max(look = 'look-0') AS first, count(DISTINCT look) AS n, max(proc) AS proc, group_concat(DISTINCT seq) AS evidence,
-    (SELECT max(x.explained) FROM residue x WHERE x.what = 'process' AND x.path = running.file) AS explained
-  FROM running WHERE file IS NOT NULL GROUP BY file)
-SELECT (SELECT seq FROM removal) || ',' || r.evidence AS evidence, r.proc, r.file AS subject,
+    CASE WHEN count(explained) = count(*) THEN max(explained) END AS explained
+  FROM told GROUP BY what)
+SELECT (SELECT seq FROM removal) || ',' || r.evidence AS evidence, r.proc, r.what AS subject,
   CASE WHEN r.n = 3 THEN 'runs right after the removal, after a restart, and three hours later' ELSE 'runs ' || r.at END
-    || CASE WHEN r.first AND r.n = 1 THEN '; not after a restart' ELSE '' END || COALESCE('; ' || r.explained, '')
+    || CASE WHEN r.first AND r.n = 1 THEN '; not after a restart' ELSE '' END || COALESCE('; as ' || r.given, '') || COALESCE('; ' || r.explained, '')
     || COALESCE('; started by ' || (SELECT a.place FROM autostart a WHERE a.op = 'started' AND a.seq > (SELECT seq FROM removal)
-        AND (a.program = r.file OR a.command LIKE r.file || ' %') LIMIT 1), '') AS detail,
+        AND (a.program = r.what OR a.command LIKE r.what || ' %') LIMIT 1), '') AS detail,
   CASE WHEN r.explained IS NOT NULL THEN 'fact' WHEN r.n = 3 OR (r.n = 2 AND NOT r.first) THEN 'concern' ELSE 'note' END AS grade
 FROM left_over r
 UNION ALL
@@ -43,6 +54,6 @@ SELECT (SELECT seq FROM removal) || ',' || group_concat(x.seq), max(x.writer),
     ELSE ' that start by themselves or give rights' END
     || ', left ' || replace(replace(replace(replace(group_concat(DISTINCT x.experiment), 'look-0', 'right after the removal'),
       'look-restart', 'after a restart'), 'look-3h', 'three hours later'), ',', ', ') || ': ' || group_concat(DISTINCT base_name(x.path)), 'note'
-FROM residue x WHERE x.grade IN ('R1', 'R3') AND x.explained IS NULL AND x.what IN ('autostart', 'added')
-  AND x.writer IN (SELECT proc FROM subject_process) AND x.path NOT IN (SELECT file FROM left_over)
+FROM residue x WHERE x.grade IN ('R1', 'R3') AND x.path NOT IN (SELECT path FROM data) AND x.explained IS NULL AND x.what IN ('autostart', 'added')
+  AND x.writer IN (SELECT proc FROM subject_process) AND x.path NOT IN (SELECT what FROM left_over)
 GROUP BY dir_name(x.path), x.grade
