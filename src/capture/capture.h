@@ -167,9 +167,6 @@ struct autostart_class {
 	const char *technique; /* MITRE ATT&CK id */
 };
 
-/* command of an entry that is a script in its place without the right to be executed */
-#define AUTOSTART_ASLEEP "not executable, so it is not started"
-
 /** struct autostart_entry - one thing that would start; strings are borrowed for the call */
 struct autostart_entry {
 	enum change_op op; /* added, changed, removed (moved and meta count as changed) */

@@ -137,14 +137,19 @@ int state_writers(struct exam *x, struct state *s, struct err *err)
 }
 
 /* Rows of a class that start nothing: files without the right to be run, links that stop at a
- * runlevel, lists of who may use cron, folders and users that a boot makes (of tmpfiles.d only what
- * puts content somewhere counts). */
+ * runlevel, units that are masked, modules that are not to be loaded, lists of who may use cron,
+ * folders and users that a boot makes (of tmpfiles.d only what puts content somewhere counts). */
 static bool starts_nothing(const struct state_entry *e)
 {
 	const char *place = e->place ? e->place : "", *base = strrchr(place, '/');
 
 	if (e->command && !strcmp(e->command, AUTOSTART_ASLEEP))
 		return true;
+	if (str_starts(str_z(e->class->name), "systemd-") && e->command &&
+	    !strcmp(e->command, AUTOSTART_MASKED))
+		return true;
+	if (!strcmp(e->class->name, "kernel-modules"))
+		return e->command && str_starts(str_z(e->command), "blacklist ");
 	if (!strcmp(e->class->name, "init.d"))
 		return base && base[1] == 'K' && isdigit((unsigned char)base[2]);
 	if (!strcmp(e->class->name, "cron"))

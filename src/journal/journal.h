@@ -40,6 +40,11 @@ enum event_kind {
 /* FLOW.reason and DNS.reason of what is allowed though nobody has named it; rules know it, too */
 #define REASON_OPEN "everybody is allowed who is not denied (mode open)"
 
+/* AUTOSTART.command of a script in its place without the right to be executed, and of a unit that
+ * leads to /dev/null: it is not started */
+#define AUTOSTART_ASLEEP "not executable, so it is not started"
+#define AUTOSTART_MASKED "masked"
+
 enum val_type { VAL_NULL = 0, VAL_INT, VAL_TEXT };
 
 struct val {

@@ -59,7 +59,8 @@ static void find_unseen(struct rep *rep, struct look *k)
 
 static bool is_fresh(const struct start_row *s)
 {
-	return !s->gone && (str_eq(s->op, STR("added")) || str_eq(s->op, STR("changed")));
+	return !s->gone && !s->idle &&
+	       (str_eq(s->op, STR("added")) || str_eq(s->op, STR("changed")));
 }
 
 static void find_entries(struct rep *rep, struct look *k, enum start_sort sort)

@@ -376,6 +376,8 @@ static void end_start(struct start_rows *rows, struct str place, struct str name
 		    (!str_eq(s->op, STR("added")) && !str_eq(s->op, STR("changed"))))
 			continue;
 		s->gone = true;
+		if (s->idle)
+			continue;
 		rows->fresh--;
 		rows->gone++;
 	}
@@ -388,10 +390,12 @@ static void on_autostart(void *ctx, const struct event *ev)
 	struct str op = ev_str(ev, EV_AT(AUTOSTART, OP));
 	struct str class = ev_str(ev, EV_AT(AUTOSTART, CLASS));
 	struct start_rows *rows = &rep->start[start_sort(class)];
+	bool idle = start_is_idle(class, ev_str(ev, EV_AT(AUTOSTART, PLACE)),
+				  ev_str(ev, EV_AT(AUTOSTART, COMMAND)));
 
 	seen(rep, ev);
 	rows->total++;
-	rows->fresh += str_eq(op, STR("added")) || str_eq(op, STR("changed"));
+	rows->fresh += !idle && (str_eq(op, STR("added")) || str_eq(op, STR("changed")));
 	if (str_eq(op, STR("removed")))
 		end_start(rows, ev_str(ev, EV_AT(AUTOSTART, PLACE)),
 			  ev_str(ev, EV_AT(AUTOSTART, NAME)));
@@ -410,6 +414,7 @@ static void on_autostart(void *ctx, const struct event *ev)
 		.command = arena_str(a, ev_str(ev, EV_AT(AUTOSTART, COMMAND))),
 		.program = arena_str(a, ev_str(ev, EV_AT(AUTOSTART, PROGRAM))),
 		.technique = arena_str(a, ev_str(ev, EV_AT(AUTOSTART, TECHNIQUE))),
+		.idle = idle,
 	};
 }
 

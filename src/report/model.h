@@ -95,11 +95,13 @@ struct start_row {
 	uint32_t run, writer;
 	struct str op, class, place, name, command, program, technique;
 	bool gone; /* added or changed, and removed later */
+	bool idle; /* start_is_idle() */
 };
 struct start_rows {
 	struct start_row *r;
 	size_t n, cap;
-	uint64_t total, fresh, gone; /* all; added or changed, and still there; no longer there */
+	/* all; of those that start something: added or changed, and still there; no longer there */
+	uint64_t total, fresh, gone;
 };
 /** struct plain_row - gap, limit, mismatch, mark: shown in the event's own words */
 struct plain_row {

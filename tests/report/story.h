@@ -536,6 +536,11 @@ static inline void story_write(struct journal *j, bool hostile)
 	story_start(&s, "added", "systemd-system", "/etc/systemd/system/svm.service", "svm.service",
 		    "/opt/tax/svm --daemon");
 	story_start(&s, "removed", "cron", "/etc/cron.daily/backup", "backup", NULL);
+	/* these start nothing */
+	story_start(&s, "added", "systemd-system", "/etc/systemd/system/old.service", "old.service",
+		    AUTOSTART_MASKED);
+	story_start(&s, "added", "init.d", "/etc/rc0.d/K01svm", "K01svm", "stop in runlevel 0");
+	story_start(&s, "added", "network-hook", "/etc/svm/up.conf", "up.conf", AUTOSTART_ASLEEP);
 	story_end(&s, 0, 1);
 }
 

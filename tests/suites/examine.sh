@@ -139,7 +139,8 @@ package() { # NAME DEPENDS: a service of that name, which its prerm stops where 
 }" >"$d/DEBIAN/control"
 	printf '#!/bin/sh\nif [ "$1" = remove ] && [ -d /run/systemd/system ]; then\n\tdeb-systemd-invoke stop %s.service\nfi\n' "$1" \
 		>"$d/DEBIAN/prerm"
-	printf '#!/bin/sh\n[ ! -x /usr/sbin/policy-rc.d ] || touch /etc/forbidden\necho "setting=1" >/etc/%s.conf\n' "$1" >"$d/DEBIAN/postinst"
+	printf '#!/bin/sh\n[ ! -x /usr/sbin/policy-rc.d ] || touch /etc/forbidden\necho "setting=1" >/etc/%s.conf\n%s' "$1" \
+		"ln -s /dev/null /etc/systemd/system/$1-never.service" >"$d/DEBIAN/postinst"
 	printf '#!/bin/sh\nwhile :; do sleep 100000; done\n' >"$d/usr/sbin/$1"
 	chmod 755 "$d/DEBIAN/prerm" "$d/DEBIAN/postinst" "$d/usr/sbin/$1"
 	printf '[Service]\nExecStart=/usr/sbin/%s\n[Install]\nWantedBy=multi-user.target\n' "$1" >"$d/lib/systemd/system/$1.service"
@@ -167,9 +168,16 @@ check "so are its entries, and the settings that its script made" recorded servi
 	 (SELECT count(*) FROM residue WHERE path = '/etc/bellalong.conf') > 0"
 check "what the removal forgot is not" recorded services \
 	"(SELECT count(*) FROM residue WHERE explained IS NULL AND path = '/etc/bellmain.conf') > 0"
+check "a masked unit that it forgot is left there, and starts nothing" recorded services \
+	"(SELECT count(*) FROM residue WHERE path = '/etc/systemd/system/bellmain-never.service' AND what = 'added') > 0 AND
+	 (SELECT count(*) FROM residue WHERE path = '/etc/systemd/system/bellmain-never.service' AND (what = 'autostart' OR grade = 'R1')) = 0"
 check "the host's policy about services does not hold in the box" recorded services \
 	"(SELECT count(*) FROM file WHERE path = '/etc/forbidden') = 0"
 check "on the page the package that stays is named" grep -q 'still installed: bellalong' served/report.txt
+check "belljar's own stand-in was run, and is told as nobody's program" recorded services \
+	"EXISTS(SELECT 1 FROM process WHERE op = 'exec' AND image = '/usr/bin/systemctl' AND sha256 IS NOT NULL)"
+"$BELLJAR" judge services --json >judged 2>&1
+equal "no rule is about it" "$? $(grep -c '"subject":"/usr/bin/systemctl"' judged)" "0 0"
 
 # ---- scripts that ask the service manager --------------------------------------------------------
 

@@ -118,7 +118,7 @@ static bool unit_link(const struct as_file *f, struct as_list *out)
 		snprintf(text, sizeof(text), "enabled: %s by %s",
 			 str_ends(parent, ".wants") ? "wanted" : "required", dir);
 	} else if (f->link && !strcmp(f->link, "/dev/null")) {
-		as_add(out, str_z(f->base), STR("masked"), AS_NONE);
+		as_add(out, str_z(f->base), STR(AUTOSTART_MASKED), AS_NONE);
 		return true;
 	} else if (f->link) {
 		snprintf(text, sizeof(text), "alias of %.600s", f->link);
