@@ -8,7 +8,7 @@
 --   the state of keys.
 -- done: Functions for the whole screen's or machine's keys, and tools that show them; a program's own windows need none.
 SELECT evidence, proc, subject, detail, grade FROM (
-  SELECT group_concat(DISTINCT i.evidence) AS evidence, min(i.proc) AS proc, min(i.path) AS subject, 'takes ' || i.import_names AS detail,
+  SELECT group_concat(DISTINCT i.evidence) AS evidence, min(i.proc) AS proc, min(i.path) AS subject, 'takes ' || imports_for(i.import_names, 'keys') AS detail,
     CASE WHEN max(i.executed) AND i.import_names NOT LIKE '%GetAsyncKeyState%' THEN 'note' ELSE 'fact' END AS grade
   FROM file_info i WHERE ',' || i.imports || ',' LIKE '%,keys,%' GROUP BY i.sha256
   UNION ALL

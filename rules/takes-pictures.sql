@@ -7,7 +7,7 @@
 -- done: Functions for the whole screen, and tools that show it; whether one was called is not on record.
 -- innocent: Screenshot tools, remote desktops, video conferences and exam proctors do it, and say so.
 SELECT evidence, proc, subject, detail, grade FROM (
-  SELECT group_concat(DISTINCT i.evidence) AS evidence, min(i.proc) AS proc, min(i.path) AS subject, 'takes ' || i.import_names AS detail,
+  SELECT group_concat(DISTINCT i.evidence) AS evidence, min(i.proc) AS proc, min(i.path) AS subject, 'takes ' || imports_for(i.import_names, 'screen') AS detail,
     CASE WHEN max(i.executed) THEN 'note' ELSE 'fact' END AS grade
   FROM file_info i WHERE ',' || i.imports || ',' LIKE '%,screen,%' GROUP BY i.sha256
   UNION ALL

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- id: users-added
--- title: A user was added, or an account was given a password
+-- title: A user was added, or an account was given a password or a group of administrators
 -- grade: concern
 -- sign: privilege
 -- attack: T1136.001,T1098

@@ -54,8 +54,9 @@ int sql_rule_run(struct sqlite3 *db, const struct sql_rule *r, struct finds *f, 
 
 /** sql_functions() - what rules can call beside SQLite's own (doc/RULES.md): entropy(x),
  * edit_distance(a,b), base_name(path), dir_name(path), registrable_domain(name),
- * below_domain(name), came_in(content,file), regular_words(period,jitter,p), and the tables beacon,
- * file_info and other_file_info, made from the journals (NULL: they have no rows) */
+ * below_domain(name), came_in(content,file), regular_words(period,jitter,p),
+ * imports_for(names,class), and the tables beacon, file_info and other_file_info, made from the
+ * journals (NULL: they have no rows) */
 int sql_functions(struct sqlite3 *db, struct judged *mine, struct judged *other);
 /** beacon_table() - a part of it */
 int beacon_table(struct sqlite3 *db, struct journal_reader *r);

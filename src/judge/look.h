@@ -63,6 +63,8 @@ void look_counter(struct looking *l, size_t at, size_t n, bool wide);
 void look_library(struct looking *l, struct str name);
 /** look_import() - a function that the file takes from a library */
 void look_import(struct looking *l, struct str name);
+/** import_is_for() - that function is one of the class of that name (import_class_name()) */
+bool import_is_for(struct str name, struct str class);
 void look_mark(struct looking *l, const char *word);
 void look_hole(struct looking *l, size_t at, size_t n, bool cut);
 double look_entropy(const uint8_t *p, size_t n);

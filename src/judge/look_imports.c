@@ -108,29 +108,44 @@ static int compare(struct str name, const char *sign)
 	}
 }
 
-void look_import(struct looking *l, struct str name)
+static const struct sign *sign_of(struct str name)
 {
 	size_t from = 0, to = ARRAY_SIZE(signs);
 
-	if (l->nsymbols++ >= LOOK_SYMBOLS_MAX)
-		return;
 	while (from < to) {
 		size_t mid = (from + to) / 2;
 		int d = compare(name, signs[mid].name);
 
-		if (d < 0) {
+		if (!d)
+			return &signs[mid];
+		if (d < 0)
 			to = mid;
-		} else if (d > 0) {
+		else
 			from = mid + 1;
-		} else {
-			l->to->imports |= 1u << signs[mid].class;
-			if (l->seen[mid / 32] >> mid % 32 & 1 || l->nnames++ >= LOOK_NAMES_MAX)
-				return;
-			l->seen[mid / 32] |= 1u << mid % 32;
-			if (l->names.n)
-				buf_puts(&l->names, ",");
-			buf_add(&l->names, name.p, name.n > 64 ? 64 : name.n);
-			return;
-		}
 	}
+	return NULL;
+}
+
+bool import_is_for(struct str name, struct str class)
+{
+	const struct sign *s = sign_of(name);
+
+	return s && str_eq(class, str_z(import_class_name(s->class)));
+}
+
+void look_import(struct looking *l, struct str name)
+{
+	const struct sign *s = l->nsymbols++ < LOOK_SYMBOLS_MAX ? sign_of(name) : NULL;
+	size_t at;
+
+	if (!s)
+		return;
+	at = (size_t)(s - signs);
+	l->to->imports |= 1u << s->class;
+	if (l->seen[at / 32] >> at % 32 & 1 || l->nnames++ >= LOOK_NAMES_MAX)
+		return;
+	l->seen[at / 32] |= 1u << at % 32;
+	if (l->names.n)
+		buf_puts(&l->names, ",");
+	buf_add(&l->names, name.p, name.n > 64 ? 64 : name.n);
 }

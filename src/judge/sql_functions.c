@@ -8,6 +8,7 @@
 #include "judge/came.h"
 #include "judge/contacts.h"
 #include "judge/inner.h"
+#include "judge/look.h"
 
 #define EDIT_MAX 512 /* bytes of each text that are compared */
 
@@ -131,6 +132,26 @@ static void fn_came_in(sqlite3_context *ctx, int n UNUSED, sqlite3_value **v)
 	object_unmap(&c);
 }
 
+/* Of functions with commas those of one class. */
+static void fn_imports_for(sqlite3_context *ctx, int n UNUSED, sqlite3_value **v)
+{
+	struct str rest = arg(v[0]), class = arg(v[1]);
+	cleanup_buf struct buf out = { 0 };
+
+	while (rest.n) {
+		const char *comma = memchr(rest.p, ',', rest.n);
+		struct str name = { rest.p, comma ? (size_t)(comma - rest.p) : rest.n };
+
+		if (import_is_for(name, class)) {
+			buf_puts(&out, out.n ? ", " : "");
+			buf_add(&out, name.p, name.n);
+		}
+		rest.p += comma ? name.n + 1 : name.n;
+		rest.n -= comma ? name.n + 1 : name.n;
+	}
+	sqlite3_result_text(ctx, buf_z(&out), (int)out.n, SQLITE_TRANSIENT);
+}
+
 int sql_functions(struct sqlite3 *db, struct judged *mine, struct judged *other)
 {
 	static const struct {
@@ -146,6 +167,7 @@ int sql_functions(struct sqlite3 *db, struct judged *mine, struct judged *other)
 		{ "below_domain", 1, fn_below_domain },
 		{ "came_in", 2, fn_came_in },
 		{ "regular_words", 3, fn_regular_words },
+		{ "imports_for", 2, fn_imports_for },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {

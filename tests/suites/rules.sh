@@ -72,3 +72,8 @@ mapfile -t got < <(python3 summary.py "${files[@]}" 2>&1)
 for i in "${!words[@]}"; do
 	equal "${words[$i]}" "${got[$i]-}" "${wanted[$i]}"
 done
+
+# of all that a file takes, only what the rule is about
+judge "$BELLJAR_SRC/tests/rules/listens-to-keys.fires" keys
+equal "a rule about keys names the functions for keys alone" \
+	"$(sed -n 's/.*"subject":"\/opt\/x\/svc","detail":"\([^"]*\)".*/\1/p' keys)" "takes XRecordEnableContext, XRecordCreateContext"
