@@ -373,6 +373,25 @@ static void test_a_megabyte_of_lines_is_cut_and_said_so(void **state UNUSED)
 	assert_true(out.full);
 }
 
+static void
+test_a_long_script_that_is_new_is_told_as_one_and_nothing_is_missing(void **state UNUSED)
+{
+	static const char path[] = "/usr/share/bash-completion/completions/tool";
+	struct buf b = { 0 };
+
+	for (size_t i = 0; i < 2 * AS_PER_FILE; i++)
+		buf_printf(&b, "complete -W word%zu tool\n", i);
+	put_bytes(NOW, path, 0644, b.p, b.n);
+	compare(path);
+	assert_int_equal(out.n, 1);
+	assert_false(out.full);
+	/* lines that came into one that was there may be behind the limit */
+	put_file(BASE, path, 0644, "complete -W word tool\n");
+	compare(path);
+	buf_free(&b);
+	assert_true(out.full);
+}
+
 static void test_a_long_line_is_cut_to_its_limit(void **state UNUSED)
 {
 	struct buf b = { 0 };
@@ -507,6 +526,7 @@ int main(void)
 		T(test_wrappers_tests_and_interpreters_are_looked_through),
 		T(test_a_timer_and_an_enabling_link_lead_to_the_services_program),
 		T(test_a_megabyte_of_lines_is_cut_and_said_so),
+		T(test_a_long_script_that_is_new_is_told_as_one_and_nothing_is_missing),
 		T(test_a_long_line_is_cut_to_its_limit),
 		T(test_fifos_loops_and_links_out_of_the_tree_are_harmless),
 		T(test_no_parser_breaks_on_any_prefix_of_garbage),

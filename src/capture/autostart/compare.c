@@ -171,6 +171,11 @@ static struct as_item *put(struct as_list *out, const struct as_fs *fs, const st
 
 #define FOLD_MIN 2
 
+static bool is_script(enum as_parser_id parser)
+{
+	return parser == AS_P_SHELL || parser == AS_P_RCLOCAL || parser == AS_P_PYSTART;
+}
+
 /* A file of lines that is new, or gone, as a whole is one entry: name of the file, its commands. */
 static void put_folded(struct as_list *out, const struct as_fs *fs, const struct side *s,
 		       enum change_op op)
@@ -180,7 +185,7 @@ static void put_folded(struct as_list *out, const struct as_fs *fs, const struct
 	const char *base = strrchr(s->v[0]->path.p, '/') + 1;
 	struct as_item one = *s->v[0];
 	struct as_list found = { 0 };
-	bool script = parser == AS_P_SHELL || parser == AS_P_RCLOCAL || parser == AS_P_PYSTART;
+	bool script = is_script(parser);
 
 	qsort(s->v, s->n, sizeof(*s->v), by_place); /* as in the file */
 	for (size_t i = 0; i < s->n && !all.overflow; i++) {
@@ -246,15 +251,18 @@ static void compare_file(const struct as_fs *now, const struct as_fs *base,
 	struct side old = { 0 }, new = { 0 };
 	char real[AS_PATH_MAX];
 	struct as_stat st;
-	bool was, is;
+	bool was, is, fold;
 
 	if ((flags & AS_F_IN_BOTH) && as_stat(base, path, &st, real))
 		return;
 	side_load(&old, base, place, path);
 	side_load(&new, now, place, path);
-	out->full |= old.list.full || new.list.full;
 	was = old.n;
 	is = new.n;
+	fold = (flags & AS_F_FOLD) && was != is && old.n + new.n >= FOLD_MIN;
+	/* a script that is new, or gone, is its own program: its further lines would say no more */
+	if (!fold || !is_script(place->parser))
+		out->full |= old.list.full || new.list.full;
 	if ((flags & AS_F_IN_BOTH) && !(was && is))
 		goto done;
 	if (place->parser == AS_P_SHELL && !was && copied_from_skel(now, base, path))
@@ -265,7 +273,7 @@ static void compare_file(const struct as_fs *now, const struct as_fs *base,
 		put_changed(out, now, &new, place, path);
 		goto done;
 	}
-	if ((flags & AS_F_FOLD) && was != is && old.n + new.n >= FOLD_MIN) {
+	if (fold) {
 		put_folded(out, is ? now : base, is ? &new : &old,
 			   is ? CHANGE_ADDED : CHANGE_REMOVED);
 		goto done;
