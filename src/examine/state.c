@@ -5,7 +5,6 @@
  * Left out: the folder of the installer, which is ours; directories that only hold something that
  * differs; what is below the kernel's own file systems.
  */
-#include <ctype.h>
 
 #include "examine/inner.h"
 
@@ -136,24 +135,15 @@ int state_writers(struct exam *x, struct state *s, struct err *err)
 	return rows_read(x, &q, err);
 }
 
-/* Rows of a class that start nothing: files without the right to be run, links that stop at a
- * runlevel, units that are masked, modules that are not to be loaded, lists of who may use cron,
- * folders and users that a boot makes (of tmpfiles.d only what puts content somewhere counts). */
+/* Rows of a class that start nothing: also folders and users that a boot makes (of tmpfiles.d only
+ * what puts content somewhere counts). */
 static bool starts_nothing(const struct state_entry *e)
 {
-	const char *place = e->place ? e->place : "", *base = strrchr(place, '/');
+	const char *place = e->place ? e->place : "";
 
-	if (e->command && !strcmp(e->command, AUTOSTART_ASLEEP))
+	if (autostart_is_idle(str_z(e->class->name), str_z(place),
+			      e->command ? str_z(e->command) : STR("")))
 		return true;
-	if (str_starts(str_z(e->class->name), "systemd-") && e->command &&
-	    !strcmp(e->command, AUTOSTART_MASKED))
-		return true;
-	if (!strcmp(e->class->name, "kernel-modules"))
-		return e->command && str_starts(str_z(e->command), "blacklist ");
-	if (!strcmp(e->class->name, "init.d"))
-		return base && base[1] == 'K' && isdigit((unsigned char)base[2]);
-	if (!strcmp(e->class->name, "cron"))
-		return str_ends(str_z(place), ".allow") || str_ends(str_z(place), ".deny");
 	if (strstr(place, "/tmpfiles.d/"))
 		return e->command && !strchr("fFwCL", e->command[0]);
 	return strstr(place, "/sysusers.d/") != NULL;

@@ -44,6 +44,9 @@ enum event_kind {
  * leads to /dev/null: it is not started */
 #define AUTOSTART_ASLEEP "not executable, so it is not started"
 #define AUTOSTART_MASKED "masked"
+/** autostart_is_idle() - whether an entry of those fields starts nothing: masked, a link that stops
+ * a service, not executable, a list of who may use cron, a module that is not to be loaded */
+bool autostart_is_idle(struct str class, struct str place, struct str command);
 
 enum val_type { VAL_NULL = 0, VAL_INT, VAL_TEXT };
 

@@ -4,7 +4,6 @@
  *
  * A table of patterns: a leading '*' stands for any beginning, a trailing '*' for any end.
  */
-#include <ctype.h>
 #include <sys/stat.h>
 
 #include "report/model.h"
@@ -146,20 +145,4 @@ enum start_sort start_sort(struct str class)
 		if (str_eq(class, str_z(sorts[i].class)))
 			return sorts[i].sort;
 	return ST_START;
-}
-
-bool start_is_idle(struct str class, struct str place, struct str command)
-{
-	const char *slash = memrchr(place.p, '/', place.n);
-	struct str base = { slash, slash ? (size_t)(place.p + place.n - slash) : 0 };
-
-	if (str_eq(command, STR(AUTOSTART_ASLEEP)))
-		return true;
-	if (str_eq(command, STR(AUTOSTART_MASKED)))
-		return str_starts(class, "systemd-");
-	if (str_eq(class, STR("init.d")))
-		return base.n > 2 && base.p[1] == 'K' && isdigit((unsigned char)base.p[2]);
-	if (str_eq(class, STR("cron")))
-		return str_ends(place, ".allow") || str_ends(place, ".deny");
-	return str_eq(class, STR("kernel-modules")) && str_starts(command, "blacklist ");
 }

@@ -203,8 +203,5 @@ enum start_sort {
 	ST_SORTS
 };
 enum start_sort start_sort(struct str class);
-/** start_is_idle() - an entry of ST_START that starts nothing: masked, a link that stops a service,
- * not executable, a list of who may use cron, a module that is not to be loaded */
-bool start_is_idle(struct str class, struct str place, struct str command);
 
 #endif

@@ -390,8 +390,8 @@ static void on_autostart(void *ctx, const struct event *ev)
 	struct str op = ev_str(ev, EV_AT(AUTOSTART, OP));
 	struct str class = ev_str(ev, EV_AT(AUTOSTART, CLASS));
 	struct start_rows *rows = &rep->start[start_sort(class)];
-	bool idle = start_is_idle(class, ev_str(ev, EV_AT(AUTOSTART, PLACE)),
-				  ev_str(ev, EV_AT(AUTOSTART, COMMAND)));
+	bool idle = autostart_is_idle(class, ev_str(ev, EV_AT(AUTOSTART, PLACE)),
+				      ev_str(ev, EV_AT(AUTOSTART, COMMAND)));
 
 	seen(rep, ev);
 	rows->total++;

@@ -95,7 +95,7 @@ struct start_row {
 	uint32_t run, writer;
 	struct str op, class, place, name, command, program, technique;
 	bool gone; /* added or changed, and removed later */
-	bool idle; /* start_is_idle() */
+	bool idle; /* autostart_is_idle() */
 };
 struct start_rows {
 	struct start_row *r;
