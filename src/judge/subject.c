@@ -12,44 +12,57 @@
 
 #define FOREVER		"9223372036854775807"
 #define FLOWS_LOOKED_AT "100" /* the last of a process, for each file */
+#define PAIRS_LOOKED_AT                                                                            \
+	"20000" /* of files and flows, the nearest first: a millisecond for some                   \
+		 */
 
 /* Are the bytes of the file among those that came? 1, 0 (all is kept and is readable, and they are
  * not), NULL: cannot be said. */
 #define LOOK                                                                                          \
-	"INSERT OR IGNORE INTO looked"                                                                \
+	"INSERT INTO looked"                                                                          \
 	" WITH asked AS MATERIALIZED (SELECT f.path, f.proc, f.run, f.by, f.until, w.sha256,"         \
 	"   (SELECT max(nr) FROM arrived a WHERE a.proc = f.by AND a.run = f.run AND a.t <= f.until)" \
 	"   AS nr FROM fetcher f JOIN written_program w USING (path, proc, run)"                      \
-	"  WHERE w.fetch IS NULL AND w.sha256 IS NOT NULL)"                                           \
-	" SELECT q.path, q.proc, q.run, a.flow, (SELECT CASE WHEN max(x) = 1 THEN 1"                  \
+	"  WHERE w.fetch IS NULL AND w.sha256 IS NOT NULL),"                                          \
+	" pair AS MATERIALIZED (SELECT q.path, q.proc, q.run, a.flow, q.sha256"                       \
+	"  FROM asked q JOIN arrived a ON a.proc = q.by AND a.run = q.run"                            \
+	"   AND a.nr > q.nr - " FLOWS_LOOKED_AT " AND a.nr <= q.nr WHERE NOT EXISTS"                  \
+	"   (SELECT 1 FROM looked k WHERE k.path = q.path AND k.proc = q.proc AND k.run = q.run"      \
+	"    AND k.flow = a.flow) GROUP BY q.path, q.proc, q.run, a.flow"                             \
+	"  ORDER BY min(q.nr - a.nr), q.path, q.proc, q.run, a.flow LIMIT " PAIRS_LOOKED_AT ")"       \
+	" SELECT path, proc, run, flow, (SELECT CASE WHEN max(x) = 1 THEN 1"                          \
 	"   WHEN max(x) = 0 AND count(x) = count(*) AND min(part) = 'whole' THEN 0 END"               \
-	"  FROM (SELECT came_in(k.sha256, q.sha256) AS x, k.part FROM kept k"                         \
-	"   WHERE k.run = a.run AND k.flow = a.flow))"                                                \
-	" FROM asked q JOIN arrived a ON a.proc = q.by AND a.run = q.run"                             \
-	"  AND a.nr > q.nr - " FLOWS_LOOKED_AT " AND a.nr <= q.nr"
+	"  FROM (SELECT came_in(k.sha256, p.sha256) AS x, k.part FROM kept k"                         \
+	"   WHERE k.run = p.run AND k.flow = p.flow)) FROM pair p"
 
-/* By the bytes where they are there, else by their number: 50 is more than programs can be
- * compressed. */
-#define CHOOSE                                                                                             \
-	"UPDATE written_program SET (fetch, same) = (SELECT a.seq, 1 FROM fetcher f"                       \
-	"  JOIN looked k USING (path, proc, run) JOIN arrival a ON a.proc = f.by AND a.run = f.run"        \
-	"  AND a.flow = k.flow WHERE f.path = written_program.path AND f.proc = written_program.proc"      \
-	"  AND f.run = written_program.run AND k.held = 1 AND a.t <= f.until"                              \
-	"  ORDER BY a.t DESC, a.seq DESC LIMIT 1)"                                                         \
-	" WHERE fetch IS NULL AND (path, proc, run) IN (SELECT path, proc, run FROM looked"                \
-	"  WHERE held = 1)",                                                                               \
-		"UPDATE fetcher SET bytes = (SELECT sum(a.bytes) FROM arrival a WHERE a.proc = fetcher.by" \
-		" AND a.run = fetcher.run AND a.t <= fetcher.until AND NOT EXISTS (SELECT 1 FROM looked k" \
-		"  WHERE k.path = fetcher.path AND k.proc = fetcher.proc AND k.run = fetcher.run"          \
-		"  AND k.flow = a.flow AND k.held = 0))",                                                  \
-		"UPDATE written_program SET fetch = (SELECT a.seq FROM fetcher f JOIN arrival a"           \
-		"  ON a.proc = f.by AND a.run = f.run AND a.t <= f.until WHERE NOT f.sure"                 \
-		"  AND f.path = written_program.path AND f.proc = written_program.proc"                    \
-		"  AND f.run = written_program.run AND 50 * f.bytes >= COALESCE(written_program.size, 0)"  \
-		"  AND NOT EXISTS (SELECT 1 FROM looked k WHERE k.path = f.path AND k.proc = f.proc"       \
-		"   AND k.run = f.run AND k.flow = a.flow AND k.held = 0)"                                 \
-		"  ORDER BY a.t DESC, a.seq DESC LIMIT 1)"                                                 \
-		" WHERE fetch IS NULL AND (path, proc, run) IN (SELECT path, proc, run FROM fetcher"       \
+/* The last bytes that can be the file's, by the bytes themselves where they are there, else by
+ * their number: 50 is more than programs can be compressed. */
+#define CHOOSE                                                                                               \
+	"UPDATE written_program SET (fetch, same) = (SELECT a.seq, 1 FROM fetcher f"                         \
+	"  JOIN looked k USING (path, proc, run) JOIN arrival a ON a.proc = f.by AND a.run = f.run"          \
+	"  AND a.flow = k.flow WHERE f.path = written_program.path AND f.proc = written_program.proc"        \
+	"  AND f.run = written_program.run AND k.held = 1 AND a.t <= f.until"                                \
+	"  ORDER BY a.t DESC, a.seq DESC LIMIT 1)"                                                           \
+	" WHERE fetch IS NULL AND (path, proc, run) IN (SELECT path, proc, run FROM looked"                  \
+	"  WHERE held = 1)",                                                                                 \
+		"UPDATE fetcher SET bytes = (SELECT a.upto FROM arrival a WHERE a.proc = fetcher.by"         \
+		"  AND a.run = fetcher.run AND a.t <= fetcher.until ORDER BY a.t DESC, a.seq DESC LIMIT 1)"  \
+		" - (SELECT COALESCE(sum(a.bytes), 0) FROM looked k CROSS JOIN arrival a ON a.flow = k.flow" \
+		"  AND a.run = k.run AND a.proc = fetcher.by AND a.t <= fetcher.until"                       \
+		"  WHERE k.path = fetcher.path AND k.proc = fetcher.proc AND k.run = fetcher.run"            \
+		"  AND k.held = 0),"                                                                         \
+		" last = (SELECT a.seq FROM arrival a WHERE a.proc = fetcher.by AND a.run = fetcher.run"     \
+		"  AND a.t <= fetcher.until AND NOT EXISTS (SELECT 1 FROM looked k"                          \
+		"   WHERE k.path = fetcher.path AND k.proc = fetcher.proc AND k.run = fetcher.run"           \
+		"   AND k.flow = a.flow AND k.held = 0) ORDER BY a.t DESC, a.seq DESC LIMIT 1)"              \
+		" WHERE NOT sure AND (path, proc, run) IN (SELECT path, proc, run FROM written_program"      \
+		"  WHERE fetch IS NULL)",                                                                    \
+		"UPDATE written_program SET fetch = (SELECT a.seq FROM fetcher f JOIN arrival a"             \
+		"  ON a.seq = f.last WHERE NOT f.sure"                                                       \
+		"  AND f.path = written_program.path AND f.proc = written_program.proc"                      \
+		"  AND f.run = written_program.run AND 50 * f.bytes >= COALESCE(written_program.size, 0)"    \
+		"  ORDER BY a.t DESC, a.seq DESC LIMIT 1)"                                                   \
+		" WHERE fetch IS NULL AND (path, proc, run) IN (SELECT path, proc, run FROM fetcher"         \
 		"  WHERE NOT sure)"
 
 static const char *const statements[] = {
@@ -89,18 +102,20 @@ static const char *const statements[] = {
 	"UPDATE written_program SET size = (SELECT size FROM sized s WHERE s.sha256 = written_program.sha256)",
 	/* bytes from the network that can be a file's: not those of a handshake with the sinkhole,
 	 * in which nothing was asked for */
-	"CREATE TEMP TABLE arrival AS SELECT seq, run, t, proc, flow, bytes FROM burst b"
+	"CREATE TEMP TABLE arrival(seq INTEGER PRIMARY KEY, run, t, proc, flow, bytes, upto)",
+	"INSERT INTO arrival SELECT seq, run, t, proc, flow, bytes,"
+	" sum(bytes) OVER (PARTITION BY proc, run ORDER BY t, seq) FROM burst b"
 	" WHERE dir = 'in' AND NOT EXISTS (SELECT 1 FROM flow f WHERE f.run = b.run AND f.flow = b.flow"
 	"  AND f.op = 'end' AND f.answer = 'sinkhole' AND f.app = 'tls' AND f.bytes_in < 8192 AND NOT EXISTS"
 	"  (SELECT 1 FROM http h WHERE h.run = f.run AND h.flow = f.flow))",
-	"CREATE INDEX temp.arrival_proc ON arrival(proc, t)",
+	"CREATE INDEX temp.arrival_proc ON arrival(proc, run, t, seq)",
+	"CREATE INDEX temp.arrival_flow ON arrival(flow, run, proc, t)",
 	"CREATE TEMP TABLE arrived(proc, run, nr, t, flow, PRIMARY KEY(proc, run, nr)) WITHOUT ROWID",
 	"INSERT INTO arrived SELECT proc, run, row_number() OVER (PARTITION BY proc, run ORDER BY min(t),"
 	" flow), min(t), flow FROM arrival WHERE proc > 0 GROUP BY proc, run, flow",
 	/* what is kept of them, without TLS where it could be read */
-	"CREATE TEMP TABLE kept AS SELECT run, flow, part, sha256 FROM content c WHERE dir = 'in' AND"
-	" (tls = 1 OR NOT EXISTS (SELECT 1 FROM content i WHERE i.run = c.run AND i.flow = c.flow AND"
-	"  i.dir = 'in' AND i.tls = 1))",
+	"CREATE TEMP TABLE kept AS SELECT run, flow, part, sha256 FROM content WHERE dir = 'in' AND"
+	" (tls = 1 OR (run, flow) NOT IN (SELECT run, flow FROM content WHERE dir = 'in' AND tls = 1))",
 	"CREATE INDEX temp.kept_flow ON kept(flow, run)",
 	/* one row a process */
 	"CREATE TEMP TABLE life(proc INTEGER PRIMARY KEY, run, parent, born, born_t, died, died_t)",
@@ -121,11 +136,12 @@ static const char *const statements[] = {
 	" SELECT u.proc, u.born, max(p.seq) FROM up u JOIN program p ON p.proc = u.of"
 	"  AND p.seq < u.before GROUP BY u.proc",
 	/* who can have fetched the file for whom wrote it, until when. At first: itself */
-	"CREATE TEMP TABLE fetcher(path, proc, run, by, until, sure, bytes, PRIMARY KEY(path, proc, run, by))"
+	"CREATE TEMP TABLE fetcher(path, proc, run, by, until, sure, bytes, last,"
+	" PRIMARY KEY(path, proc, run, by))"
 	" WITHOUT ROWID",
 	"CREATE TEMP TABLE looked(path, proc, run, flow, held, PRIMARY KEY(path, proc, run, flow))"
 	" WITHOUT ROWID",
-	"INSERT INTO fetcher SELECT path, proc, run, proc, t, 0, NULL FROM written_program"
+	"INSERT INTO fetcher SELECT path, proc, run, proc, t, 0, NULL, NULL FROM written_program"
 	" WHERE proc IN (SELECT proc FROM arrived)",
 	LOOK,
 	CHOOSE,
@@ -160,14 +176,14 @@ static const char *const statements[] = {
 	"    " FOREVER ")) OR EXISTS (SELECT 1 FROM fetched f WHERE f.proc = l.proc"
 	"    AND f.seq < u.seq AND length(base_name(f.path)) > 3"
 	"    AND instr(u.command_line, base_name(f.path)))))"
-	" SELECT path, proc, run, by, start_t, 0, NULL FROM tool WHERE by IN (SELECT proc FROM arrived)",
+	" SELECT path, proc, run, by, start_t, 0, NULL, NULL FROM tool WHERE by IN (SELECT proc FROM arrived)",
 	/* and whom it descends from or has started, when it is these very bytes that came */
 	"INSERT OR IGNORE INTO fetcher"
 	" WITH RECURSIVE up(path, proc, run, start_t, by, n) AS ("
 	"  SELECT path, proc, run, start_t, parent, 1 FROM unexplained WHERE parent > 0"
 	"  UNION SELECT u.path, u.proc, u.run, u.start_t, l.parent, u.n + 1 FROM up u JOIN life l"
 	"   ON l.proc = u.by WHERE u.n < 4 AND l.parent > 0)"
-	" SELECT path, proc, run, by, start_t, 1, NULL FROM ("
+	" SELECT path, proc, run, by, start_t, 1, NULL, NULL FROM ("
 	"  SELECT path, proc, run, by, start_t FROM up UNION SELECT u.path, u.proc, u.run, l.proc, u.start_t"
 	"   FROM unexplained u JOIN life l ON l.parent = u.proc)"
 	" WHERE by IN (SELECT proc FROM arrived)",
@@ -258,14 +274,16 @@ int subject_tables(struct sqlite3 *db, struct finds *f, struct err *err)
 	uint64_t deadline = clock_mono_ns() + SQL_RULE_SECONDS * NSEC_PER_SEC;
 	int rc =
 		sqlite3_exec(db, "PRAGMA temp_store=MEMORY; PRAGMA query_only=0", NULL, NULL, NULL);
+	bool late = false; /* then tables are missing, for later ones as for rules, which say so */
 
 	sqlite3_progress_handler(db, 10000, too_late, &deadline);
 	for (size_t i = 0; i < ARRAY_SIZE(statements); i++) {
 		int one = sqlite3_exec(db, statements[i], NULL, NULL, NULL);
 
-		if (one == SQLITE_INTERRUPT)
+		if (one == SQLITE_INTERRUPT && !late)
 			could_not_run(f, "subject", "it took too long");
-		else if (rc == SQLITE_OK)
+		late |= one == SQLITE_INTERRUPT;
+		if (rc == SQLITE_OK && !late)
 			rc = one;
 	}
 	sqlite3_progress_handler(db, 0, NULL, NULL);
