@@ -620,7 +620,7 @@ asked() { # BOX OPTION…: what the installer and the uninstall were told, stand
 	"$BELLJAR" examine -q -b "$box" --watch-scale 0.0002 --days 0.1 "$@" in/asks.sh 2>err
 	"$BELLJAR" run -q -b "$box" -- sh -c 'cat /opt/asks/answers /root/rest 2>&1 | tr "\n" ";"' </dev/null
 }
-equal "who asks is answered from a pipe, and the uninstall is not" "$(yes | asked asks)" "y, y;uninstall: ;"
+equal "who asks is answered from a pipe, and the uninstall is not" "$(yes | asked piped)" "y, y;uninstall: ;"
 printf 'one\ntwo\nthree\n' >answers.txt
 equal "from a file, in both machines" "$(asked both --two-identities <answers.txt) $("$BELLJAR" run -q -b both-2 -- cat /opt/asks/answers)" \
 	"one, two;uninstall: ; one, two"
