@@ -35,11 +35,11 @@ struct pattern {
 	uint8_t n, encoding;
 };
 
-#define STRIDE (CANARY_MIN - 3) /* bytes from one place that is looked at to the next */
+#define STRIDE_MAX 8 /* bytes from one place that is looked at to the next */
 /** struct place - four bytes of a pattern */
 struct place {
 	uint32_t pattern, next; /* of the same hash, number from 1; 0 none */
-	uint32_t offset;	/* in the pattern, below STRIDE */
+	uint32_t offset;	/* in the pattern, below STRIDE_MAX */
 };
 
 #define FILTER_BITS 18 /* 32 KiB: fits the processor's first cache */
@@ -47,7 +47,8 @@ struct matcher {
 	struct pattern *pattern;
 	struct place *place;
 	unsigned n, nplaces;
-	size_t longest;
+	size_t longest, shortest;
+	size_t stride; /* so that no pattern has none of its fours looked at */
 	struct buf bytes;
 	uint32_t *head; /* by hash of four bytes, number of a place from 1 */
 	uint64_t filter[1u << (FILTER_BITS - 6)]; /* bit by bit: is there one? */

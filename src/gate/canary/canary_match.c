@@ -5,9 +5,9 @@
  * Theory of operation
  *
  * Four bytes are hashed into a filter of 2^18 bits; only where a pattern has these four are
- * patterns compared. As no pattern is shorter than CANARY_MIN, one of the fours that begin at its
- * first STRIDE bytes begins where the search looks, which is at each STRIDEth byte; so all of them
- * are in the filter. A few thousand patterns leave it mostly empty, and most places cost a load, a
+ * patterns compared. The search looks at each third byte, or more rarely as the shortest pattern is
+ * longer, so that one of the fours at a pattern's begin is always looked at; so they all are in the
+ * filter. A few thousand patterns leave it mostly empty, and most places cost a load, a
  * multiplication and a bit test. (A multi-pattern library would be faster on more patterns. It
  * would also be a library to load at each start of a box, and more code in the process that sees
  * hostile bytes.)
@@ -33,7 +33,9 @@ static uint32_t hash4(const uint8_t *p)
 
 void matcher_init(struct matcher *m)
 {
-	*m = (struct matcher){ .head = xcalloc(HEADS, sizeof(uint32_t)) };
+	*m = (struct matcher){ .head = xcalloc(HEADS, sizeof(uint32_t)),
+			       .shortest = SIZE_MAX,
+			       .stride = STRIDE_MAX };
 }
 
 void matcher_free(struct matcher *m)
@@ -64,12 +66,12 @@ void matcher_add(struct matcher *m, const void *bytes, size_t n, unsigned value,
 		unsigned room = m->n ? 2 * m->n : 1;
 
 		m->pattern = xrealloc(m->pattern, room * sizeof(*m->pattern));
-		m->place = xrealloc(m->place, room * STRIDE * sizeof(*m->place));
+		m->place = xrealloc(m->place, room * STRIDE_MAX * sizeof(*m->place));
 	}
 	m->pattern[m->n] = (struct pattern){ (uint32_t)m->bytes.n, (uint16_t)value, (uint8_t)n,
 					     (uint8_t)encoding };
 	buf_add(&m->bytes, bytes, n);
-	for (unsigned k = 0; k < STRIDE; k++) {
+	for (unsigned k = 0; k < STRIDE_MAX && k + 4 <= n; k++) {
 		h = hash4((const uint8_t *)bytes + k);
 		m->place[m->nplaces] = (struct place){ m->n, m->head[h >> 2], k };
 		m->head[h >> 2] = ++m->nplaces;
@@ -78,6 +80,9 @@ void matcher_add(struct matcher *m, const void *bytes, size_t n, unsigned value,
 	m->n++;
 	if (n > m->longest)
 		m->longest = n;
+	if (n < m->shortest)
+		m->shortest = n;
+	m->stride = m->shortest - 3 < STRIDE_MAX ? m->shortest - 3 : STRIDE_MAX;
 }
 
 static inline unsigned in_filter(const struct matcher *m, uint32_t h)
@@ -134,7 +139,7 @@ static void view_at(struct view *v, size_t i, uint32_t h)
 		const struct pattern *p = &m->pattern[m->place[k - 1].pattern];
 		size_t offset = m->place[k - 1].offset;
 
-		if (offset <= i && p->n <= v->n - (i - offset) &&
+		if (offset < m->stride && offset <= i && p->n <= v->n - (i - offset) &&
 		    !memcmp(m->bytes.p + p->at, v->bytes + i - offset, p->n))
 			view_found(v, p, i - offset);
 	}
@@ -142,7 +147,7 @@ static void view_at(struct view *v, size_t i, uint32_t h)
 
 void view_scan(struct view *v)
 {
-	for (size_t i = 0; i + 4 <= v->n; i += STRIDE) {
+	for (size_t i = 0; i + 4 <= v->n; i += v->q->m->stride) {
 		uint32_t h = hash4(v->bytes + i);
 
 		if (in_filter(v->q->m, h))
@@ -300,8 +305,8 @@ static void scan_at(struct search *q, const uint8_t *p, size_t n, size_t i, uint
 		const struct pattern *pat = &m->pattern[m->place[k - 1].pattern];
 		size_t offset = m->place[k - 1].offset, from = i - offset;
 
-		if (offset <= i && from < to && pat->n <= n - from && from + pat->n > past &&
-		    !memcmp(m->bytes.p + pat->at, p + from, pat->n))
+		if (offset < m->stride && offset <= i && from < to && pat->n <= n - from &&
+		    from + pat->n > past && !memcmp(m->bytes.p + pat->at, p + from, pat->n))
 			canary_hit(q->s, q, pat, NULL, at + from, p, n, from);
 	}
 }
@@ -310,15 +315,15 @@ static void scan_at(struct search *q, const uint8_t *p, size_t n, size_t i, uint
 static void scan(struct search *q, const uint8_t *p, size_t n, size_t to, size_t past, uint64_t at)
 {
 	const struct matcher *m = q->m;
-	size_t i = 0;
+	size_t i = 0, stride = m->stride;
 
 	/* where the last of them has the fours that are looked at */
-	size_t end = n < 4 ? 0 : to + STRIDE - 1 < n - 3 ? to + STRIDE - 1 : n - 3;
+	size_t end = n < 4 ? 0 : to + stride - 1 < n - 3 ? to + stride - 1 : n - 3;
 
 	/* four places a turn: the processor looks at them side by side */
-	for (; i + 3 * STRIDE < end; i += 4 * STRIDE) {
-		uint32_t a = hash4(p + i), b = hash4(p + i + STRIDE), c = hash4(p + i + 2 * STRIDE),
-			 d = hash4(p + i + 3 * STRIDE);
+	for (; i + 3 * stride < end; i += 4 * stride) {
+		uint32_t a = hash4(p + i), b = hash4(p + i + stride), c = hash4(p + i + 2 * stride),
+			 d = hash4(p + i + 3 * stride);
 
 		if (__builtin_expect(!(in_filter(m, a) | in_filter(m, b) | in_filter(m, c) |
 				       in_filter(m, d)),
@@ -327,13 +332,13 @@ static void scan(struct search *q, const uint8_t *p, size_t n, size_t to, size_t
 		if (in_filter(m, a))
 			scan_at(q, p, n, i, a, to, past, at);
 		if (in_filter(m, b))
-			scan_at(q, p, n, i + STRIDE, b, to, past, at);
+			scan_at(q, p, n, i + stride, b, to, past, at);
 		if (in_filter(m, c))
-			scan_at(q, p, n, i + 2 * STRIDE, c, to, past, at);
+			scan_at(q, p, n, i + 2 * stride, c, to, past, at);
 		if (in_filter(m, d))
-			scan_at(q, p, n, i + 3 * STRIDE, d, to, past, at);
+			scan_at(q, p, n, i + 3 * stride, d, to, past, at);
 	}
-	for (; i < end; i += STRIDE) {
+	for (; i < end; i += stride) {
 		uint32_t h = hash4(p + i);
 
 		if (in_filter(m, h))
