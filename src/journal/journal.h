@@ -90,6 +90,9 @@ struct kind_def {
 
 /** event_kind_def() - definition of a kind, NULL for a number that is none */
 const struct kind_def *event_kind_def(enum event_kind kind);
+/** event_run_date() - the box's date at t = 0 of a run that begins at another one than ours, from
+ * its first clock event; in SQL the view run_date. Return: whether @ev is that event */
+bool event_run_date(const struct event *ev, uint64_t *ret);
 /** event_kind_by_name() - EV_NONE if there is none */
 enum event_kind event_kind_by_name(const char *name);
 

@@ -373,16 +373,6 @@ static bool module_row(struct rows *r, const struct event *ev, struct row *ret)
 	return true;
 }
 
-/* A run of a box that time-lapse has put ahead of us begins at the box's date: runs after an hour
- * that took a second would lie within that hour, else. */
-static void on_clock(struct rows *r, const struct event *ev)
-{
-	const struct val *date = &ev->v[EV_AT(CLOCK, DATE)];
-
-	if (str_eq(text(ev, EV_AT(CLOCK, CAUSE)), STR("date")) && date->type == VAL_INT)
-		r->wall = (uint64_t)date->i - ev->t;
-}
-
 static bool fill(struct rows *r, const struct event *ev, struct row *ret)
 {
 	switch (ev->kind) {
@@ -392,7 +382,8 @@ static bool fill(struct rows *r, const struct event *ev, struct row *ret)
 				  : 0;
 		return false;
 	case EV_CLOCK:
-		on_clock(r, ev);
+		/* runs after an hour that took a second would lie within that hour, else */
+		event_run_date(ev, &r->wall);
 		return false;
 	case EV_PROCESS:
 		process_event(r, ev);

@@ -169,8 +169,8 @@ static void on_clock(void *ctx, const struct event *ev)
 {
 	struct run_info *r = run_make(ctx, ev->run);
 
-	if (r && ev_is(ev, EV_AT(CLOCK, CAUSE), "date"))
-		r->date = (uint64_t)ev_int(ev, EV_AT(CLOCK, DATE)) - ev->t;
+	if (r)
+		event_run_date(ev, &r->date);
 }
 
 static void on_end(void *ctx, const struct event *ev)
